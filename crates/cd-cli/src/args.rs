@@ -1,0 +1,360 @@
+//! What may be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Finds backdoored images in training data.
+#[derive(Debug, Parser)]
+#[command(name = "cd-cli", version, about, propagate_version = true, arg_required_else_help = true)]
+#[command(after_help = "Start with `cd-cli demo`. Exit codes: 0 done; 1 ran, but a gate was missed; \
+2 usage, configuration or environment; 130 interrupted (the same command continues).")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Where to compute: cpu, cuda:0, vulkan, metal, wgpu (see `cd-cli devices`)
+    #[arg(long, global = true, env = "CD_DEVICE", value_name = "NAME")]
+    pub(crate) device: Option<String>,
+    /// Threads of the CPU backend; results do not depend on it
+    #[arg(long, global = true, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+    /// Results as JSON on stdout
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// No progress, errors only
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// More messages (twice: still more)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Train, poison, detect and report on drawn pictures: everything in two minutes
+    Demo(DemoArgs),
+    /// Search your own folder of pictures for backdoored ones
+    Scan(ScanArgs),
+    /// Run an experiment file through every stage, continuing where it stopped
+    Run(RunArgs),
+    /// Fetch or export data sets
+    Data {
+        #[command(subcommand)]
+        command: DataCommand,
+    },
+    /// Write a poisoned copy of a data set as pictures, with the truth beside it
+    Poison(PoisonArgs),
+    /// Train a classifier on a folder of pictures
+    Train(TrainArgs),
+    /// Score every picture of a folder through given weights
+    Detect(DetectArgs),
+    /// Measure a scores.csv against a truth.csv
+    Evaluate(EvaluateArgs),
+    /// Show image, mask and pattern of one picture
+    Inspect(InspectArgs),
+    /// Write the HTML report of a finished run again
+    Report(ReportArgs),
+    /// List the attacks
+    Attacks,
+    /// List the detectors
+    Detectors,
+    /// List the model architectures
+    Models,
+    /// List the data sets
+    Datasets,
+    /// List the devices of this build
+    Devices,
+    /// Show experiment files as they are understood
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Print shell completions
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Folder of the run
+    #[arg(long, default_value = "runs/demo", value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Seed of everything
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Change a setting, for example `poison.rate=0.05`
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) overrides: Vec<String>,
+}
+
+/// A folder of pictures and how to read it.
+#[derive(Debug, Args)]
+pub(crate) struct ImagesArgs {
+    /// Folder with one folder of pictures per class (or train/CLASS and test/CLASS)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) images: PathBuf,
+    /// Side in pixels that pictures are resized to
+    #[arg(long, default_value_t = 32, value_name = "PIXELS")]
+    pub(crate) size: usize,
+}
+
+/// The classifier to train.
+#[derive(Debug, Args)]
+pub(crate) struct ModelArgs {
+    /// Architecture (see `cd-cli models`)
+    #[arg(long, default_value = "resnet18", value_name = "NAME")]
+    pub(crate) model: String,
+    /// Channels of the stem; fewer are faster
+    #[arg(long, default_value_t = 16)]
+    pub(crate) width: usize,
+    /// Passes over the pictures
+    #[arg(long, default_value_t = 20)]
+    pub(crate) epochs: usize,
+    /// Seed of weights and order
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+}
+
+/// How to search.
+#[derive(Debug, Args)]
+pub(crate) struct SearchArgs {
+    /// Detectors to run (see `cd-cli detectors`)
+    #[arg(long = "detector", value_name = "NAME", default_values_t = [String::from("cd-l")])]
+    pub(crate) detectors: Vec<String>,
+    /// Optimisation steps per image
+    #[arg(long, default_value_t = 100)]
+    pub(crate) steps: usize,
+    /// Flag what is this many robust standard deviations more suspicious than the median
+    #[arg(long, default_value_t = 2.0, value_name = "T")]
+    pub(crate) threshold: f64,
+    /// Images computed at a time; bounds memory
+    #[arg(long, default_value_t = 32, value_name = "N")]
+    pub(crate) batch_size: usize,
+    /// Search only so many pictures, drawn at random
+    #[arg(long, value_name = "N")]
+    pub(crate) sample: Option<usize>,
+    /// Work on part I of N (from 0) of the pictures; the last part to finish writes the results
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    pub(crate) shard: Option<(usize, usize)>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScanArgs {
+    #[command(flatten)]
+    pub(crate) images: ImagesArgs,
+    /// Weights of a classifier trained on these pictures (.safetensors, .pt); skips training
+    #[arg(long, value_name = "FILE")]
+    pub(crate) weights: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    #[command(flatten)]
+    pub(crate) search: SearchArgs,
+    /// Folder of the results
+    #[arg(long, default_value = "runs/scan", value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Experiment file
+    pub(crate) file: PathBuf,
+    /// Change a setting, for example `poison.rate=0.05`
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) overrides: Vec<String>,
+    /// Folder of all runs
+    #[arg(long, default_value = "runs", value_name = "DIR")]
+    pub(crate) runs: PathBuf,
+    /// Last stage to run
+    #[arg(long, value_enum, default_value = "evaluate")]
+    pub(crate) until: Until,
+    /// Work on part I of N (from 0) of the detection
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    pub(crate) shard: Option<(usize, usize)>,
+    /// Print the plan and stop
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Until {
+    Poison,
+    Train,
+    Detect,
+    Evaluate,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DataCommand {
+    /// Download CIFAR-10 (170 MB), checked and resumable
+    Fetch {
+        /// Folder to put the archive in
+        #[arg(long, default_value = "data/cifar10", value_name = "DIR")]
+        to: PathBuf,
+        /// Another address of the same file
+        #[arg(long, value_name = "URL")]
+        from: Option<String>,
+    },
+    /// Write a data set as class folders of PNG pictures
+    Export {
+        #[command(flatten)]
+        dataset: DatasetArgs,
+        /// Folder to write
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+}
+
+/// A data set by name or by folder.
+#[derive(Debug, Args)]
+pub(crate) struct DatasetArgs {
+    /// Data set (see `cd-cli datasets`)
+    #[arg(long, default_value = "demo", value_name = "NAME")]
+    pub(crate) dataset: String,
+    /// Where its files are
+    #[arg(long, value_name = "PATH")]
+    pub(crate) path: Option<PathBuf>,
+    /// Change a setting of the data set, for example `train=500`
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) overrides: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PoisonArgs {
+    #[command(flatten)]
+    pub(crate) dataset: DatasetArgs,
+    /// Attack (see `cd-cli attacks`)
+    #[arg(long, default_value = "badnets", value_name = "NAME")]
+    pub(crate) attack: String,
+    /// Share of the training images to poison, 0 to 1
+    #[arg(long, default_value_t = 0.1)]
+    pub(crate) rate: f64,
+    /// Label that the backdoor leads to
+    #[arg(long, default_value_t = 0)]
+    pub(crate) target: u32,
+    /// Seed of the choice
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Folder to write: images/, truth.csv, manifest.json
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TrainArgs {
+    #[command(flatten)]
+    pub(crate) images: ImagesArgs,
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    /// Folder of the results; `train/model.safetensors` in it holds the weights
+    #[arg(long, default_value = "runs/train", value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DetectArgs {
+    #[command(flatten)]
+    pub(crate) images: ImagesArgs,
+    /// Weights of the classifier (.safetensors, .pt)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) weights: PathBuf,
+    #[command(flatten)]
+    pub(crate) search: SearchArgs,
+    /// Seed of the fill colours
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Folder of the results
+    #[arg(long, default_value = "runs/detect", value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvaluateArgs {
+    /// The scores.csv of a detection
+    #[arg(long, value_name = "FILE")]
+    pub(crate) scores: PathBuf,
+    /// The truth.csv that `poison` wrote
+    #[arg(long, value_name = "FILE")]
+    pub(crate) truth: PathBuf,
+    /// Exit with 1 if the AUROC is below this
+    #[arg(long, value_name = "AUROC")]
+    pub(crate) min_auroc: Option<f64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// The picture
+    pub(crate) image: PathBuf,
+    /// Weights of the classifier (.safetensors, .pt)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) weights: PathBuf,
+    /// PNG to write: image, mask, pattern
+    #[arg(long, default_value = "inspect.png", value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Detector that makes masks
+    #[arg(long, default_value = "cd-l", value_name = "NAME")]
+    pub(crate) detector: String,
+    /// Side in pixels that the picture is resized to
+    #[arg(long, default_value_t = 32, value_name = "PIXELS")]
+    pub(crate) size: usize,
+    /// Optimisation steps
+    #[arg(long, default_value_t = 100)]
+    pub(crate) steps: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// Folder of the run
+    pub(crate) run: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print an experiment file, by default with every default written out
+    Show {
+        /// Experiment file; the built-in demo when absent
+        file: Option<PathBuf>,
+        /// Change a setting
+        #[arg(long = "set", value_name = "KEY=VALUE")]
+        overrides: Vec<String>,
+        /// Also add the experiment's seed to every part, as the run does
+        #[arg(long)]
+        resolved: bool,
+    },
+}
+
+fn shard(text: &str) -> Result<(usize, usize), String> {
+    let parsed = text
+        .split_once('/')
+        .and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)));
+    match parsed {
+        Some((index, count)) if index < count => Ok((index, count)),
+        _ => Err("expected I/N with I from 0 to N-1, for example 0/4".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn shards_are_checked() {
+        assert_eq!(shard("1/4"), Ok((1, 4)));
+        assert!(shard("4/4").is_err() && shard("x").is_err());
+    }
+}

@@ -1,0 +1,95 @@
+//! One file per command, or per group of small ones.
+
+mod config;
+mod data;
+mod evaluate;
+mod experiment;
+mod folder;
+mod inspect;
+mod poison;
+
+use anyhow::{Context, Result};
+use cd_detect::Shard;
+use cd_eval::pipeline::{RunOptions, Stage};
+use cd_models::{Device, device};
+use clap::CommandFactory;
+
+use crate::Ending;
+use crate::args::{Cli, Command, Global};
+use crate::bars::Bars;
+use crate::list;
+
+/// The global options made real.
+pub(crate) struct Session {
+    pub(crate) device: Device,
+    pub(crate) device_name: String,
+    pub(crate) bars: Bars,
+    pub(crate) json: bool,
+}
+
+impl Session {
+    fn new(global: &Global) -> Result<Self> {
+        if let Some(threads) = global.threads {
+            rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build_global()
+                .context("--threads")?;
+        }
+        let device_name = match &global.device {
+            Some(name) => name.clone(),
+            None => device::default_name().to_owned(),
+        };
+        Ok(Self {
+            device: device::parse(&device_name)?,
+            device_name,
+            bars: Bars::new(global.quiet),
+            json: global.json,
+        })
+    }
+
+    /// Options of a pipeline run in this session.
+    pub(crate) fn options(&self, until: Stage, shard: Option<(usize, usize)>) -> RunOptions<'_> {
+        RunOptions {
+            device: &self.device,
+            device_name: &self.device_name,
+            until,
+            shard: shard.map_or(Shard::WHOLE, |(index, count)| Shard { index, count }),
+            progress: &self.bars,
+        }
+    }
+}
+
+/// Runs the command that was typed.
+pub(crate) fn dispatch(cli: &Cli) -> Result<Ending> {
+    let global = &cli.global;
+    match &cli.command {
+        Command::Attacks => list::attacks(global.json),
+        Command::Detectors => list::detectors(global.json),
+        Command::Models => list::models(global.json),
+        Command::Datasets => list::datasets(global.json),
+        Command::Devices => list::devices(global.json),
+        Command::Config { command } => config::show(command),
+        Command::Completions { shell } => {
+            let mut command = Cli::command();
+            clap_complete::generate(*shell, &mut command, "cd-cli", &mut std::io::stdout());
+            Ok(Ending::Done)
+        }
+        Command::Evaluate(args) => evaluate::evaluate(args, global.json),
+        other => with_session(other, &Session::new(global)?),
+    }
+}
+
+fn with_session(command: &Command, session: &Session) -> Result<Ending> {
+    match command {
+        Command::Demo(args) => experiment::demo(args, session),
+        Command::Run(args) => experiment::run(args, session),
+        Command::Report(args) => experiment::report(args, session),
+        Command::Scan(args) => folder::scan(args, session),
+        Command::Train(args) => folder::train(args, session),
+        Command::Detect(args) => folder::detect(args, session),
+        Command::Data { command } => data::data(command, session),
+        Command::Poison(args) => poison::poison(args, session),
+        Command::Inspect(args) => inspect::inspect(args, session),
+        _ => unreachable!("`dispatch` handles the commands that need no session"),
+    }
+}

@@ -1,0 +1,49 @@
+//! `data`: fetch and export data sets.
+
+use anyhow::{Context, Result};
+use cd_data::{DatasetConfig, Split, export, fetch_cifar10};
+use cd_models::names;
+
+use super::Session;
+use crate::Ending;
+use crate::args::{DataCommand, DatasetArgs};
+use crate::output;
+
+pub(crate) fn data(command: &DataCommand, session: &Session) -> Result<Ending> {
+    match command {
+        DataCommand::Fetch { to, from } => {
+            let path = fetch_cifar10(to, from.as_deref(), &session.bars)?;
+            output::line(&path.display().to_string())?;
+        }
+        DataCommand::Export { dataset, out } => {
+            let split = load(dataset, session)?;
+            export(&split.train, &out.join("train"), &session.bars)?;
+            if let Some(test) = &split.test {
+                export(test, &out.join("test"), &session.bars)?;
+            }
+            output::line(&out.display().to_string())?;
+        }
+    }
+    Ok(Ending::Done)
+}
+
+/// Loads a data set that was named on the command line.
+pub(crate) fn load(args: &DatasetArgs, session: &Session) -> Result<Split> {
+    let known = || cd_data::DATASETS.iter().map(|info| info.name);
+    if !known().any(|name| name == args.dataset) {
+        let hint = names::suggestion(&args.dataset, known());
+        let list: Vec<&str> = known().collect();
+        anyhow::bail!("unknown data set `{}`{hint}; known: {}", args.dataset, list.join(", "));
+    }
+    let mut text = format!("name = {:?}\n", args.dataset);
+    if let Some(path) = &args.path {
+        text.push_str(&format!("path = {:?}\n", path.display().to_string()));
+    }
+    for change in &args.overrides {
+        text.push_str(change);
+        text.push('\n');
+    }
+    let config: DatasetConfig =
+        toml::from_str(&text).with_context(|| format!("data set `{}`", args.dataset))?;
+    Ok(config.load(&session.bars)?)
+}

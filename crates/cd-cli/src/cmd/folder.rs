@@ -1,0 +1,137 @@
+//! `scan`, `train` and `detect`: the user's own folder of pictures.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use cd_data::{DatasetConfig, FolderConfig};
+use cd_detect::{DetectorConfig, ThresholdRule};
+use cd_eval::Experiment;
+use cd_eval::bootstrap::Bootstrap;
+use cd_eval::experiment::DetectStage;
+use cd_eval::pipeline::{self, Outcome, Stage};
+use cd_models::{Augmentation, ModelConfig, Schedule, TrainConfig};
+
+use super::Session;
+use super::experiment::finish;
+use crate::Ending;
+use crate::args::{DetectArgs, ImagesArgs, ModelArgs, ScanArgs, SearchArgs, TrainArgs};
+use crate::output;
+
+pub(crate) fn scan(args: &ScanArgs, session: &Session) -> Result<Ending> {
+    let mut experiment = experiment("scan", &args.images, &args.model)?;
+    experiment.weights = absolute(args.weights.as_deref())?;
+    experiment.detect = detect_stage(&args.search, args.model.seed)?;
+    let options = session.options(Stage::Evaluate, args.search.shard);
+    let outcome = pipeline::run(&experiment, &args.out, &options)?;
+    let ending = finish(&outcome, &args.out, session)?;
+    point_to_results(&experiment, &outcome, &args.out, session)?;
+    Ok(ending)
+}
+
+pub(crate) fn train(args: &TrainArgs, session: &Session) -> Result<Ending> {
+    let experiment = experiment("train", &args.images, &args.model)?;
+    pipeline::run(&experiment, &args.out, &session.options(Stage::Train, None))?;
+    output::line(&args.out.join("train/model.safetensors").display().to_string())?;
+    Ok(Ending::Done)
+}
+
+pub(crate) fn detect(args: &DetectArgs, session: &Session) -> Result<Ending> {
+    // The architecture comes from the weights; what is named here is not used.
+    let model = ModelArgs {
+        model: "resnet18".to_owned(),
+        width: 16,
+        epochs: 1,
+        seed: args.seed,
+    };
+    let mut experiment = experiment("detect", &args.images, &model)?;
+    experiment.weights = absolute(Some(&args.weights))?;
+    experiment.detect = detect_stage(&args.search, args.seed)?;
+    let options = session.options(Stage::Evaluate, args.search.shard);
+    let outcome = pipeline::run(&experiment, &args.out, &options)?;
+    let ending = finish(&outcome, &args.out, session)?;
+    point_to_results(&experiment, &outcome, &args.out, session)?;
+    Ok(ending)
+}
+
+/// Says where the lists are, for people.
+fn point_to_results(
+    experiment: &Experiment,
+    outcome: &Outcome,
+    out: &Path,
+    session: &Session,
+) -> Result<()> {
+    if session.json || !matches!(outcome, Outcome::Complete(_)) {
+        return Ok(());
+    }
+    for label in experiment.detector_labels() {
+        let folder = out.join("detect").join(label);
+        output::line(&format!(
+            "{0}/scores.csv, {0}/drop.txt, {0}/keep.txt",
+            folder.display()
+        ))?;
+    }
+    Ok(())
+}
+
+/// An experiment on a folder of pictures, without ground truth.
+fn experiment(name: &str, images: &ImagesArgs, model: &ModelArgs) -> Result<Experiment> {
+    let path = absolute(Some(&images.images))?.context("a path was given")?;
+    Ok(Experiment {
+        name: name.to_owned(),
+        seed: 0,
+        dataset: DatasetConfig::Folder(FolderConfig {
+            size: images.size,
+            ..FolderConfig::new(path)
+        }),
+        poison: None,
+        model: ModelConfig::from_name(&model.model)?.with_width(model.width),
+        weights: None,
+        train: TrainConfig {
+            epochs: model.epochs,
+            batch_size: 64,
+            learning_rate: 0.1,
+            schedule: Schedule::Cosine {
+                warmup: 1.0,
+                floor: 0.0,
+            },
+            augmentation: Augmentation::None,
+            seed: model.seed,
+            record_losses: 0,
+            ..TrainConfig::default()
+        },
+        detect: DetectStage::default(),
+        evaluate: Bootstrap::default(),
+    })
+}
+
+fn detect_stage(search: &SearchArgs, seed: u64) -> Result<DetectStage> {
+    let configure = |name: &String| -> Result<DetectorConfig> {
+        let mut config = DetectorConfig::from_name(name)?;
+        match &mut config {
+            DetectorConfig::Cdl(settings) => {
+                settings.steps = search.steps;
+                settings.seed = seed;
+            }
+            DetectorConfig::Cdf(settings) => {
+                settings.steps = search.steps;
+                settings.seed = seed;
+            }
+        }
+        Ok(config)
+    };
+    Ok(DetectStage {
+        sample: search.sample,
+        batch_size: search.batch_size,
+        threshold: ThresholdRule::Robust {
+            t: search.threshold,
+        },
+        detectors: search.detectors.iter().map(configure).collect::<Result<_>>()?,
+        ..DetectStage::default()
+    })
+}
+
+/// Run directories remember their inputs, so that they can be continued from any folder.
+fn absolute(path: Option<&Path>) -> Result<Option<PathBuf>> {
+    path.map(|path| std::path::absolute(path).with_context(|| path.display().to_string()))
+        .transpose()
+}

@@ -1,0 +1,48 @@
+//! `inspect`: image, mask and pattern of one picture.
+
+use anyhow::{Context, Result};
+use cd_data::read_rgb;
+use cd_detect::{CognitiveDistillation, DetectorConfig};
+use cd_eval::picture::{Picture, mask_to_rgb, strip};
+use cd_eval::pipeline::channel_last;
+use cd_models::{Classifier, atomic, load_weights, one_batch, quantize, to_host};
+
+use super::Session;
+use crate::Ending;
+use crate::args::InspectArgs;
+use crate::output;
+
+/// Enlargement of the written picture.
+const SCALE: usize = 8;
+
+pub(crate) fn inspect(args: &InspectArgs, session: &Session) -> Result<Ending> {
+    let model = load_weights(&args.weights, &session.device)?;
+    let pixels = read_rgb(&args.image, args.size, args.size)?;
+    let images = one_batch(&pixels, args.size, args.size, &session.device);
+    let distillation = distillation(&args.detector)?.with_steps(args.steps);
+    let distilled = distillation.distill(&model, images.clone(), &[0])?;
+    let [_, channels, height, width] = distilled.masks.dims();
+    let mask = channel_last(&quantize(&to_host(distilled.masks)), channels);
+    let image = Picture::new(width, height, pixels)?;
+    let pattern = image.masked(&mask, channels)?;
+    let mask = mask_to_rgb(&mask, width, height, channels)?;
+    let row = strip(&[image, mask, pattern].map(|picture| picture.enlarged(SCALE)), SCALE);
+    atomic::write(&args.out, &row.to_png()?).with_context(|| "inspect".to_owned())?;
+    let logits = to_host(model.logits(images));
+    let class = (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b]));
+    output::line(&format!(
+        "{}: class {}, mask L1 norm {:.2} of {}",
+        args.out.display(),
+        class.unwrap_or(0),
+        distilled.norms[0],
+        channels * height * width
+    ))?;
+    Ok(Ending::Done)
+}
+
+fn distillation(name: &str) -> Result<CognitiveDistillation> {
+    Ok(match DetectorConfig::from_name(name)? {
+        DetectorConfig::Cdl(config) => config.distillation()?,
+        DetectorConfig::Cdf(config) => config.distillation()?,
+    })
+}

@@ -1,0 +1,90 @@
+//! What goes to stdout.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use anyhow::Result;
+use cd_eval::evaluation::{Evaluation, Measured};
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
+
+/// Writes a line to stdout; a closed pipe is no error.
+pub(crate) fn line(text: &str) -> Result<()> {
+    match writeln!(io::stdout(), "{text}") {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+/// Writes `value` as JSON to stdout.
+pub(crate) fn json(value: &impl Serialize) -> Result<()> {
+    line(&serde_json::to_string_pretty(value)?)
+}
+
+/// An empty table with this heading.
+pub(crate) fn table(heading: &[&str]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_preset(presets::UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(heading.iter().copied());
+    table
+}
+
+/// The figures of a run.
+pub(crate) fn evaluation(evaluation: &Evaluation, folder: &Path, as_json: bool) -> Result<()> {
+    if as_json {
+        return json(evaluation);
+    }
+    let shares = [
+        ("clean accuracy", evaluation.clean_accuracy),
+        ("attack success rate", evaluation.attack_success_rate),
+    ];
+    for (name, value) in shares {
+        if let Some(value) = value {
+            line(&format!("{name}: {}", percent(value)))?;
+        }
+    }
+    let mut heading = vec!["detector", "images", "flagged"];
+    let with_truth = evaluation.detectors.iter().any(|d| !d.metrics.is_empty());
+    if with_truth {
+        heading.extend(["AUROC", "avg. precision", "TPR", "FPR", "F1"]);
+    }
+    heading.push("seconds");
+    let mut table = table(&heading);
+    for detector in &evaluation.detectors {
+        let mut row = vec![
+            detector.detector.clone(),
+            detector.images.to_string(),
+            detector.flagged.to_string(),
+        ];
+        if with_truth {
+            for name in ["AUROC", "Average precision", "TPR (recall)", "FPR", "F1"] {
+                row.push(number(detector.metric(name)));
+            }
+        }
+        row.push(format!("{:.1}", detector.seconds));
+        table.add_row(row);
+    }
+    line(&table.to_string())?;
+    line(&format!("report: {}", folder.join("report.html").display()))
+}
+
+fn percent(value: Measured) -> String {
+    let estimate = value.estimate * 100.0;
+    match value.interval {
+        Some([low, high]) => format!("{estimate:.1} % ({:.1} to {:.1})", low * 100.0, high * 100.0),
+        None => format!("{estimate:.1} %"),
+    }
+}
+
+fn number(value: Option<Measured>) -> String {
+    match value {
+        Some(Measured {
+            estimate,
+            interval: Some([low, high]),
+        }) => format!("{estimate:.3} ({low:.3}-{high:.3})"),
+        Some(value) => format!("{:.3}", value.estimate),
+        None => "-".to_owned(),
+    }
+}

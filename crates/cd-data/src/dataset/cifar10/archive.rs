@@ -1,0 +1,153 @@
+//! The official `.tar.gz`, read without unpacking it to disk.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::{Component, Path};
+
+use flate2::read::GzDecoder;
+use tar::{Archive, Entry, EntryType};
+
+use super::Cifar10Error;
+use super::records::{
+    BATCH_FILES, Batches, META_FILE, META_LIMIT, RECORD_LEN, check_size, default_class_names,
+    parse_class_names,
+};
+use cd_models::{Progress, Task};
+
+/// Bytes that the archive may hold beside its batches: headers, padding, a page of documentation.
+const OVERHEAD: u64 = 1 << 20;
+
+/// Reads all batch files of the archive at `path`.
+pub(super) fn read(
+    path: &Path,
+    records: usize,
+    progress: &dyn Progress,
+) -> Result<Batches, Cifar10Error> {
+    let mut reader = MemberReader {
+        archive: path.display().to_string(),
+        records,
+        class_names: None,
+        batches: BATCH_FILES.map(|_| None),
+    };
+    let task = Task::start(progress, "reading CIFAR-10", Some(BATCH_FILES.len() as u64));
+    let file = File::open(path).map_err(|source| reader.unreadable(source))?;
+    // However well a hostile archive is packed, this is all that is ever unpacked.
+    let budget = (BATCH_FILES.len() * records * RECORD_LEN) as u64 + OVERHEAD;
+    let unpacked = GzDecoder::new(BufReader::new(file)).take(budget);
+    let mut archive = Archive::new(unpacked);
+    let entries = archive
+        .entries()
+        .map_err(|source| reader.unreadable(source))?;
+    for entry in entries {
+        let entry = entry.map_err(|source| reader.unreadable(source))?;
+        if reader.member(entry)? {
+            task.advance(1);
+        }
+    }
+    reader.finish()
+}
+
+struct MemberReader {
+    archive: String,
+    records: usize,
+    class_names: Option<Vec<String>>,
+    batches: [Option<(String, Vec<u8>)>; BATCH_FILES.len()],
+}
+
+impl MemberReader {
+    /// Takes one member; true when it was a batch.
+    fn member(&mut self, entry: Entry<'_, impl Read>) -> Result<bool, Cifar10Error> {
+        let path = entry
+            .path()
+            .map_err(|source| self.unreadable(source))?
+            .into_owned();
+        self.check_safe(&path, entry.header().entry_type())?;
+        let file_name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
+        let name = format!("{}:{}", self.archive, path.display());
+        if file_name == META_FILE {
+            if entry.size() > META_LIMIT {
+                return Err(Cifar10Error::ClassNames { file: name });
+            }
+            let bytes = read_all(entry, &name)?;
+            self.class_names = Some(parse_class_names(&name, &bytes)?);
+            return Ok(false);
+        }
+        let Some(slot) = BATCH_FILES
+            .iter()
+            .position(|file| file.file_name() == file_name)
+        else {
+            return Ok(false);
+        };
+        if self.batches[slot].is_some() {
+            return Err(self.refuse(&path, "is there twice"));
+        }
+        check_size(&name, entry.size(), self.records)?;
+        let bytes = read_all(entry, &name)?;
+        check_size(&name, bytes.len() as u64, self.records)?;
+        self.batches[slot] = Some((name, bytes));
+        Ok(true)
+    }
+
+    fn check_safe(&self, path: &Path, kind: EntryType) -> Result<(), Cifar10Error> {
+        let plain = |part| matches!(part, Component::Normal(_) | Component::CurDir);
+        if path.is_absolute() || path.components().any(|part| part == Component::RootDir) {
+            return Err(self.refuse(path, "has an absolute path"));
+        }
+        if !path.components().all(plain) {
+            return Err(self.refuse(path, "climbs out of its folder with `..`"));
+        }
+        match kind {
+            EntryType::Regular | EntryType::Directory | EntryType::XGlobalHeader => Ok(()),
+            EntryType::Symlink | EntryType::Link => Err(self.refuse(path, "is a link")),
+            _ => Err(self.refuse(path, "is neither a file nor a folder")),
+        }
+    }
+
+    fn finish(self) -> Result<Batches, Cifar10Error> {
+        let archive = self.archive;
+        let batches = BATCH_FILES
+            .iter()
+            .zip(self.batches)
+            .map(|(file, batch)| {
+                batch.ok_or_else(|| Cifar10Error::Missing {
+                    container: archive.clone(),
+                    missing: file.file_name(),
+                })
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Batches {
+            class_names: self.class_names.unwrap_or_else(default_class_names),
+            batches,
+        })
+    }
+
+    fn refuse(&self, member: &Path, reason: &'static str) -> Cifar10Error {
+        Cifar10Error::UnsafeMember {
+            archive: self.archive.clone(),
+            member: member.display().to_string(),
+            reason,
+        }
+    }
+
+    fn unreadable(&self, source: io::Error) -> Cifar10Error {
+        Cifar10Error::Io {
+            file: self.archive.clone(),
+            source,
+        }
+    }
+}
+
+/// Reads a member whose size has been checked.
+fn read_all(mut entry: Entry<'_, impl Read>, name: &str) -> Result<Vec<u8>, Cifar10Error> {
+    let mut bytes = Vec::with_capacity(entry.size() as usize);
+    entry
+        .read_to_end(&mut bytes)
+        .map_err(|source| Cifar10Error::Io {
+            file: name.into(),
+            source,
+        })?;
+    Ok(bytes)
+}

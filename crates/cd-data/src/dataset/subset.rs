@@ -1,0 +1,92 @@
+//! Seeded choices of images that respect the classes.
+
+use cd_models::ImageSet;
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+/// At most `limit` images of `set`, the classes as equal as they can be, in their old order.
+///
+/// A class that runs out leaves its share to the others.
+pub(super) fn balanced_subset(set: &ImageSet, limit: usize, seed: u64) -> ImageSet {
+    if limit >= set.len() {
+        return set.clone();
+    }
+    let queues = shuffled_by_class(set, seed);
+    let longest = queues.iter().map(Vec::len).max().unwrap_or(0);
+    let mut chosen: Vec<usize> = (0..longest)
+        .flat_map(|turn| {
+            queues
+                .iter()
+                .filter_map(move |queue| queue.get(turn).copied())
+        })
+        .take(limit)
+        .collect();
+    chosen.sort_unstable();
+    set.subset(&chosen)
+}
+
+/// Divides `set` into (rest, part), where part takes `fraction` of every class, rounded.
+///
+/// Every class keeps at least one image in the rest. Both keep the old order.
+pub(super) fn stratified_split(set: &ImageSet, fraction: f64, seed: u64) -> (ImageSet, ImageSet) {
+    let (mut rest, mut part) = (Vec::new(), Vec::new());
+    for queue in shuffled_by_class(set, seed) {
+        let wanted = (queue.len() as f64 * fraction).round() as usize;
+        let (taken, kept) = queue.split_at(wanted.min(queue.len().saturating_sub(1)));
+        part.extend_from_slice(taken);
+        rest.extend_from_slice(kept);
+    }
+    rest.sort_unstable();
+    part.sort_unstable();
+    (set.subset(&rest), set.subset(&part))
+}
+
+fn shuffled_by_class(set: &ImageSet, seed: u64) -> Vec<Vec<usize>> {
+    let mut queues = vec![Vec::new(); set.class_count()];
+    for (index, &label) in set.labels().iter().enumerate() {
+        queues[label as usize].push(index);
+    }
+    for (class, queue) in queues.iter_mut().enumerate() {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(class as u64);
+        queue.shuffle(&mut rng);
+    }
+    queues
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::striped_set;
+
+    #[test]
+    fn a_subset_is_balanced_seeded_and_ordered() {
+        let set = striped_set(30, 2, 3);
+        let subset = balanced_subset(&set, 12, 5);
+        assert_eq!(subset.class_counts(), [4, 4, 4]);
+        assert!(subset.names().is_sorted());
+        assert_eq!(subset, balanced_subset(&set, 12, 5));
+        assert_ne!(subset, balanced_subset(&set, 12, 6));
+    }
+
+    #[test]
+    fn short_classes_leave_their_share_to_the_others() {
+        let set = striped_set(30, 2, 3).subset(&[0, 1, 2, 3, 4, 6, 9, 12, 15]);
+        assert_eq!(set.class_counts(), [6, 2, 1]);
+        assert_eq!(balanced_subset(&set, 7, 0).class_counts(), [4, 2, 1]);
+        assert_eq!(balanced_subset(&set, 100, 0), set);
+    }
+
+    #[test]
+    fn a_split_loses_nothing_and_empties_no_class() {
+        let set = striped_set(31, 2, 3);
+        let (rest, part) = stratified_split(&set, 0.2, 1);
+        assert_eq!(part.class_counts(), [2, 2, 2]);
+        let mut names: Vec<&String> = rest.names().iter().chain(part.names()).collect();
+        names.sort();
+        assert_eq!(names, set.names().iter().collect::<Vec<_>>());
+        let (rest, _) = stratified_split(&set, 0.999, 1);
+        assert_eq!(rest.class_counts(), [1, 1, 1]);
+    }
+}

@@ -1,0 +1,322 @@
+//! Writes images as a folder of PNG files, one folder per class.
+//!
+//! What is written reads back as the data set `folder`. Reading sorts classes by the names of their
+//! folders and pictures by path, so labels come back equal when the class names are sorted and
+//! every class has a picture.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use cd_models::ImageSet;
+use image::{ExtendedColorType, ImageError, ImageFormat};
+use rayon::prelude::*;
+use thiserror::Error;
+
+use cd_models::{Progress, Task};
+
+/// Fewest digits of a picture's number in its file name.
+const DIGITS: usize = 5;
+/// Longest folder name in characters.
+const MAX_NAME: usize = 100;
+
+/// Why images could not be written.
+#[derive(Debug, Error)]
+pub enum ExportError {
+    /// Something is there already.
+    #[error("`{}` already exists and is not an empty folder; remove it or choose another", path.display())]
+    Occupied {
+        /// Where the images were to go.
+        path: PathBuf,
+    },
+    /// There is nothing to write.
+    #[error("there are no images to write to `{}`", path.display())]
+    NoImages {
+        /// Where the images were to go.
+        path: PathBuf,
+    },
+    /// A file or folder could not be written.
+    #[error("cannot write `{}`: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A picture could not be encoded.
+    #[error("cannot write image `{name}` as PNG: {source}")]
+    Encode {
+        /// Name of the image.
+        name: String,
+        /// Why.
+        source: ImageError,
+    },
+}
+
+/// Writes image `i` of `set` as `folder/CLASS/i.png`, numbers padded to five digits or more.
+///
+/// Returns the path of every image relative to `folder`, in order. Class names are made safe as
+/// folder names: letters, digits, `-`, `_`, `.` and blanks stay, anything else becomes `_`.
+/// `folder` appears complete or not at all: the files are written beside it and moved at the end.
+///
+/// # Errors
+///
+/// When `folder` exists and is not an empty folder, `set` is empty, or writing fails.
+pub fn export(
+    set: &ImageSet,
+    folder: &Path,
+    progress: &dyn Progress,
+) -> Result<Vec<PathBuf>, ExportError> {
+    check_free(folder)?;
+    if set.is_empty() {
+        return Err(ExportError::NoImages {
+            path: folder.into(),
+        });
+    }
+    let failed = |source| ExportError::Io {
+        path: folder.into(),
+        source,
+    };
+    let parent = match folder.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    fs::create_dir_all(parent).map_err(failed)?;
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let scratch = tempfile::Builder::new()
+        .prefix(&format!("{name}.tmp-"))
+        .tempdir_in(parent)
+        .map_err(failed)?;
+    // Scratch folders are private to their owner; what ends up at `folder` has the usual rights.
+    let complete = scratch.path().join("images");
+    let paths = relative_paths(set);
+    write_all(set, &complete, &paths, progress)?;
+    if folder.is_dir() {
+        fs::remove_dir(folder).map_err(failed)?;
+    }
+    fs::rename(&complete, folder).map_err(failed)?;
+    Ok(paths)
+}
+
+fn check_free(folder: &Path) -> Result<(), ExportError> {
+    let free = match fs::read_dir(folder) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    };
+    if free {
+        return Ok(());
+    }
+    Err(ExportError::Occupied {
+        path: folder.into(),
+    })
+}
+
+fn relative_paths(set: &ImageSet) -> Vec<PathBuf> {
+    let folders = folder_names(set.class_names());
+    let digits = DIGITS.max((set.len() - 1).to_string().len());
+    set.labels()
+        .iter()
+        .enumerate()
+        .map(|(index, &label)| {
+            Path::new(&folders[label as usize]).join(format!("{index:0digits$}.png"))
+        })
+        .collect()
+}
+
+fn write_all(
+    set: &ImageSet,
+    root: &Path,
+    paths: &[PathBuf],
+    progress: &dyn Progress,
+) -> Result<(), ExportError> {
+    let folders: HashSet<&Path> = paths.iter().filter_map(|path| path.parent()).collect();
+    for folder in folders {
+        let path = root.join(folder);
+        fs::create_dir_all(&path).map_err(|source| ExportError::Io { path, source })?;
+    }
+    let task = Task::start(progress, "writing pictures", Some(set.len() as u64));
+    paths.par_iter().enumerate().try_for_each(|(index, path)| {
+        image::save_buffer_with_format(
+            root.join(path),
+            set.pixels(index),
+            set.width() as u32,
+            set.height() as u32,
+            ExtendedColorType::Rgb8,
+            ImageFormat::Png,
+        )
+        .map_err(|source| ExportError::Encode {
+            name: set.name(index).into(),
+            source,
+        })?;
+        task.advance(1);
+        Ok(())
+    })
+}
+
+/// A folder name for every class, no two of them equal even where case does not count.
+fn folder_names(class_names: &[String]) -> Vec<String> {
+    let mut taken = HashSet::new();
+    class_names
+        .iter()
+        .map(|class| {
+            let safe = safe_name(class);
+            let numbered = (2..).map(|number| format!("{safe}_{number}"));
+            std::iter::once(safe.clone())
+                .chain(numbered)
+                .find(|name| taken.insert(name.to_lowercase()))
+                .expect("numbers never run out")
+        })
+        .collect()
+}
+
+fn safe_name(name: &str) -> String {
+    let kept = |letter: char| letter.is_alphanumeric() || "-_. ".contains(letter);
+    let safe: String = name
+        .chars()
+        .take(MAX_NAME)
+        .map(|letter| if kept(letter) { letter } else { '_' })
+        .collect();
+    // Hidden folders would be skipped when read back; trailing dots and blanks are lost on Windows.
+    let safe = safe
+        .trim_start_matches(['.', ' '])
+        .trim_end_matches(['.', ' ']);
+    if safe.is_empty() || is_device_name(safe) {
+        return format!("class_{safe}");
+    }
+    safe.into()
+}
+
+/// Whether Windows takes a name for a device, whatever its extension.
+fn is_device_name(name: &str) -> bool {
+    let stem = name
+        .split('.')
+        .next()
+        .unwrap_or_default()
+        .trim_end()
+        .to_ascii_uppercase();
+    let numbered = |device: &str| {
+        stem.strip_prefix(device)
+            .is_some_and(|rest| rest.len() == 1 && rest.chars().all(|digit| digit.is_ascii_digit()))
+    };
+    ["CON", "PRN", "AUX", "NUL"].contains(&stem.as_str()) || numbered("COM") || numbered("LPT")
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::tempdir;
+
+    use super::*;
+    use crate::dataset::{DatasetConfig, FolderConfig};
+    use cd_models::NoProgress;
+    use crate::testing::{on_threads, striped_set};
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let scratch = tempdir().expect("scratch");
+        let folder = scratch.path().join("out");
+        let set = striped_set(12, 9, 3);
+        let paths = export(&set, &folder, &NoProgress).expect("writes");
+        assert_eq!(paths[4], Path::new("class1").join("00004.png"));
+        let config = FolderConfig {
+            size: 9,
+            ..FolderConfig::new(&folder)
+        };
+        let read = DatasetConfig::Folder(config)
+            .load(&NoProgress)
+            .expect("reads")
+            .train;
+        assert_eq!(read.class_names(), set.class_names());
+        for (index, path) in paths.iter().enumerate() {
+            let name = path.to_str().expect("is text").replace('\\', "/");
+            let place = read
+                .names()
+                .iter()
+                .position(|other| *other == name)
+                .expect("is there");
+            assert_eq!(read.pixels(place), set.pixels(index));
+            assert_eq!(read.labels()[place], set.labels()[index]);
+        }
+    }
+
+    #[test]
+    fn only_the_complete_folder_remains() {
+        let scratch = tempdir().expect("scratch");
+        let folder = scratch.path().join("deep/out");
+        fs::create_dir_all(&folder).expect("an empty folder is fine");
+        export(&striped_set(3, 4, 3), &folder, &NoProgress).expect("writes");
+        let beside = fs::read_dir(folder.parent().expect("parent"))
+            .expect("lists")
+            .count();
+        assert_eq!(beside, 1);
+    }
+
+    #[test]
+    fn nothing_is_overwritten() {
+        let scratch = tempdir().expect("scratch");
+        let folder = scratch.path().join("out");
+        fs::create_dir(&folder).expect("creates");
+        fs::write(folder.join("mine.txt"), "keep").expect("writes");
+        let set = striped_set(3, 4, 3);
+        for occupied in [folder.clone(), folder.join("mine.txt")] {
+            let error = export(&set, &occupied, &NoProgress).expect_err("occupied");
+            assert!(matches!(error, ExportError::Occupied { .. }), "{error}");
+        }
+        assert_eq!(
+            fs::read_to_string(folder.join("mine.txt")).expect("reads"),
+            "keep"
+        );
+    }
+
+    #[test]
+    fn an_empty_set_is_refused_and_a_failed_export_leaves_nothing() {
+        let scratch = tempdir().expect("scratch");
+        let folder = scratch.path().join("out");
+        let error = export(&striped_set(0, 4, 3), &folder, &NoProgress).expect_err("empty");
+        assert!(matches!(error, ExportError::NoImages { .. }), "{error}");
+        let no_pixels = striped_set(2, 0, 2);
+        let error = export(&no_pixels, &folder, &NoProgress).expect_err("no pixels");
+        assert!(matches!(error, ExportError::Encode { .. }), "{error}");
+        assert_eq!(fs::read_dir(scratch.path()).expect("lists").count(), 0);
+    }
+
+    #[test]
+    fn the_number_of_threads_does_not_show() {
+        let scratch = tempdir().expect("scratch");
+        let set = striped_set(8, 5, 2);
+        let written = |threads: usize| {
+            let folder = scratch.path().join(threads.to_string());
+            let paths = on_threads(threads, || {
+                export(&set, &folder, &NoProgress).expect("writes")
+            });
+            paths
+                .into_iter()
+                .map(|path| fs::read(folder.join(path)).expect("reads"))
+                .collect()
+        };
+        let one: Vec<Vec<u8>> = written(1);
+        assert_eq!(one, written(4));
+    }
+
+    #[test]
+    fn class_names_become_safe_distinct_folders() {
+        let names = [
+            "cat", "../up", "Cat", "", ".hidden", "a/b\\c", "con", "é 1.", "NUL.txt",
+        ];
+        let classes = names.map(String::from);
+        assert_eq!(
+            folder_names(&classes),
+            [
+                "cat",
+                "_up",
+                "Cat_2",
+                "class_",
+                "hidden",
+                "a_b_c",
+                "class_con",
+                "é 1",
+                "class_NUL.txt"
+            ]
+        );
+    }
+}

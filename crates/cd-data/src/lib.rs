@@ -1,0 +1,41 @@
+//! Image data sets, backdoor attacks and poisoning.
+//!
+//! The story in types: a [`DatasetConfig`] loads a [`Split`]; [`poison`](poison::poison) turns it
+//! into [`Poisoned`], which is all that training and detection get, and [`Truth`], which only
+//! evaluation takes. Data of unknown origin enters through [`Poisoned::untrusted`] and has no truth.
+//!
+//! ```
+//! use cd_data::{AttackConfig, DatasetConfig, DemoConfig, NoProgress, PoisonConfig, poison};
+//!
+//! let dataset = DatasetConfig::Demo(DemoConfig { train: 40, test: 20, seed: 0 });
+//! let split = dataset.load(&NoProgress)?;
+//! let config = PoisonConfig {
+//!     attack: AttackConfig::from_name("badnets")?,
+//!     rate: 0.1,
+//!     target: 0,
+//!     seed: 1,
+//! };
+//! let (data, truth) = poison(&split, &config)?;
+//! assert_eq!(data.train().len(), 40);
+//! assert_eq!(truth.train().entries().len(), 4);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod attack;
+pub mod dataset;
+pub mod export;
+pub mod fetch;
+mod picture;
+pub mod poison;
+#[cfg(test)]
+mod testing;
+
+pub use attack::{ATTACKS, Attack, AttackConfig, AttackError, AttackInfo, LabelMode};
+pub use dataset::{
+    Cifar10Config, DATASETS, DataError, DatasetConfig, DatasetInfo, DemoConfig, FolderConfig, Split,
+};
+pub use export::{ExportError, export};
+pub use fetch::{FetchError, fetch_cifar10};
+pub use picture::{PictureError, read_rgb};
+pub use poison::{Manifest, ManifestEntry, ManifestError, PoisonConfig, PoisonError, Poisoned, Truth, poison};
+pub use cd_models::{NoProgress, Progress};

@@ -1,0 +1,89 @@
+//! The two values that poisoning yields: data under suspicion, and the truth about it.
+
+use cd_models::ImageSet;
+
+use super::manifest::Manifest;
+
+/// Images under suspicion: all that training and detection get.
+///
+/// Which images were changed, or whether any were, cannot be asked of it. Names are those of the
+/// clean data set; for an image folder they begin with the folder of the original class, so a
+/// detector must not look at them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Poisoned {
+    train: ImageSet,
+    test: Option<ImageSet>,
+}
+
+impl Poisoned {
+    /// Data of unknown origin: `train` to train on and to search, `test` to search as well.
+    pub fn untrusted(train: ImageSet, test: Option<ImageSet>) -> Self {
+        Self { train, test }
+    }
+
+    /// Training images with the labels that training sees.
+    pub fn train(&self) -> &ImageSet {
+        &self.train
+    }
+
+    /// Test images, clean and poisoned mixed.
+    pub fn test(&self) -> Option<&ImageSet> {
+        self.test.as_ref()
+    }
+
+    /// Gives the images back as (train, test).
+    pub fn into_parts(self) -> (ImageSet, Option<ImageSet>) {
+        (self.train, self.test)
+    }
+}
+
+/// What is true about a [`Poisoned`] data set: only evaluation takes it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Truth {
+    train: Manifest,
+    test: Option<TestTruth>,
+}
+
+/// What is true about the test images.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct TestTruth {
+    pub(super) manifest: Manifest,
+    pub(super) clean: ImageSet,
+    pub(super) triggered: ImageSet,
+    pub(super) original_labels: Vec<u32>,
+}
+
+impl Truth {
+    pub(super) fn new(train: Manifest, test: Option<TestTruth>) -> Self {
+        Self { train, test }
+    }
+
+    /// Which training images were changed.
+    pub fn train(&self) -> &Manifest {
+        &self.train
+    }
+
+    /// Which images of the mixed test set were changed.
+    pub fn test(&self) -> Option<&Manifest> {
+        self.test.as_ref().map(|test| &test.manifest)
+    }
+
+    /// The unchanged test set, with true labels: clean accuracy is measured on it.
+    pub fn clean_test(&self) -> Option<&ImageSet> {
+        self.test.as_ref().map(|test| &test.clean)
+    }
+
+    /// Every test image of a class other than the target, with the trigger.
+    ///
+    /// Labels are the *target*, so that accuracy on this set is the attack success rate.
+    pub fn triggered_test(&self) -> Option<&ImageSet> {
+        self.test.as_ref().map(|test| &test.triggered)
+    }
+
+    /// The true labels of [`Truth::triggered_test`], in its order.
+    pub fn triggered_original_labels(&self) -> Option<&[u32]> {
+        self.test
+            .as_ref()
+            .map(|test| test.original_labels.as_slice())
+    }
+}

@@ -1,0 +1,45 @@
+//! What several test modules share.
+
+use std::path::{Path, PathBuf};
+
+use cd_models::ImageSet;
+use safetensors::SafeTensors;
+
+/// Raw little-endian bytes of one tensor of the golden file for patch and blend triggers.
+pub(crate) fn golden_bytes(tensor: &str) -> Vec<u8> {
+    let path = golden_folder().join("attacks_patch_blend.safetensors");
+    let bytes = std::fs::read(&path).expect("golden file is part of the repository");
+    let file = SafeTensors::deserialize(&bytes).expect("golden file is well formed");
+    file.tensor(tensor).expect("golden tensor").data().to_vec()
+}
+
+fn golden_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .map(|folder| folder.join("tests/golden"))
+        .find(|folder| folder.is_dir())
+        .expect("tests/golden stands above this crate")
+}
+
+/// `count` images of `side` x `side` pixels with labels 0, 1, .. `classes` - 1 in turn.
+pub(crate) fn striped_set(count: usize, side: usize, classes: u32) -> ImageSet {
+    let names = (0..classes).map(|class| format!("class{class}")).collect();
+    let mut set = ImageSet::new(side, side, names);
+    for index in 0..count {
+        let pixels: Vec<u8> = (0..set.image_len())
+            .map(|byte| (byte * 7 + index * 13) as u8)
+            .collect();
+        set.push(format!("image{index:03}"), &pixels, index as u32 % classes)
+            .expect("fits");
+    }
+    set
+}
+
+/// Runs `work` on a thread pool of exactly `threads` threads.
+pub(crate) fn on_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .expect("thread pool")
+        .install(work)
+}

@@ -1,0 +1,411 @@
+//! Cognitive Distillation: the smallest mask that keeps a classifier's output.
+//!
+//! Huang, Ma, Erfani, Bailey: *Distilling Cognitive Backdoor Patterns within an Image*, ICLR 2023,
+//! arXiv 2301.10908. For an image `x` and a classifier `f` it minimises over the mask `m`
+//!
+//! ```text
+//! mean |f(x_cp) - f(x)|  +  alpha |m|_p  +  beta TV(m),
+//! x_cp = x m + (1 - m) delta,      m = (tanh(theta) + 1) / 2
+//! ```
+//!
+//! with a fresh uniform colour `delta` per image and step. Ours differs from the released code in
+//! two ways: the objective is summed over the batch, so an image's mask does not depend on its
+//! batch mates ([`Reduction::Mean`] brings the old behaviour back), and the colours are a function
+//! of (seed, image, step).
+
+mod noise;
+
+use cd_models::burn::optim::{Adam, AdamConfig, AdamState, Optimizer};
+use cd_models::burn::tensor::Tensor;
+use cd_models::{Classifier, Tap, to_host};
+use serde::{Deserialize, Serialize};
+
+use crate::error::DetectError;
+
+/// What the mask must keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Objective {
+    /// The logits (CD-L).
+    Logits,
+    /// The features at a tap (CD-F), as published at [`Tap::Deep`].
+    Features(Tap),
+}
+
+/// How the objectives of a batch are combined before the gradient is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reduction {
+    /// Added: every image is optimised as if it were alone.
+    #[default]
+    Sum,
+    /// Averaged, like the released code: through Adam's epsilon the result depends on the batch.
+    Mean,
+}
+
+/// Cognitive Distillation with all of its settings.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CognitiveDistillation {
+    objective: Objective,
+    steps: usize,
+    learning_rate: f64,
+    alpha: f64,
+    beta: f64,
+    p: u8,
+    mask_channels: usize,
+    seed: u64,
+    reduction: Reduction,
+}
+
+impl CognitiveDistillation {
+    /// CD-L: keeps the logits. 100 steps, lr 0.1, alpha 0.01, beta 1 (the released defaults).
+    pub fn logits() -> Self {
+        Self {
+            objective: Objective::Logits,
+            steps: 100,
+            learning_rate: 0.1,
+            alpha: 0.01,
+            beta: 1.0,
+            p: 1,
+            mask_channels: 1,
+            seed: 0,
+            reduction: Reduction::Sum,
+        }
+    }
+
+    /// CD-F: keeps the last convolutional feature map. 100 steps, lr 0.05, alpha 0.001, beta 10.
+    pub fn features() -> Self {
+        Self {
+            objective: Objective::Features(Tap::Deep),
+            learning_rate: 0.05,
+            alpha: 0.001,
+            beta: 10.0,
+            ..Self::logits()
+        }
+    }
+
+    /// Keeps the features at `tap` instead.
+    #[must_use]
+    pub fn with_tap(mut self, tap: Tap) -> Self {
+        self.objective = Objective::Features(tap);
+        self
+    }
+
+    /// Optimisation steps; at least 1.
+    #[must_use]
+    pub fn with_steps(mut self, steps: usize) -> Self {
+        self.steps = steps;
+        self
+    }
+
+    /// Adam's learning rate; above 0.
+    #[must_use]
+    pub fn with_learning_rate(mut self, learning_rate: f64) -> Self {
+        self.learning_rate = learning_rate;
+        self
+    }
+
+    /// Weight of the mask's norm; at least 0.
+    #[must_use]
+    pub fn with_alpha(mut self, alpha: f64) -> Self {
+        self.alpha = alpha;
+        self
+    }
+
+    /// Weight of the total variation; at least 0.
+    #[must_use]
+    pub fn with_beta(mut self, beta: f64) -> Self {
+        self.beta = beta;
+        self
+    }
+
+    /// The norm to minimise: 1 or 2.
+    #[must_use]
+    pub fn with_p(mut self, p: u8) -> Self {
+        self.p = p;
+        self
+    }
+
+    /// Channels of the mask: 1 (shared by the colours) or 3.
+    #[must_use]
+    pub fn with_mask_channels(mut self, channels: usize) -> Self {
+        self.mask_channels = channels;
+        self
+    }
+
+    /// Seed of the fill colours.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// How a batch is combined.
+    #[must_use]
+    pub fn with_reduction(mut self, reduction: Reduction) -> Self {
+        self.reduction = reduction;
+        self
+    }
+
+    /// Channels of the mask, 1 or 3.
+    pub fn mask_channels(&self) -> usize {
+        self.mask_channels
+    }
+
+    /// Checks every setting against its range.
+    ///
+    /// # Errors
+    ///
+    /// Names the first setting that is out of range.
+    pub fn check(&self) -> Result<(), DetectError> {
+        let wrong = |key, value: String, expected| {
+            Err(DetectError::Config {
+                key,
+                value,
+                expected,
+            })
+        };
+        if self.steps == 0 {
+            return wrong("steps", "0".into(), "at least 1");
+        }
+        if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
+            return wrong("learning_rate", self.learning_rate.to_string(), "a number above 0");
+        }
+        if !(self.alpha >= 0.0 && self.alpha.is_finite()) {
+            return wrong("alpha", self.alpha.to_string(), "a number of at least 0");
+        }
+        if !(self.beta >= 0.0 && self.beta.is_finite()) {
+            return wrong("beta", self.beta.to_string(), "a number of at least 0");
+        }
+        if ![1, 2].contains(&self.p) {
+            return wrong("p", self.p.to_string(), "1 or 2");
+        }
+        if ![1, 3].contains(&self.mask_channels) {
+            return wrong("mask_channels", self.mask_channels.to_string(), "1 or 3");
+        }
+        Ok(())
+    }
+
+    /// Masks of a batch of images that `model` may be any classifier for.
+    ///
+    /// # Shapes
+    ///
+    /// - `images`: `[B, 3, H, W]` in `[0, 1]`
+    /// - output: `[B, 1, H, W]` in `(0, 1)`; 3 channels if so configured
+    ///
+    /// # Errors
+    ///
+    /// When a setting is out of range, the model lacks the tap, or numbers stop being finite.
+    pub fn masks(
+        &self,
+        model: &dyn Classifier,
+        images: Tensor<4>,
+    ) -> Result<Tensor<4>, DetectError> {
+        let numbers: Vec<u64> = (0..images.dims()[0] as u64).collect();
+        Ok(self.distill(model, images, &numbers)?.masks)
+    }
+
+    /// Masks and norms of a batch whose images have the given numbers within their data set.
+    ///
+    /// The numbers choose the fill colours, so a set gives the same result however it is split.
+    ///
+    /// # Shapes
+    ///
+    /// - `images`: `[B, 3, H, W]` in `[0, 1]`, with `B` numbers
+    ///
+    /// # Errors
+    ///
+    /// As [`masks`](Self::masks).
+    pub fn distill(
+        &self,
+        model: &dyn Classifier,
+        images: Tensor<4>,
+        numbers: &[u64],
+    ) -> Result<Distilled, DetectError> {
+        self.check()?;
+        let device = images.device();
+        let target = self.target(model, images.clone())?;
+        require_finite(&target, numbers, |index| DetectError::ModelOutput { index })?;
+        let colours = noise::colours(self.seed, numbers, self.steps, &device);
+        let mut theta = self.initial_theta(&images);
+        let mut state = None;
+        for step in 0..self.steps {
+            let colour = colours.clone().slice([step..step + 1]).squeeze_dim::<2>(0);
+            let done = self.step(model, &images, &target, colour, theta, state)?;
+            theta = done.theta;
+            state = Some(done.state);
+        }
+        let masks = mask_of(theta);
+        let norms = norms_of(&masks);
+        match norms.iter().position(|norm| !norm.is_finite()) {
+            Some(at) => Err(DetectError::Mask { index: numbers[at] }),
+            None => Ok(Distilled { masks, norms }),
+        }
+    }
+
+    /// What the mask has to keep of `images`, as `[B, values]`.
+    ///
+    /// # Errors
+    ///
+    /// When the model lacks the tap.
+    pub fn target(
+        &self,
+        model: &dyn Classifier,
+        images: Tensor<4>,
+    ) -> Result<Tensor<2>, DetectError> {
+        Ok(match self.objective {
+            Objective::Logits => model.logits(images),
+            Objective::Features(tap) => model.features(images, tap)?.flatten(1, 3),
+        })
+    }
+
+    /// Where every mask starts: theta = 1 everywhere, a mask of 0.8808.
+    pub fn initial_theta(&self, images: &Tensor<4>) -> Tensor<4> {
+        let [count, _, height, width] = images.dims();
+        Tensor::ones([count, self.mask_channels, height, width], &images.device())
+    }
+
+    /// One optimiser step, the building block of [`distill`](Self::distill).
+    ///
+    /// # Shapes
+    ///
+    /// - `images`: `[B, 3, H, W]`; `target`: `[B, values]`; `colour`: `[B, 3]`
+    /// - `theta`: `[B, Cm, H, W]`
+    ///
+    /// # Errors
+    ///
+    /// When the model lacks the tap.
+    pub fn step(
+        &self,
+        model: &dyn Classifier,
+        images: &Tensor<4>,
+        target: &Tensor<2>,
+        colour: Tensor<2>,
+        theta: Tensor<4>,
+        state: Option<AdamState<4>>,
+    ) -> Result<Step, DetectError> {
+        let tracked = theta.clone().autodiff().require_grad();
+        let mask = mask_of(tracked.clone());
+        let colour = colour.unsqueeze_dims::<4>(&[2, 3]);
+        let kept = images.clone().autodiff() * mask.clone();
+        let filled = (mask.clone().neg() + 1.0) * colour.autodiff();
+        let output = self.target(model, kept + filled)?;
+        let distance = (output - target.clone().autodiff()).abs().mean_dim(1);
+        let norm = norm(mask.clone(), self.p) * self.alpha;
+        let variation = total_variation(mask) * self.beta;
+        let terms = Tensor::cat(vec![distance, norm, variation], 1);
+        let loss = match self.reduction {
+            Reduction::Sum => terms.clone().sum(),
+            Reduction::Mean => terms.clone().sum() / images.dims()[0] as f64,
+        };
+        let gradients = loss.backward();
+        let gradient = tracked
+            .grad(&gradients)
+            .expect("theta requires a gradient and enters the loss");
+        let (theta, state) = self.update(theta, gradient.clone(), state);
+        Ok(Step {
+            theta,
+            state,
+            gradient,
+            terms: terms.inner(),
+        })
+    }
+
+    /// What Adam makes of a gradient: the next parameters and its next state.
+    ///
+    /// # Shapes
+    ///
+    /// - `theta`, `gradient` and output: `[B, Cm, H, W]`
+    pub fn update(
+        &self,
+        theta: Tensor<4>,
+        gradient: Tensor<4>,
+        state: Option<AdamState<4>>,
+    ) -> (Tensor<4>, AdamState<4>) {
+        let (theta, state) = self.adam().step(self.learning_rate, theta, gradient, state);
+        (theta, state.expect("Adam always has a state after a step"))
+    }
+
+    fn adam(&self) -> Adam {
+        AdamConfig::new()
+            .with_beta_1(0.1)
+            .with_beta_2(0.1)
+            .with_epsilon(1e-8)
+            .build()
+    }
+}
+
+/// Masks of a batch and their sizes.
+#[derive(Debug, Clone)]
+pub struct Distilled {
+    /// `[B, Cm, H, W]`, values in `(0, 1)`.
+    pub masks: Tensor<4>,
+    /// L1 norm of each mask: the sum of its values, 0 to `Cm * H * W`.
+    pub norms: Vec<f64>,
+}
+
+/// Everything that one optimiser step produces.
+#[derive(Clone)]
+pub struct Step {
+    /// The next parameters, `[B, Cm, H, W]`.
+    pub theta: Tensor<4>,
+    /// The next state of Adam.
+    pub state: AdamState<4>,
+    /// Gradient of the objective at the old parameters, `[B, Cm, H, W]`.
+    pub gradient: Tensor<4>,
+    /// Distance, alpha * norm, beta * variation of each image before the step, `[B, 3]`.
+    pub terms: Tensor<2>,
+}
+
+fn mask_of(theta: Tensor<4>) -> Tensor<4> {
+    (theta.tanh() + 1.0) / 2.0
+}
+
+/// L_p norm over the whole mask of each image, `[B, 1]`.
+fn norm(mask: Tensor<4>, p: u8) -> Tensor<2> {
+    let flat: Tensor<2> = mask.flatten(1, 3);
+    match p {
+        1 => flat.abs().sum_dim(1),
+        _ => flat.square().sum_dim(1).sqrt(),
+    }
+}
+
+/// Sum of squared differences of vertical and horizontal neighbours per value of the mask, `[B, 1]`.
+fn total_variation(mask: Tensor<4>) -> Tensor<2> {
+    let [_, channels, height, width] = mask.dims();
+    let difference = |axis: usize, length: usize| -> Option<Tensor<2>> {
+        let longer = length.checked_sub(1).filter(|&n| n > 0)?;
+        let after = mask.clone().narrow(axis, 1, longer);
+        let before = mask.clone().narrow(axis, 0, longer);
+        Some((after - before).square().flatten::<2>(1, 3).sum_dim(1))
+    };
+    let sums = [difference(2, height), difference(3, width)];
+    let total = sums.into_iter().flatten().reduce(|a, b| a + b);
+    match total {
+        Some(total) => total / (channels * height * width) as f64,
+        // A mask of one pixel has no neighbours.
+        None => mask.flatten::<2>(1, 3).sum_dim(1) * 0.0,
+    }
+}
+
+/// L1 norms on the host, in double precision and a fixed order.
+fn norms_of(masks: &Tensor<4>) -> Vec<f64> {
+    let [count, channels, height, width] = masks.dims();
+    let values = to_host(masks.clone());
+    let per_image = channels * height * width;
+    (0..count)
+        .map(|at| values[at * per_image..(at + 1) * per_image].iter().map(|&v| f64::from(v)).sum())
+        .collect()
+}
+
+fn require_finite(
+    output: &Tensor<2>,
+    numbers: &[u64],
+    error: impl Fn(u64) -> DetectError,
+) -> Result<(), DetectError> {
+    let width = output.dims()[1].max(1);
+    let values = to_host(output.clone());
+    match values.iter().position(|value| !value.is_finite()) {
+        Some(at) => Err(error(numbers[at / width])),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,118 @@
+//! What a detector finds: one number per image, and masks where the method makes them.
+
+/// Which end of a raw measure is suspicious.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// Small values are suspicious, such as the norm of a mask.
+    Low,
+    /// Large values are suspicious.
+    High,
+}
+
+/// What the raw numbers of a detector are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Measure {
+    /// Column name in files, such as `mask_l1`.
+    pub name: &'static str,
+    /// Words for people, such as `L1 norm of the mask`.
+    pub title: &'static str,
+    /// Which end is suspicious.
+    pub direction: Direction,
+}
+
+/// Masks of many images as bytes, 0 (removed) to 255 (kept).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Masks {
+    /// Mask channels, 1 or 3.
+    pub channels: usize,
+    /// Height in pixels.
+    pub height: usize,
+    /// Width in pixels.
+    pub width: usize,
+    /// `[N, channels, height, width]`.
+    pub data: Vec<u8>,
+}
+
+impl Masks {
+    /// Mask of image `index`, `[channels, height, width]`.
+    ///
+    /// # Panics
+    ///
+    /// When `index` is out of range, like slice indexing.
+    pub fn get(&self, index: usize) -> &[u8] {
+        let len = self.channels * self.height * self.width;
+        &self.data[index * len..(index + 1) * len]
+    }
+}
+
+/// Result of one detector on one image set.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Detection {
+    /// What [`raw`](Self::raw) measures.
+    pub measure: Measure,
+    /// The method's own number for each image, in the order of the set.
+    pub raw: Vec<f64>,
+    /// Masks, where the method makes them.
+    pub masks: Option<Masks>,
+}
+
+impl Detection {
+    /// Scores in `[0, 1]`, higher = more suspicious: the raw values, min-max scaled over the set and
+    /// turned so that the suspicious end is 1. All 0 when the raw values are equal.
+    pub fn scores(&self) -> Vec<f64> {
+        let low = self.raw.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = self.raw.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let range = high - low;
+        let score = |&raw: &f64| match self.measure.direction {
+            _ if range <= 0.0 => 0.0,
+            Direction::Low => 1.0 - (raw - low) / range,
+            Direction::High => (raw - low) / range,
+        };
+        self.raw.iter().map(score).collect()
+    }
+
+    /// Image positions from most to least suspicious; equal values in the order of the set.
+    pub fn ranking(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.raw.len()).collect();
+        order.sort_by(|&a, &b| match self.measure.direction {
+            Direction::Low => self.raw[a].total_cmp(&self.raw[b]),
+            Direction::High => self.raw[b].total_cmp(&self.raw[a]),
+        });
+        order
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn detection(raw: &[f64], direction: Direction) -> Detection {
+        let measure = Measure {
+            name: "m",
+            title: "m",
+            direction,
+        };
+        Detection {
+            measure,
+            raw: raw.to_vec(),
+            masks: None,
+        }
+    }
+
+    #[test]
+    fn the_suspicious_end_scores_one() {
+        let low = detection(&[2.0, 4.0, 3.0], Direction::Low);
+        assert_eq!(low.scores(), [1.0, 0.0, 0.5]);
+        assert_eq!(low.ranking(), [0, 2, 1]);
+        let high = detection(&[2.0, 4.0, 3.0], Direction::High);
+        assert_eq!(high.scores(), [0.0, 1.0, 0.5]);
+        assert_eq!(high.ranking(), [1, 2, 0]);
+    }
+
+    #[test]
+    fn equal_values_tie_at_zero() {
+        let tied = detection(&[7.0; 3], Direction::Low);
+        assert_eq!(tied.scores(), [0.0; 3]);
+        assert_eq!(tied.ranking(), [0, 1, 2]);
+    }
+}

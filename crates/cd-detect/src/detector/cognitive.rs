@@ -1,0 +1,218 @@
+//! Cognitive Distillation as detectors: `cd-l` on logits, `cd-f` on features.
+//!
+//! Threat model: the classifier was trained on the poisoned set. A trigger decides the output alone,
+//! so the mask that keeps the output of a poisoned image shrinks to the trigger.
+
+use std::ops::Range;
+
+use cd_models::{Tap, batch, quantize, to_host};
+use serde::{Deserialize, Serialize};
+
+use super::{Detector, DetectorInfo, Suspects};
+use crate::cognitive::{CognitiveDistillation, Reduction};
+use crate::detection::{Detection, Direction, Masks, Measure};
+use crate::error::DetectError;
+use crate::parts::{Part, Parts, ranges};
+
+const PAPER: &str = "Huang, Ma, Erfani, Bailey: Distilling Cognitive Backdoor Patterns within an Image, ICLR 2023";
+
+/// The settings of one of the two variants; they differ in their defaults.
+macro_rules! variant {
+    ($(#[$doc:meta])* $type:ident, $info:expr, $base:ident, $lr:literal, $alpha:literal, $beta:literal
+        $(, $tap_field:ident = $tap_default:expr)?) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct $type {
+            /// Optimisation steps; at least 1.
+            pub steps: usize,
+            /// Adam's learning rate; above 0.
+            pub learning_rate: f64,
+            /// Weight of the mask's norm; at least 0.
+            pub alpha: f64,
+            /// Weight of the total variation; at least 0.
+            pub beta: f64,
+            /// The norm to minimise: 1 or 2.
+            pub p: u8,
+            /// Channels of the mask: 1 or 3.
+            pub mask_channels: usize,
+            /// Seed of the fill colours.
+            pub seed: u64,
+            /// How the images of a batch are combined.
+            pub reduction: Reduction,
+            $(
+                /// Where features are read: `stage1`.., `deep` or `penultimate`.
+                pub $tap_field: String,
+            )?
+        }
+
+        impl Default for $type {
+            fn default() -> Self {
+                Self {
+                    steps: 100,
+                    learning_rate: $lr,
+                    alpha: $alpha,
+                    beta: $beta,
+                    p: 1,
+                    mask_channels: 1,
+                    seed: 0,
+                    reduction: Reduction::Sum,
+                    $($tap_field: $tap_default,)?
+                }
+            }
+        }
+
+        impl $type {
+            /// What the registry says of it.
+            pub const INFO: DetectorInfo = $info;
+
+            /// The method with these settings.
+            ///
+            /// # Errors
+            ///
+            /// When the name of the tap is none.
+            pub fn distillation(&self) -> Result<CognitiveDistillation, DetectError> {
+                let distillation = CognitiveDistillation::$base()
+                    .with_steps(self.steps)
+                    .with_learning_rate(self.learning_rate)
+                    .with_alpha(self.alpha)
+                    .with_beta(self.beta)
+                    .with_p(self.p)
+                    .with_mask_channels(self.mask_channels)
+                    .with_seed(self.seed)
+                    .with_reduction(self.reduction);
+                $(let distillation = distillation.with_tap(self.$tap_field.parse::<Tap>()?);)?
+                Ok(distillation)
+            }
+        }
+
+        impl Detector for $type {
+            fn info(&self) -> &'static DetectorInfo {
+                &Self::INFO
+            }
+
+            fn detect(&self, suspects: &Suspects<'_>) -> Result<Option<Detection>, DetectError> {
+                let settings = serde_json::to_string(self).expect("plain numbers and names");
+                let settings = format!("{} {settings}", Self::INFO.name);
+                distill_all(&self.distillation()?, &settings, suspects)
+            }
+        }
+    };
+}
+
+variant!(
+    /// Settings of CD-L, which keeps the logits.
+    Cdl,
+    DetectorInfo {
+        name: "cd-l",
+        title: "Cognitive Distillation on logits (CD-L)",
+        summary: "Optimises for each image the smallest mask that keeps the logits; a small mask is suspicious.",
+        paper: PAPER,
+    },
+    logits,
+    0.1,
+    0.01,
+    1.0
+);
+
+variant!(
+    /// Settings of CD-F, which keeps a feature map.
+    Cdf,
+    DetectorInfo {
+        name: "cd-f",
+        title: "Cognitive Distillation on features (CD-F)",
+        summary: "Optimises for each image the smallest mask that keeps the last feature map; a small mask is suspicious.",
+        paper: PAPER,
+    },
+    features,
+    0.05,
+    0.001,
+    10.0,
+    tap = Tap::Deep.to_string()
+);
+
+/// Distils every part of this shard, keeping partial results where there is a store.
+fn distill_all(
+    distillation: &CognitiveDistillation,
+    settings: &str,
+    suspects: &Suspects<'_>,
+) -> Result<Option<Detection>, DetectError> {
+    distillation.check()?;
+    if suspects.images.is_empty() {
+        return Err(DetectError::Empty);
+    }
+    let identity = suspects
+        .store
+        .map(|store| format!("{} {settings}", store.fingerprint))
+        .unwrap_or_default();
+    let parts = suspects.store.map(|store| Parts::new(store.folder, &identity));
+    let ranges = ranges(suspects.images.len());
+    let mut found: Vec<Option<Part>> = Vec::new();
+    suspects
+        .progress
+        .start("distilling", Some(suspects.images.len() as u64));
+    for (number, range) in ranges.iter().enumerate() {
+        let kept = match &parts {
+            Some(parts) => parts.read(range)?,
+            None => None,
+        };
+        let mine = number % suspects.shard.count.max(1) == suspects.shard.index;
+        found.push(match kept {
+            Some(part) => {
+                suspects.progress.advance(range.len() as u64);
+                Some(part)
+            }
+            None if mine => {
+                let part = distill_part(distillation, suspects, range)?;
+                if let Some(parts) = &parts {
+                    parts.write(range, &part)?;
+                }
+                Some(part)
+            }
+            None => None,
+        });
+    }
+    suspects.progress.finish();
+    Ok(found.into_iter().collect::<Option<Vec<Part>>>().map(joined))
+}
+
+fn distill_part(
+    distillation: &CognitiveDistillation,
+    suspects: &Suspects<'_>,
+    range: &Range<usize>,
+) -> Result<Part, DetectError> {
+    let mut part = Part::default();
+    let indices: Vec<usize> = range.clone().collect();
+    for chunk in indices.chunks(suspects.batch_size.max(1)) {
+        let images = batch(suspects.images, chunk, suspects.device);
+        let numbers: Vec<u64> = chunk.iter().map(|&index| index as u64).collect();
+        let done = distillation.distill(suspects.model, images, &numbers)?;
+        let [_, channels, height, width] = done.masks.dims();
+        let values = to_host(done.masks);
+        part.norms.extend(done.norms);
+        part.masks.data.extend(quantize(&values));
+        (part.masks.channels, part.masks.height, part.masks.width) = (channels, height, width);
+        suspects.progress.advance(chunk.len() as u64);
+    }
+    Ok(part)
+}
+
+fn joined(parts: Vec<Part>) -> Detection {
+    let mut norms = Vec::new();
+    let mut masks = Masks::default();
+    for part in parts {
+        norms.extend(part.norms);
+        let mut data = std::mem::take(&mut masks.data);
+        data.extend(part.masks.data);
+        masks = Masks { data, ..part.masks };
+    }
+    Detection {
+        measure: Measure {
+            name: "mask_l1",
+            title: "L1 norm of the mask",
+            direction: Direction::Low,
+        },
+        raw: norms,
+        masks: Some(masks),
+    }
+}

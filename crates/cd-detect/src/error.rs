@@ -1,0 +1,62 @@
+//! Why a detector stopped.
+
+use std::io;
+use std::path::PathBuf;
+
+use cd_models::TapError;
+use thiserror::Error;
+
+/// Why a detector stopped.
+#[derive(Debug, Error)]
+pub enum DetectError {
+    /// A setting is out of its range.
+    #[error("detector: `{key}` is {value}, expected {expected}")]
+    Config {
+        /// The setting.
+        key: &'static str,
+        /// Its value.
+        value: String,
+        /// Its range.
+        expected: &'static str,
+    },
+    /// There is nothing to look at.
+    #[error("detector: the image set is empty")]
+    Empty,
+    /// The model has no such features.
+    #[error(transparent)]
+    Tap(#[from] TapError),
+    /// The model's own output is not a number; the weights are damaged or the input is out of range.
+    #[error("the model's output for image {index} is NaN or infinite; check the weights and that images lie in [0, 1]")]
+    ModelOutput {
+        /// Position of the image in its set or batch.
+        index: u64,
+    },
+    /// The optimised mask is not a number.
+    #[error("the mask of image {index} became NaN or infinite; a smaller learning rate helps if it persists on `--device cpu`")]
+    Mask {
+        /// Position of the image in its set or batch.
+        index: u64,
+    },
+    /// Partial results could not be written or read.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Partial results are damaged.
+    #[error("{}: damaged partial result: {reason}; delete this file to compute it again", path.display())]
+    DamagedPart {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Partial results are of another run.
+    #[error("{}: partial results of another run (other images, model or settings); choose another output folder or delete this one", path.display())]
+    OtherRun {
+        /// The folder.
+        path: PathBuf,
+    },
+}

@@ -1,0 +1,230 @@
+//! From scores to a decision, without ever looking at the answer.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::detection::{Detection, Direction};
+
+/// Scales a median absolute deviation to the standard deviation of a normal distribution.
+const MAD_TO_STD: f64 = 1.4826;
+
+/// How images are flagged. No rule needs labels of what is poisoned.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "rule", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum ThresholdRule {
+    /// Flag what lies more than `t` standard deviations on the suspicious side of the mean of
+    /// trusted clean images (the paper: 1 % clean, t = 1; its released script: 10 % clean, t = 0.5).
+    Calibrated {
+        /// Standard deviations.
+        t: f64,
+    },
+    /// Flag what lies more than `t` robust standard deviations on the suspicious side of the median
+    /// of the suspects themselves. Needs no clean images; assumes that fewer than half are poisoned.
+    Robust {
+        /// Robust standard deviations (1.4826 median absolute deviations).
+        t: f64,
+    },
+    /// Flag the most suspicious `share` of the images, in `[0, 1]`.
+    Fraction {
+        /// Share of the images.
+        share: f64,
+    },
+}
+
+impl Default for ThresholdRule {
+    fn default() -> Self {
+        Self::Robust { t: 2.0 }
+    }
+}
+
+/// A rule applied to a set.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    /// The rule in words, with the numbers it used.
+    pub explanation: String,
+    /// The raw value at the border; `None` when nothing can be flagged.
+    pub cutoff: Option<f64>,
+    /// Whether each image is flagged, in the order of the set.
+    pub flagged: Vec<bool>,
+}
+
+impl Decision {
+    /// Number of flagged images.
+    pub fn flagged_count(&self) -> usize {
+        self.flagged.iter().filter(|&&flag| flag).count()
+    }
+}
+
+/// Why a rule could not be applied.
+#[derive(Debug, Error, PartialEq)]
+pub enum ThresholdError {
+    /// A calibrated rule without trusted clean images.
+    #[error("the `calibrated` rule needs at least 2 trusted clean images, there are {0}; give some, or use the `robust` rule")]
+    NoCleanImages(usize),
+    /// A parameter is out of its range.
+    #[error("threshold: `{key}` is {value}, expected {expected}")]
+    Parameter {
+        /// The parameter.
+        key: &'static str,
+        /// Its value.
+        value: f64,
+        /// Its range.
+        expected: &'static str,
+    },
+}
+
+impl ThresholdRule {
+    /// Flags the images of `detection`. `clean` holds raw values of trusted clean images, if any.
+    ///
+    /// # Errors
+    ///
+    /// When a parameter is out of range, or the rule needs clean images and there are none.
+    pub fn apply(
+        &self,
+        detection: &Detection,
+        clean: Option<&[f64]>,
+    ) -> Result<Decision, ThresholdError> {
+        match *self {
+            Self::Calibrated { t } => {
+                finite("t", t)?;
+                let clean = clean.unwrap_or_default();
+                if clean.len() < 2 {
+                    return Err(ThresholdError::NoCleanImages(clean.len()));
+                }
+                let mean = clean.iter().sum::<f64>() / clean.len() as f64;
+                let squares = clean.iter().map(|x| (x - mean).powi(2)).sum::<f64>();
+                let std = (squares / (clean.len() - 1) as f64).sqrt();
+                let words = format!(
+                    "more than {t} standard deviations ({std:.4}) from the mean ({mean:.4}) of {} trusted clean images",
+                    clean.len()
+                );
+                Ok(beyond(detection, mean, std, t, words))
+            }
+            Self::Robust { t } => {
+                finite("t", t)?;
+                let middle = median(detection.raw.clone());
+                let spread = detection.raw.iter().map(|x| (x - middle).abs()).collect();
+                let std = MAD_TO_STD * median(spread);
+                let words = format!(
+                    "more than {t} robust standard deviations ({std:.4}) from the median ({middle:.4}) of the images themselves"
+                );
+                Ok(beyond(detection, middle, std, t, words))
+            }
+            Self::Fraction { share } => {
+                if !(0.0..=1.0).contains(&share) {
+                    return Err(ThresholdError::Parameter {
+                        key: "share",
+                        value: share,
+                        expected: "a number from 0 to 1",
+                    });
+                }
+                Ok(most_suspicious(detection, share))
+            }
+        }
+    }
+}
+
+fn finite(key: &'static str, value: f64) -> Result<(), ThresholdError> {
+    if value.is_finite() {
+        return Ok(());
+    }
+    Err(ThresholdError::Parameter {
+        key,
+        value,
+        expected: "a finite number",
+    })
+}
+
+fn beyond(detection: &Detection, centre: f64, std: f64, t: f64, explanation: String) -> Decision {
+    let is_flagged = |&raw: &f64| match detection.measure.direction {
+        Direction::Low => centre - raw > t * std,
+        Direction::High => raw - centre > t * std,
+    };
+    // Without spread every value ties and none stands out.
+    let usable = std > 0.0;
+    let cutoff = match detection.measure.direction {
+        Direction::Low => centre - t * std,
+        Direction::High => centre + t * std,
+    };
+    let flagged = detection.raw.iter().map(|raw| usable && is_flagged(raw));
+    Decision {
+        flagged: flagged.collect(),
+        explanation,
+        cutoff: usable.then_some(cutoff),
+    }
+}
+
+fn most_suspicious(detection: &Detection, share: f64) -> Decision {
+    let count = (share * detection.raw.len() as f64).floor() as usize;
+    let order = detection.ranking();
+    let mut flagged = vec![false; order.len()];
+    for &index in &order[..count] {
+        flagged[index] = true;
+    }
+    Decision {
+        explanation: format!("the most suspicious {} % of the images", share * 100.0),
+        cutoff: count.checked_sub(1).map(|last| detection.raw[order[last]]),
+        flagged,
+    }
+}
+
+/// The middle value; the mean of the two middle ones for an even count, 0 for none.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => 0.0,
+        n if n % 2 == 1 => values[middle],
+        _ => f64::midpoint(values[middle - 1], values[middle]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detection::Measure;
+
+    fn detection(raw: &[f64]) -> Detection {
+        let measure = Measure {
+            name: "m",
+            title: "m",
+            direction: Direction::Low,
+        };
+        Detection {
+            measure,
+            raw: raw.to_vec(),
+            masks: None,
+        }
+    }
+
+    #[test]
+    fn calibrated_follows_the_papers_rule() {
+        let rule = ThresholdRule::Calibrated { t: 1.0 };
+        let clean = [9.0, 10.0, 11.0];
+        let decision = rule.apply(&detection(&[8.9, 9.1, 12.0]), Some(&clean));
+        let decision = decision.expect("enough clean images");
+        assert_eq!(decision.flagged, [true, false, false]);
+        assert_eq!(decision.cutoff, Some(9.0));
+        let error = rule.apply(&detection(&[1.0]), None).expect_err("no clean images");
+        assert_eq!(error, ThresholdError::NoCleanImages(0));
+    }
+
+    #[test]
+    fn robust_is_not_moved_by_the_outliers_it_looks_for() {
+        let rule = ThresholdRule::Robust { t: 3.0 };
+        let decision = rule.apply(&detection(&[10.0, 11.0, 9.0, 10.5, 9.5, 1.0, 0.5]), None);
+        let decision = decision.expect("valid");
+        assert_eq!(decision.flagged_count(), 2);
+        assert!(decision.flagged[5] && decision.flagged[6]);
+    }
+
+    #[test]
+    fn ties_flag_nothing_and_fractions_flag_their_share() {
+        let tied = detection(&[3.0; 10]);
+        let robust = ThresholdRule::default().apply(&tied, None).expect("valid");
+        assert_eq!((robust.flagged_count(), robust.cutoff), (0, None));
+        let share = ThresholdRule::Fraction { share: 0.25 };
+        assert_eq!(share.apply(&tied, None).expect("valid").flagged_count(), 2);
+        assert!(ThresholdRule::Fraction { share: 1.5 }.apply(&tied, None).is_err());
+    }
+}

@@ -1,0 +1,150 @@
+//! What evaluation says about a run, in a form that tables and scripts read.
+
+use serde::{Deserialize, Serialize};
+
+use crate::bootstrap::Bootstrap;
+use crate::report::{MeasureError, MetricRow, MetricValue, metric_rows};
+use crate::run_dir::SCHEMA_VERSION;
+
+/// Metrics of one run: `evaluate/metrics.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Version of this format.
+    pub schema_version: u32,
+    /// Clean accuracy: share of clean test images that are classified right.
+    pub clean_accuracy: Option<Measured>,
+    /// Attack success rate: share of triggered test images of other classes that go to the target.
+    pub attack_success_rate: Option<Measured>,
+    /// One entry per detector.
+    pub detectors: Vec<DetectorMetrics>,
+}
+
+/// Metrics of one detector.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DetectorMetrics {
+    /// The detector's label in the run.
+    pub detector: String,
+    /// Number of images searched.
+    pub images: usize,
+    /// Number of poisoned ones among them; `None` without ground truth.
+    pub poisoned: Option<usize>,
+    /// Number of flagged images.
+    pub flagged: usize,
+    /// The rule that flagged them, in words.
+    pub rule: String,
+    /// Metrics against ground truth, empty without it.
+    pub metrics: Vec<Metric>,
+    /// Seconds of the detection, as of the start that completed it.
+    pub seconds: f64,
+}
+
+/// A named metric.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Metric {
+    /// For example `AUROC`.
+    pub name: String,
+    /// Its value, where it is defined.
+    pub value: Option<Measured>,
+}
+
+/// A value, with a confidence interval where one could be computed.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// The value over all images.
+    pub estimate: f64,
+    /// Lower and upper end.
+    pub interval: Option<[f64; 2]>,
+}
+
+impl Evaluation {
+    /// An evaluation without detectors yet.
+    pub fn new(clean_accuracy: Option<Measured>, attack_success_rate: Option<Measured>) -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION,
+            clean_accuracy,
+            attack_success_rate,
+            detectors: Vec::new(),
+        }
+    }
+}
+
+impl DetectorMetrics {
+    /// The metric `name`.
+    pub fn metric(&self, name: &str) -> Option<Measured> {
+        self.metrics.iter().find(|metric| metric.name == name)?.value
+    }
+}
+
+impl From<&MetricRow> for Metric {
+    fn from(row: &MetricRow) -> Self {
+        Self {
+            name: row.name.clone(),
+            value: row.value.map(Measured::from),
+        }
+    }
+}
+
+impl From<MetricValue> for Measured {
+    fn from(value: MetricValue) -> Self {
+        match value {
+            MetricValue::Number(estimate) => Self {
+                estimate,
+                interval: None,
+            },
+            MetricValue::Interval(interval) => Self {
+                estimate: interval.estimate,
+                interval: Some([interval.low, interval.high]),
+            },
+        }
+    }
+}
+
+/// The share of `true` with its bootstrap interval; `None` for no values.
+///
+/// # Errors
+///
+/// When the bootstrap's settings are unusable.
+pub fn share(hits: &[bool], bootstrap: &Bootstrap) -> Result<Option<Measured>, MeasureError> {
+    if hits.is_empty() {
+        return Ok(None);
+    }
+    let one_kind = vec![false; hits.len()];
+    let interval = bootstrap.interval(&one_kind, |images| {
+        let count = images.iter().filter(|&&image| hits[image]).count();
+        Some(count as f64 / images.len() as f64)
+    })?;
+    Ok(Some(MetricValue::from(interval).into()))
+}
+
+/// Metrics of scores and flags against ground truth, with intervals.
+///
+/// # Errors
+///
+/// When lengths differ or scores are NaN.
+pub fn measure(
+    truth: &[bool],
+    scores: &[f64],
+    flagged: &[bool],
+    bootstrap: &Bootstrap,
+) -> Result<Vec<MetricRow>, MeasureError> {
+    metric_rows(truth, scores, Some(flagged), bootstrap)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_have_intervals_and_survive_json() {
+        let bootstrap = Bootstrap::default();
+        let half = share(&[true, false, true, false], &bootstrap).expect("valid");
+        let half = half.expect("four values");
+        assert!((half.estimate - 0.5).abs() < 1e-12);
+        let [low, high] = half.interval.expect("interval");
+        assert!(low < 0.5 && high > 0.5);
+        assert_eq!(share(&[], &bootstrap).expect("valid"), None);
+        let evaluation = Evaluation::new(Some(half), None);
+        let text = serde_json::to_string(&evaluation).expect("json");
+        assert_eq!(serde_json::from_str::<Evaluation>(&text).expect("json"), evaluation);
+    }
+}

@@ -1,0 +1,14 @@
+//! Experiments: configuration, run directories, metrics, tables and reports.
+
+pub mod bootstrap;
+pub mod evaluation;
+pub mod experiment;
+pub mod metrics;
+pub mod picture;
+pub mod pipeline;
+pub mod plot;
+pub mod report;
+pub mod run_dir;
+pub mod scores;
+
+pub use experiment::Experiment;

@@ -1,0 +1,163 @@
+//! The data of a run: loaded, trusted images set aside, poisoned.
+
+use std::path::Path;
+
+use cd_data::{Manifest, Poisoned, Split, Truth, poison};
+use cd_models::ImageSet;
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use sha2::{Digest, Sha256};
+
+use super::{PipelineError, RunOptions};
+use crate::experiment::{Experiment, SearchedImages};
+use crate::run_dir::RunDir;
+
+/// Random streams of the choices made here.
+const TRUSTED_STREAM: u64 = u64::MAX;
+const SAMPLE_STREAM: u64 = u64::MAX - 1;
+
+/// Everything that the later stages look at.
+#[derive(Debug)]
+pub struct Data {
+    /// Images under suspicion, as training sees them.
+    pub poisoned: Poisoned,
+    /// What is true about them; only evaluation and report look at it.
+    pub truth: Option<Truth>,
+    /// Known clean images for calibration; empty when none were set aside.
+    pub trusted: ImageSet,
+    /// The images that are searched.
+    pub searched: ImageSet,
+    /// Positions of the searched images in their split.
+    pub positions: Vec<usize>,
+    /// Which split they are from.
+    pub searched_images: SearchedImages,
+}
+
+impl Data {
+    /// Whether each searched image is poisoned, where that is known.
+    pub fn searched_truth(&self) -> Option<Vec<bool>> {
+        let truth = self.truth.as_ref()?;
+        let manifest = match self.searched_images {
+            SearchedImages::Train => truth.train(),
+            SearchedImages::Test => truth.test()?,
+        };
+        let poisoned = manifest.is_poisoned();
+        Some(self.positions.iter().map(|&index| poisoned[index]).collect())
+    }
+
+    /// A fingerprint of the searched and trusted images.
+    pub fn fingerprint(&self) -> String {
+        let mut digest = Sha256::new();
+        for set in [&self.searched, &self.trusted] {
+            digest.update((set.len() as u64).to_le_bytes());
+            digest.update((set.height() as u64).to_le_bytes());
+            digest.update(set.all_pixels());
+        }
+        format!("{:x}", digest.finalize())
+    }
+}
+
+pub(super) fn prepare(
+    experiment: &Experiment,
+    run: &RunDir,
+    options: &RunOptions<'_>,
+) -> Result<Data, PipelineError> {
+    let split = experiment.dataset.load(options.progress)?;
+    let (split, trusted) = hold_out(split, experiment)?;
+    let (poisoned, truth) = match &experiment.poison {
+        Some(config) => {
+            let (poisoned, truth) = poison(&split, config)?;
+            (poisoned, Some(truth))
+        }
+        None => (Poisoned::untrusted(split.train, split.test), None),
+    };
+    run.stage::<PipelineError>(Path::new("poison"), |folder| {
+        let Some(truth) = &truth else {
+            return Ok(());
+        };
+        truth.train().write(&folder.join("train.json"))?;
+        if let Some(test) = truth.test() {
+            test.write(&folder.join("test.json"))?;
+        }
+        Ok(())
+    })?;
+    if let Some(truth) = &truth {
+        check_unchanged(run, truth)?;
+    }
+    let whole = match experiment.detect.images {
+        SearchedImages::Train => poisoned.train(),
+        SearchedImages::Test => poisoned.test().ok_or_else(|| {
+            PipelineError::Missing("`detect.images = \"test\"`, but the data has no test images".into())
+        })?,
+    };
+    let positions = sample(whole.len(), experiment);
+    Ok(Data {
+        searched: whole.subset(&positions),
+        positions,
+        searched_images: experiment.detect.images,
+        trusted,
+        poisoned,
+        truth,
+    })
+}
+
+/// The data of a continued run must be what it was, or old and new results would be mixed.
+fn check_unchanged(run: &RunDir, truth: &Truth) -> Result<(), PipelineError> {
+    let path = run.join("poison/train.json");
+    let stored = Manifest::read(&path)?;
+    if &stored == truth.train() {
+        return Ok(());
+    }
+    Err(PipelineError::Missing(format!(
+        "{}: the data set has changed since this run was begun; delete the run's folder to start again",
+        path.display()
+    )))
+}
+
+/// Moves the trusted images out of the test split.
+fn hold_out(split: Split, experiment: &Experiment) -> Result<(Split, ImageSet), PipelineError> {
+    let wanted = experiment.detect.trusted;
+    if wanted == 0 {
+        let none = split.train.subset(&[]);
+        return Ok((split, none));
+    }
+    let test = split.test.as_ref().filter(|test| test.len() > wanted);
+    let Some(test) = test else {
+        let have = split.test.as_ref().map_or(0, ImageSet::len);
+        return Err(PipelineError::Missing(format!(
+            "`detect.trusted` is {wanted}, but the data set has {have} test images to take them from"
+        )));
+    };
+    let mut order: Vec<usize> = (0..test.len()).collect();
+    order.shuffle(&mut random(experiment.seed, TRUSTED_STREAM));
+    let (held, rest) = order.split_at_mut(wanted);
+    held.sort_unstable();
+    rest.sort_unstable();
+    let trusted = test.subset(held);
+    let rest = test.subset(rest);
+    Ok((
+        Split {
+            test: Some(rest),
+            ..split
+        },
+        trusted,
+    ))
+}
+
+/// Positions of the searched images, ascending.
+fn sample(count: usize, experiment: &Experiment) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..count).collect();
+    if let Some(wanted) = experiment.detect.sample.filter(|&wanted| wanted < count) {
+        order.shuffle(&mut random(experiment.seed, SAMPLE_STREAM));
+        order.truncate(wanted);
+        order.sort_unstable();
+    }
+    order
+}
+
+fn random(seed: u64, stream: u64) -> ChaCha8Rng {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    random.set_stream(stream);
+    random
+}

@@ -1,0 +1,198 @@
+//! Detection stages: one per detector, streamed to disk part by part.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cd_detect::{Decision, Detection, DetectorConfig, Masks, Store, Suspects};
+use cd_models::{ImageSet, Model, StateDict, atomic};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use sha2::{Digest, Sha256};
+
+use super::data::Data;
+use super::{PipelineError, RunOptions};
+use crate::experiment::Experiment;
+use crate::run_dir::{RunDir, RunDirError};
+use crate::scores;
+
+const MASKS: &str = "masks.safetensors";
+const DECISION: &str = "decision.json";
+
+/// The rule of a detection in words, with its border on the raw scale: `decision.json`.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub(super) struct StoredDecision {
+    pub(super) rule: String,
+    pub(super) cutoff: Option<f64>,
+    pub(super) measure: String,
+}
+
+/// Folder of the detector `label` inside a run.
+pub(super) fn stage(label: &str) -> PathBuf {
+    Path::new("detect").join(label)
+}
+
+/// Runs every detector; `false` when parts of other shards are missing.
+pub(super) fn all(
+    experiment: &Experiment,
+    run: &RunDir,
+    data: &Data,
+    model: &Model,
+    options: &RunOptions<'_>,
+) -> Result<bool, PipelineError> {
+    let fingerprint = fingerprint(data, model);
+    let labels = experiment.detector_labels();
+    let mut complete = true;
+    for (label, config) in labels.iter().zip(&experiment.detect.detectors) {
+        let stage = stage(label);
+        let folder = run.join(&stage);
+        if run.is_done(&stage) {
+            remove_parts(&folder)?;
+            continue;
+        }
+        let search = Search {
+            experiment,
+            config,
+            model,
+            fingerprint: &fingerprint,
+            options,
+        };
+        let Some(detection) = search.run(&data.searched, &folder.join("parts"))? else {
+            complete = false;
+            continue;
+        };
+        let clean = match data.trusted.is_empty() {
+            true => None,
+            false => match search.run(&data.trusted, &folder.join("parts-trusted"))? {
+                Some(trusted) => Some(trusted.raw),
+                None => {
+                    complete = false;
+                    continue;
+                }
+            },
+        };
+        let rule = &experiment.detect.threshold;
+        let decision = rule.apply(&detection, clean.as_deref())?;
+        run.stage::<PipelineError>(&stage, |folder| {
+            keep(run, &stage, folder, &data.searched, &detection, &decision)
+        })?;
+        remove_parts(&folder)?;
+    }
+    Ok(complete)
+}
+
+struct Search<'a> {
+    experiment: &'a Experiment,
+    config: &'a DetectorConfig,
+    model: &'a Model,
+    fingerprint: &'a str,
+    options: &'a RunOptions<'a>,
+}
+
+impl Search<'_> {
+    fn run(&self, images: &ImageSet, parts: &Path) -> Result<Option<Detection>, PipelineError> {
+        let suspects = Suspects {
+            model: self.model,
+            images,
+            device: self.options.device,
+            batch_size: self.experiment.detect.batch_size,
+            shard: self.options.shard,
+            store: Some(Store {
+                folder: parts,
+                fingerprint: self.fingerprint,
+            }),
+            progress: self.options.progress,
+        };
+        Ok(self.config.build().detect(&suspects)?)
+    }
+}
+
+/// Writes the final files of a detection.
+fn keep(
+    run: &RunDir,
+    stage: &Path,
+    folder: &Path,
+    images: &ImageSet,
+    detection: &Detection,
+    decision: &Decision,
+) -> Result<(), PipelineError> {
+    scores::write_all(folder, &scores::rows(images, detection, decision))?;
+    if let Some(masks) = &detection.masks {
+        write_masks(&folder.join(MASKS), masks)?;
+    }
+    let stored = StoredDecision {
+        rule: decision.explanation.clone(),
+        cutoff: decision.cutoff,
+        measure: detection.measure.title.to_owned(),
+    };
+    run.write_json(&stage.join(DECISION), &stored)?;
+    Ok(())
+}
+
+/// Removes partial results, only after the complete ones are marked as done.
+fn remove_parts(folder: &Path) -> Result<(), PipelineError> {
+    for parts in ["parts", "parts-trusted"] {
+        let path = folder.join(parts);
+        if path.exists() {
+            fs::remove_dir_all(&path).map_err(|source| RunDirError::Io { path, source })?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn stored_decision(run: &RunDir, label: &str) -> Result<StoredDecision, PipelineError> {
+    Ok(run.read_json(&stage(label).join(DECISION))?)
+}
+
+fn write_masks(path: &Path, masks: &Masks) -> Result<(), PipelineError> {
+    let io = |source| RunDirError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let per_image = (masks.channels * masks.height * masks.width).max(1);
+    let count = masks.data.len() / per_image;
+    let shape = vec![count, masks.channels, masks.height, masks.width];
+    let bytes = TensorView::new(Dtype::U8, shape, &masks.data)
+        .and_then(|view| safetensors::serialize([("masks", view)], None::<HashMap<String, String>>))
+        .map_err(|error| io(std::io::Error::other(error)))?;
+    Ok(atomic::write(path, &bytes).map_err(io)?)
+}
+
+/// The masks of a finished detection; `None` when the method makes none.
+pub(super) fn read_masks(run: &RunDir, label: &str) -> Result<Option<Masks>, PipelineError> {
+    let path = run.join(stage(label)).join(MASKS);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let bytes = fs::read(&path).map_err(|source| RunDirError::Io {
+        path: path.clone(),
+        source,
+    })?;
+    let damaged = |reason: String| RunDirError::Damaged {
+        path: path.clone(),
+        reason,
+    };
+    let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
+    let view = file.tensor("masks").map_err(|error| damaged(error.to_string()))?;
+    let &[_, channels, height, width] = view.shape() else {
+        return Err(damaged(format!("masks have shape {:?}", view.shape())).into());
+    };
+    Ok(Some(Masks {
+        channels,
+        height,
+        width,
+        data: view.data().to_vec(),
+    }))
+}
+
+/// What partial results belong to: these images seen through these weights.
+fn fingerprint(data: &Data, model: &Model) -> String {
+    let mut digest = Sha256::new();
+    digest.update(data.fingerprint());
+    for (name, tensor) in StateDict::of(model.net()).iter() {
+        digest.update(name);
+        for value in &tensor.values {
+            digest.update(value.to_le_bytes());
+        }
+    }
+    format!("{:x}", digest.finalize())
+}

@@ -1,0 +1,50 @@
+//! The classifier of a run: trained here, or read from a file.
+
+use std::fs;
+use std::path::Path;
+
+use cd_models::{Model, load_weights, save_weights, train};
+
+use super::data::Data;
+use super::{PipelineError, RunOptions};
+use crate::experiment::Experiment;
+use crate::run_dir::{RunDir, RunDirError};
+
+const STAGE: &str = "train";
+const WEIGHTS: &str = "model.safetensors";
+const CHECKPOINTS: &str = "checkpoints";
+
+pub(super) fn trained(
+    experiment: &Experiment,
+    run: &RunDir,
+    data: &Data,
+    options: &RunOptions<'_>,
+) -> Result<Model, PipelineError> {
+    if let Some(path) = &experiment.weights {
+        return Ok(load_weights(path, options.device)?);
+    }
+    run.stage::<PipelineError>(Path::new(STAGE), |folder| {
+        let trained = train(
+            &experiment.model,
+            data.poisoned.train(),
+            &experiment.train,
+            Some(&folder.join(CHECKPOINTS)),
+            options.device,
+            options.progress,
+        )?;
+        save_weights(&trained.model, &folder.join(WEIGHTS))?;
+        let losses = trained.history.losses.iter().flatten();
+        let bytes: Vec<u8> = losses.flat_map(|loss| loss.to_le_bytes()).collect();
+        run.write(&Path::new(STAGE).join("losses.f32"), &bytes)?;
+        run.write_json(&Path::new(STAGE).join("history.json"), &trained.history)?;
+        Ok(())
+    })?;
+    let checkpoints = run.join(STAGE).join(CHECKPOINTS);
+    if checkpoints.exists() {
+        fs::remove_dir_all(&checkpoints).map_err(|source| RunDirError::Io {
+            path: checkpoints,
+            source,
+        })?;
+    }
+    Ok(load_weights(&run.join(STAGE).join(WEIGHTS), options.device)?)
+}

@@ -1,0 +1,185 @@
+//! One detector's section.
+
+use maud::{Markup, PreEscaped, html};
+
+use super::ReportError;
+use super::classes;
+use super::content::{DetectorSection, Threshold};
+use super::format::{count, counted, metric, percent};
+use super::gallery::gallery;
+use super::metrics_table;
+use crate::metrics::{average_precision, precision_recall_curve, roc_auc, roc_curve};
+use crate::plot::{self, Group, Histogram, Marker, Tone};
+
+const BINS: usize = 48;
+
+/// The section with the anchor `detector-<position>`.
+pub(super) fn section(detector: &DetectorSection, position: usize) -> Result<Markup, ReportError> {
+    check_lengths(detector)?;
+    let galleries = galleries(detector)?;
+    Ok(html! {
+        section class="panel" id={ "detector-" (position) } {
+            h2 { (detector.title) " " code class="name" { (detector.name) } }
+            @if !detector.explanation.is_empty() { p class="lead" { (detector.explanation) } }
+            @if let Some(threshold) = &detector.threshold {
+                (rule(threshold, detector.scores.len()))
+            }
+            @if !detector.scores.is_empty() { (histogram(detector)) }
+            @if !detector.classes.is_empty() { (classes::section(&detector.classes)) }
+            @if let Some(truth) = &detector.truth { (curves(truth, &detector.scores)) }
+            @if !detector.metrics.is_empty() {
+                h3 { "Metrics" }
+                (metrics_table::table(&detector.metrics))
+            }
+            (galleries)
+        }
+    })
+}
+
+fn check_lengths(detector: &DetectorSection) -> Result<(), ReportError> {
+    match &detector.truth {
+        Some(truth) if truth.len() != detector.scores.len() => Err(ReportError::LengthMismatch {
+            detector: detector.name.clone(),
+            scores: detector.scores.len(),
+            truth: truth.len(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn rule(threshold: &Threshold, images: usize) -> Markup {
+    let share = threshold.flagged as f64 / images.max(1) as f64;
+    html! {
+        p class="rule" {
+            strong { (count(threshold.flagged)) " of " (counted(images, "image", "images")) " flagged" }
+            " (" (percent(share)) "). Rule: " (threshold.rule)
+            @if let Some(value) = threshold.value { " (score " (metric(value)) ")" }
+            "."
+        }
+    }
+}
+
+fn histogram(detector: &DetectorSection) -> Markup {
+    let left_out = detector
+        .scores
+        .iter()
+        .filter(|score| !score.is_finite())
+        .count();
+    let plot = Histogram {
+        title: format!("Histogram of the scores of {}", detector.title),
+        x_label: "Score (higher = more suspicious)".to_owned(),
+        bins: BINS,
+        groups: groups(detector),
+        marker: detector.threshold.as_ref().and_then(|threshold| {
+            threshold.value.map(|value| Marker {
+                value,
+                label: "flagged from here".to_owned(),
+            })
+        }),
+    };
+    html! {
+        h3 { "Scores" }
+        figure class="plot wide" {
+            div class="scroll" { (PreEscaped(plot.to_svg())) }
+            @if left_out > 0 {
+                figcaption {
+                    (counted(left_out, "score that is not a finite number is", "scores that are not finite numbers are"))
+                    " not shown."
+                }
+            }
+        }
+    }
+}
+
+fn groups(detector: &DetectorSection) -> Vec<Group> {
+    let group = |name: &str, tone, values| Group {
+        name: name.to_owned(),
+        tone,
+        values,
+    };
+    let Some(truth) = &detector.truth else {
+        return vec![group("all images", Tone::Clean, detector.scores.clone())];
+    };
+    let of_kind = |kind: bool| {
+        let pairs = detector.scores.iter().zip(truth);
+        pairs
+            .filter(|&(_, &poisoned)| poisoned == kind)
+            .map(|(&score, _)| score)
+            .collect()
+    };
+    vec![
+        group("clean", Tone::Clean, of_kind(false)),
+        group("poisoned", Tone::Poisoned, of_kind(true)),
+    ]
+}
+
+fn curves(truth: &[bool], scores: &[f64]) -> Markup {
+    match curve_plots(truth, scores) {
+        Ok([roc, precision_recall]) => html! {
+            h3 { "Detection curves" }
+            div class="pair" {
+                figure class="plot" {
+                    (PreEscaped(roc))
+                    figcaption { "ROC: poisoned images found against clean images flagged" }
+                }
+                figure class="plot" {
+                    (PreEscaped(precision_recall))
+                    figcaption { "Precision-recall: purity of the flagged images against poison found" }
+                }
+            }
+        },
+        Err(reason) => html! {
+            h3 { "Detection curves" }
+            p class="muted" { "No curves: " (reason) "." }
+        },
+    }
+}
+
+fn curve_plots(truth: &[bool], scores: &[f64]) -> Result<[String; 2], crate::metrics::MetricError> {
+    let roc_name = format!("AUROC {}", metric(roc_auc(truth, scores)?));
+    let roc_points = roc_curve(truth, scores)?;
+    let precision_name = format!("AP {}", metric(average_precision(truth, scores)?));
+    let precision_points = precision_recall_curve(truth, scores)?;
+    let poisoned = truth.iter().filter(|&&poisoned| poisoned).count();
+    let poisoned_share = poisoned as f64 / truth.len() as f64;
+    Ok([
+        plot::roc(
+            &format!("ROC curve, {roc_name}"),
+            &[(&roc_name, &roc_points)],
+        ),
+        plot::precision_recall(
+            &format!("Precision-recall curve, {precision_name}"),
+            &[(&precision_name, &precision_points)],
+            poisoned_share,
+        ),
+    ])
+}
+
+fn galleries(detector: &DetectorSection) -> Result<Markup, ReportError> {
+    let most = &detector.most_suspicious;
+    let least = &detector.least_suspicious;
+    let most = (!most.is_empty())
+        .then(|| {
+            gallery(
+                "Most suspicious images",
+                "The same small pattern at the same place in many of these is the mark of a trigger.",
+                most,
+                &detector.raw_label,
+            )
+        })
+        .transpose()?;
+    let least = (!least.is_empty())
+        .then(|| {
+            gallery(
+                "Least suspicious images",
+                "For comparison: images at the other end of the ranking.",
+                least,
+                &detector.raw_label,
+            )
+        })
+        .transpose()?;
+    Ok(html! {
+        @if let Some(most) = most { (most) }
+        @if let Some(least) = least { (least) }
+    })
+}

@@ -1,0 +1,93 @@
+//! Files and folders that appear whole or not at all.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Writes `bytes` to `path` through a temporary file in the same folder.
+///
+/// After a crash at any moment the path holds either its former content or the new one.
+///
+/// # Errors
+///
+/// I/O errors, with the path in the message; the former content stays.
+pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = parent(path);
+    let attempt = || -> io::Result<()> {
+        fs::create_dir_all(&folder)?;
+        let mut file = tempfile::Builder::new()
+            .prefix(".writing-")
+            .tempfile_in(&folder)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_data()?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    };
+    attempt().map_err(|error| named(path, &error))
+}
+
+/// Fills a new folder with `fill`, then moves it to `path`, replacing what was there.
+///
+/// # Errors
+///
+/// Those of `fill` and I/O errors; the former folder stays unless the very last step fails.
+pub fn replace_folder<E: From<io::Error>>(
+    path: &Path,
+    fill: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<(), E> {
+    let folder = parent(path);
+    fs::create_dir_all(&folder).map_err(|error| named(&folder, &error))?;
+    let scratch = tempfile::Builder::new()
+        .prefix(".writing-")
+        .tempdir_in(&folder)
+        .map_err(|error| named(&folder, &error))?;
+    fill(scratch.path())?;
+    if path.exists() {
+        fs::remove_dir_all(path).map_err(|error| named(path, &error))?;
+    }
+    let scratch = scratch.keep();
+    fs::rename(&scratch, path).map_err(|error| named(path, &error))?;
+    Ok(())
+}
+
+fn parent(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_path_buf(),
+        _ => PathBuf::from("."),
+    }
+}
+
+fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failed_fill_leaves_the_former_folder() {
+        let scratch = tempfile::tempdir().expect("temporary folder");
+        let path = scratch.path().join("out");
+        replace_folder::<io::Error>(&path, |folder| fs::write(folder.join("a"), "1")).expect("fill");
+        let failed = replace_folder::<io::Error>(&path, |folder| {
+            fs::write(folder.join("a"), "2")?;
+            Err(io::Error::other("disk full"))
+        });
+        assert!(failed.is_err());
+        assert_eq!(fs::read(path.join("a")).expect("kept"), b"1");
+        let left = fs::read_dir(scratch.path()).expect("list").count();
+        assert_eq!(left, 1, "no scratch folder stays behind");
+    }
+
+    #[test]
+    fn write_replaces_and_names_the_path_on_failure() {
+        let scratch = tempfile::tempdir().expect("temporary folder");
+        let path = scratch.path().join("sub/file");
+        write(&path, b"1").expect("write");
+        write(&path, b"2").expect("rewrite");
+        assert_eq!(fs::read(&path).expect("read"), b"2");
+        let error = write(&path.join("below-a-file"), b"3").expect_err("not a folder");
+        assert!(error.to_string().contains("below-a-file"));
+    }
+}

@@ -1,0 +1,235 @@
+//! Labelled pictures held as bytes in memory: what data sets produce and training consumes.
+
+use thiserror::Error;
+
+/// Colour channels of every picture; grayscale sources are expanded when they are decoded.
+pub const CHANNELS: usize = 3;
+
+/// Why a set of images could not be put together.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum ImageSetError {
+    /// The pixel buffer of an image has the wrong length.
+    #[error("image `{name}` has {got} bytes, expected {expected} ({height} x {width} x 3)")]
+    PixelCount {
+        /// The image's name.
+        name: String,
+        /// Height of the set in pixels.
+        height: usize,
+        /// Width of the set in pixels.
+        width: usize,
+        /// Bytes that came.
+        got: usize,
+        /// Bytes that the set's shape needs.
+        expected: usize,
+    },
+    /// A label is not smaller than the number of classes.
+    #[error("image `{name}` has label {label}, but there are only {classes} classes (0..={})", classes.saturating_sub(1))]
+    Label {
+        /// The image's name.
+        name: String,
+        /// The label that came.
+        label: u32,
+        /// Number of classes of the set.
+        classes: usize,
+    },
+}
+
+/// Images of one size with a label and a name each.
+///
+/// Pixels are `u8`, RGB, row by row, channel last (`[N, H, W, 3]`), 0 to 255. A name identifies an
+/// image for people: a path relative to the data set, or a record of an archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageSet {
+    height: usize,
+    width: usize,
+    pixels: Vec<u8>,
+    labels: Vec<u32>,
+    names: Vec<String>,
+    class_names: Vec<String>,
+}
+
+impl ImageSet {
+    /// An empty set for images of `height` x `width` pixels.
+    pub fn new(height: usize, width: usize, class_names: Vec<String>) -> Self {
+        Self {
+            height,
+            width,
+            pixels: Vec::new(),
+            labels: Vec::new(),
+            names: Vec::new(),
+            class_names,
+        }
+    }
+
+    /// Appends one image; `pixels` is `[H, W, 3]`.
+    ///
+    /// # Errors
+    ///
+    /// When the buffer does not fit the set's shape or the label its classes.
+    pub fn push(&mut self, name: String, pixels: &[u8], label: u32) -> Result<(), ImageSetError> {
+        let expected = self.image_len();
+        if pixels.len() != expected {
+            return Err(ImageSetError::PixelCount {
+                name,
+                height: self.height,
+                width: self.width,
+                got: pixels.len(),
+                expected,
+            });
+        }
+        self.check_label(&name, label)?;
+        self.pixels.extend_from_slice(pixels);
+        self.labels.push(label);
+        self.names.push(name);
+        Ok(())
+    }
+
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there are no images.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Height in pixels.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// Width in pixels.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Bytes of one image: `height * width * 3`.
+    pub fn image_len(&self) -> usize {
+        self.height * self.width * CHANNELS
+    }
+
+    /// Names of the classes; a label is an index into them.
+    pub fn class_names(&self) -> &[String] {
+        &self.class_names
+    }
+
+    /// Number of classes.
+    pub fn class_count(&self) -> usize {
+        self.class_names.len()
+    }
+
+    /// Pixels of image `index`, `[H, W, 3]`.
+    ///
+    /// # Panics
+    ///
+    /// When `index` is out of range, like slice indexing.
+    pub fn pixels(&self, index: usize) -> &[u8] {
+        let len = self.image_len();
+        &self.pixels[index * len..(index + 1) * len]
+    }
+
+    /// Mutable pixels of image `index`, `[H, W, 3]`.
+    ///
+    /// # Panics
+    ///
+    /// When `index` is out of range, like slice indexing.
+    pub fn pixels_mut(&mut self, index: usize) -> &mut [u8] {
+        let len = self.image_len();
+        &mut self.pixels[index * len..(index + 1) * len]
+    }
+
+    /// Pixels of all images, `[N, H, W, 3]`.
+    pub fn all_pixels(&self) -> &[u8] {
+        &self.pixels
+    }
+
+    /// All labels, in order.
+    pub fn labels(&self) -> &[u32] {
+        &self.labels
+    }
+
+    /// Replaces the label of image `index`.
+    ///
+    /// # Errors
+    ///
+    /// When the label does not fit the set's classes.
+    pub fn set_label(&mut self, index: usize, label: u32) -> Result<(), ImageSetError> {
+        self.check_label(&self.names[index], label)?;
+        self.labels[index] = label;
+        Ok(())
+    }
+
+    /// Name of image `index`.
+    pub fn name(&self, index: usize) -> &str {
+        &self.names[index]
+    }
+
+    /// All names, in order.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// How many images each class has.
+    pub fn class_counts(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.class_count()];
+        for &label in &self.labels {
+            counts[label as usize] += 1;
+        }
+        counts
+    }
+
+    /// A copy of the images at `indices`, in that order.
+    pub fn subset(&self, indices: &[usize]) -> Self {
+        let mut set = Self::new(self.height, self.width, self.class_names.clone());
+        set.pixels.reserve(indices.len() * self.image_len());
+        for &index in indices {
+            set.pixels.extend_from_slice(self.pixels(index));
+            set.labels.push(self.labels[index]);
+            set.names.push(self.names[index].clone());
+        }
+        set
+    }
+
+    fn check_label(&self, name: &str, label: u32) -> Result<(), ImageSetError> {
+        if (label as usize) < self.class_count() {
+            return Ok(());
+        }
+        Err(ImageSetError::Label {
+            name: name.to_owned(),
+            label,
+            classes: self.class_count(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn classes() -> Vec<String> {
+        vec!["a".into(), "b".into()]
+    }
+
+    #[test]
+    fn subset_keeps_pixels_labels_and_names_together() {
+        let mut set = ImageSet::new(1, 1, classes());
+        set.push("x".into(), &[1, 2, 3], 0).expect("fits");
+        set.push("y".into(), &[4, 5, 6], 1).expect("fits");
+        let subset = set.subset(&[1, 0, 1]);
+        assert_eq!(subset.all_pixels(), &[4, 5, 6, 1, 2, 3, 4, 5, 6]);
+        assert_eq!(subset.labels(), &[1, 0, 1]);
+        assert_eq!(subset.names(), &["y", "x", "y"]);
+        assert_eq!(subset.class_counts(), [1, 2]);
+    }
+
+    #[test]
+    fn misfits_are_named() {
+        let mut set = ImageSet::new(1, 1, classes());
+        let wrong_size = set.push("x".into(), &[1], 0).expect_err("one byte");
+        assert!(wrong_size.to_string().contains("`x` has 1 bytes, expected 3"));
+        let wrong_label = set.push("x".into(), &[1, 2, 3], 2).expect_err("label 2");
+        assert!(wrong_label.to_string().contains("label 2"));
+        assert!(set.is_empty());
+    }
+}

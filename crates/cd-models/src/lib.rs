@@ -1,0 +1,48 @@
+//! Image classifiers on [Burn](burn): the [`Classifier`] trait, architectures, weight files and the
+//! training loop. Nothing here knows data sets, attacks or detectors.
+//!
+//! ```
+//! use cd_models::{Classifier, ModelConfig, Device, burn::tensor::Tensor};
+//!
+//! let device = cd_models::device::parse("cpu")?;
+//! let model = ModelConfig::from_name("resnet18")?.with_width(8).init(10, 0, &device)?;
+//! let logits = model.logits(Tensor::zeros([2, 3, 32, 32], &device));
+//! assert_eq!(logits.dims(), [2, 10]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod atomic;
+mod augment;
+mod batch;
+mod checkpoint;
+mod classifier;
+pub mod device;
+mod images;
+mod import;
+mod init;
+mod model;
+pub mod names;
+mod net;
+mod predict;
+mod progress;
+mod resnet;
+mod schedule;
+mod state;
+mod train;
+
+pub use augment::Augmentation;
+pub use batch::{batch, one_batch, quantize, to_host};
+pub use burn;
+pub use burn::tensor::Device;
+pub use checkpoint::CheckpointError;
+pub use classifier::{Classifier, Tap, TapError};
+pub use images::{CHANNELS, ImageSet, ImageSetError};
+pub use import::{WeightsError, load_weights, read_weights, save_weights};
+pub use model::{Model, Normalization};
+pub use net::{ARCHITECTURES, Architecture, ModelConfig, Net, UnknownArchitecture};
+pub use predict::{Predictions, predict};
+pub use progress::{NoProgress, Progress, Task};
+pub use resnet::{ResNet, ResNetConfig};
+pub use schedule::Schedule;
+pub use state::{NamedTensor, StateDict, StateError};
+pub use train::{EpochReport, History, TrainConfig, TrainError, Trained, train};

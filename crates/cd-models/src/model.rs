@@ -1,0 +1,109 @@
+//! A frozen network together with what is needed to feed it.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+
+use crate::classifier::{Classifier, Tap, TapError};
+use crate::net::{ModelConfig, Net};
+
+/// Mean and standard deviation per colour channel, on the `[0, 1]` scale.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Normalization {
+    /// Subtracted from each channel.
+    pub mean: [f32; 3],
+    /// Divides each channel; above zero.
+    pub std: [f32; 3],
+}
+
+impl Normalization {
+    fn apply(&self, images: Tensor<4>) -> Tensor<4> {
+        let device = images.device().without_autodiff();
+        let row = |values: [f32; 3]| -> Tensor<4> {
+            Tensor::from_data(TensorData::new(values.to_vec(), [1, 3, 1, 1]), &device)
+        };
+        (images - row(self.mean)) / row(self.std)
+    }
+}
+
+/// A frozen classifier: network, architecture and input normalisation.
+///
+/// Images go in as `[0, 1]`; the normalisation is part of the model, so clean and masked images
+/// pass through it alike.
+#[derive(Debug, Clone)]
+pub struct Model {
+    net: Net,
+    config: ModelConfig,
+    classes: usize,
+    normalization: Option<Normalization>,
+}
+
+impl Model {
+    /// Wraps a network in inference mode.
+    pub(crate) fn new(net: Net, config: ModelConfig, classes: usize) -> Self {
+        Self {
+            net,
+            config,
+            classes,
+            normalization: None,
+        }
+    }
+
+    /// The same model that first normalises its input.
+    #[must_use]
+    pub fn with_normalization(mut self, normalization: Option<Normalization>) -> Self {
+        self.normalization = normalization;
+        self
+    }
+
+    /// Its architecture.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// Number of classes.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// Its input normalisation, if it has one.
+    pub fn normalization(&self) -> Option<Normalization> {
+        self.normalization
+    }
+
+    /// The network itself.
+    pub fn net(&self) -> &Net {
+        &self.net
+    }
+
+    /// The device that holds its parameters.
+    pub fn device(&self) -> Device {
+        use burn::module::Module;
+        let devices = self.net.devices();
+        devices
+            .into_iter()
+            .next()
+            .expect("every architecture has parameters")
+    }
+
+    fn normalized(&self, images: Tensor<4>) -> Tensor<4> {
+        match &self.normalization {
+            Some(normalization) => normalization.apply(images),
+            None => images,
+        }
+    }
+}
+
+impl Classifier for Model {
+    fn logits(&self, images: Tensor<4>) -> Tensor<2> {
+        self.net.forward(self.normalized(images))
+    }
+
+    fn features(&self, images: Tensor<4>, tap: Tap) -> Result<Tensor<4>, TapError> {
+        self.net.features(self.normalized(images), tap)
+    }
+
+    fn taps(&self) -> Vec<Tap> {
+        self.net.taps()
+    }
+}

@@ -1,0 +1,101 @@
+//! Logits, losses and accuracy of a frozen classifier over a whole image set.
+
+use burn::tensor::Device;
+
+use crate::batch::{batch, to_host};
+use crate::classifier::Classifier;
+use crate::images::ImageSet;
+use crate::progress::Progress;
+
+/// Logits of every image of a set.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Predictions {
+    classes: usize,
+    logits: Vec<f32>,
+}
+
+impl Predictions {
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.logits.len() / self.classes.max(1)
+    }
+
+    /// Whether there are no images.
+    pub fn is_empty(&self) -> bool {
+        self.logits.is_empty()
+    }
+
+    /// Logits of image `index`, one per class.
+    pub fn logits(&self, index: usize) -> &[f32] {
+        &self.logits[index * self.classes..(index + 1) * self.classes]
+    }
+
+    /// The class with the largest logit; the lower one on ties.
+    pub fn class(&self, index: usize) -> u32 {
+        let logits = self.logits(index);
+        let best = (0..logits.len()).fold(0, |best, k| if logits[k] > logits[best] { k } else { best });
+        best as u32
+    }
+
+    /// Cross-entropy of image `index` against `label`, natural logarithm.
+    pub fn cross_entropy(&self, index: usize, label: u32) -> f32 {
+        let logits = self.logits(index);
+        let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let sum: f32 = logits.iter().map(|logit| (logit - top).exp()).sum();
+        sum.ln() + top - logits[label as usize]
+    }
+
+    /// Share of images whose class equals `labels`, in `[0, 1]`; `None` for no images.
+    pub fn accuracy(&self, labels: &[u32]) -> Option<f64> {
+        if labels.is_empty() {
+            return None;
+        }
+        let right = (0..labels.len()).filter(|&i| self.class(i) == labels[i]);
+        Some(right.count() as f64 / labels.len() as f64)
+    }
+
+    /// The first image with a logit that is not finite.
+    pub fn first_non_finite(&self) -> Option<usize> {
+        let position = self.logits.iter().position(|logit| !logit.is_finite());
+        position.map(|at| at / self.classes.max(1))
+    }
+}
+
+/// Runs `model` over all images of `set`, `batch_size` at a time.
+pub fn predict(
+    model: &dyn Classifier,
+    set: &ImageSet,
+    batch_size: usize,
+    device: &Device,
+    progress: &dyn Progress,
+) -> Predictions {
+    let indices: Vec<usize> = (0..set.len()).collect();
+    let mut predictions = Predictions {
+        classes: set.class_count(),
+        logits: Vec::new(),
+    };
+    for part in indices.chunks(batch_size.max(1)) {
+        let logits = model.logits(batch(set, part, device));
+        predictions.classes = logits.dims()[1];
+        predictions.logits.extend(to_host(logits));
+        progress.advance(part.len() as u64);
+    }
+    predictions
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_losses_and_accuracy_follow_the_logits() {
+        let predictions = Predictions {
+            classes: 2,
+            logits: vec![0.0, 0.0, 1.0, 3.0],
+        };
+        assert_eq!((predictions.class(0), predictions.class(1)), (0, 1));
+        assert!((predictions.cross_entropy(0, 1) - 2.0_f32.ln()).abs() < 1e-6);
+        assert_eq!(predictions.accuracy(&[1, 1]), Some(0.5));
+        assert_eq!(predictions.first_non_finite(), None);
+    }
+}
