@@ -1,1 +1,69 @@
-fn main(){}
+//! Developer commands: `cargo xtask check`, `cargo xtask reproduce <table>`.
+//!
+//! Drives cargo and the `cd-cli` binary; links none of the toolkit's crates, so it builds in seconds.
+
+mod check;
+mod reproduce;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Developer commands")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// The one pre-merge command: format, lints, tests, documentation
+    Check {
+        /// Leave out the tests
+        #[arg(long)]
+        no_tests: bool,
+    },
+    /// Compute the missing cells of configs/table/<TABLE>.toml and print ours beside reported
+    Reproduce {
+        /// Name of the table
+        table: String,
+        /// Where to compute, passed on to cd-cli
+        #[arg(long)]
+        device: Option<String>,
+        /// Folder of all runs
+        #[arg(long, default_value = "runs")]
+        runs: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// `false` when everything ran, but a check or a figure missed.
+fn run() -> Result<bool> {
+    match Cli::parse().command {
+        Command::Check { no_tests } => check::check(!no_tests),
+        Command::Reproduce {
+            table,
+            device,
+            runs,
+        } => reproduce::reproduce(&table, device.as_deref(), &runs),
+    }
+}
+
+/// The root of the repository.
+fn root() -> PathBuf {
+    let own = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    own.parent().map(PathBuf::from).unwrap_or(own)
+}

@@ -25,6 +25,7 @@ pub(crate) struct Session {
     pub(crate) device_name: String,
     pub(crate) bars: Bars,
     pub(crate) json: bool,
+    workers: usize,
 }
 
 impl Session {
@@ -41,6 +42,7 @@ impl Session {
         };
         Ok(Self {
             device: device::parse(&device_name)?,
+            workers: global.threads.unwrap_or_else(|| device::workers(&device_name)),
             device_name,
             bars: Bars::new(global.quiet),
             json: global.json,
@@ -52,6 +54,7 @@ impl Session {
         RunOptions {
             device: &self.device,
             device_name: &self.device_name,
+            workers: self.workers,
             until,
             shard: shard.map_or(Shard::WHOLE, |(index, count)| Shard { index, count }),
             progress: &self.bars,

@@ -51,6 +51,9 @@ pub struct Suspects<'a> {
     pub device: &'a Device,
     /// Images computed at a time; bounds memory, does not change results.
     pub batch_size: usize,
+    /// Batches computed at the same time; does not change results. On a CPU as many as threads, on
+    /// a GPU 1.
+    pub workers: usize,
     /// Which parts to compute.
     pub shard: Shard,
     /// Where partial results are kept, with a fingerprint of model and images.

@@ -158,6 +158,7 @@ fn quantile(sorted: &[f64], share: f64) -> f64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "the same seed must give the same bits")]
 mod tests {
     use super::*;
     use crate::metrics::Ranking;

@@ -92,6 +92,8 @@ pub struct RunOptions<'a> {
     pub device: &'a Device,
     /// The name of that device, kept with the run.
     pub device_name: &'a str,
+    /// Batches that the device computes at the same time.
+    pub workers: usize,
     /// The last stage to run.
     pub until: Stage,
     /// This process's share of the detection.
@@ -121,9 +123,11 @@ pub fn run(
     folder: &Path,
     options: &RunOptions<'_>,
 ) -> Result<Outcome, PipelineError> {
-    let run = RunDir::open(folder, experiment, options.device_name)?;
     let seeded = experiment.seeded();
-    let data = data::prepare(&seeded, &run, options)?;
+    // Before the folder is made: data that cannot be read leaves nothing behind.
+    let data = data::load(&seeded, options)?;
+    let run = RunDir::open(folder, experiment, options.device_name)?;
+    data::keep_manifests(&run, &data)?;
     if options.until == Stage::Poison {
         return Ok(Outcome::Stopped(Stage::Poison));
     }
@@ -150,7 +154,8 @@ pub fn run(
 pub fn rewrite_report(folder: &Path, options: &RunOptions<'_>) -> Result<(), PipelineError> {
     let (run, text) = RunDir::existing(folder)?;
     let experiment = Experiment::parse(&text, &run.join("config.toml").display().to_string(), &[])?;
-    let data = data::prepare(&experiment.seeded(), &run, options)?;
+    let data = data::load(&experiment.seeded(), options)?;
+    data::keep_manifests(&run, &data)?;
     let evaluation: Evaluation = run.read_json(Path::new("evaluate/metrics.json"))?;
     report::write(&experiment, &run, &data, &evaluation)
 }

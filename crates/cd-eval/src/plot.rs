@@ -26,6 +26,9 @@ pub use curves::{precision_recall, roc, training};
 pub use histogram::{Group, Histogram, Marker};
 pub use line::{Line, LinePlot};
 
+/// Size of a plot that takes the whole width of a page, in units of the view box.
+const WIDE: (f64, f64) = (800.0, 290.0);
+
 /// Colour and dash of a series. The meaning of the first two is fixed across a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tone {

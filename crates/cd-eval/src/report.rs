@@ -30,6 +30,8 @@ mod page;
 mod write;
 
 #[cfg(test)]
+mod escape_tests;
+#[cfg(test)]
 mod sample;
 
 pub use classes::{ClassCounts, Concentration, concentration};

@@ -175,6 +175,20 @@ impl RunDir {
         stage: &Path,
         work: impl FnOnce(&Path) -> Result<(), E>,
     ) -> Result<(), E> {
+        self.stage_since(stage, Instant::now(), work)
+    }
+
+    /// Like [`stage`](Self::stage), for a stage whose work began at `started`.
+    ///
+    /// # Errors
+    ///
+    /// Those of `work`, and of writing the mark.
+    pub fn stage_since<E: From<RunDirError>>(
+        &self,
+        stage: &Path,
+        started: Instant,
+        work: impl FnOnce(&Path) -> Result<(), E>,
+    ) -> Result<(), E> {
         if self.is_done(stage) {
             tracing::debug!(stage = %stage.display(), "already done");
             return Ok(());
@@ -184,7 +198,6 @@ impl RunDir {
             path: folder.clone(),
             source,
         })?;
-        let started = Instant::now();
         work(&folder)?;
         let mark = DoneMark {
             seconds: started.elapsed().as_secs_f64(),

@@ -109,7 +109,8 @@ impl<'a> Checkpoints<'a> {
             let text = serde_json::to_vec_pretty(&state).map_err(io::Error::other)?;
             fs::write(scratch.join(STATE), text)?;
             Ok(())
-        })?;
+        })
+        .map_err(|error| named(&path, error))?;
         for (older, _) in self.list()?.into_iter().filter(|(other, _)| *other != path) {
             fs::remove_dir_all(older)?;
         }
@@ -192,6 +193,17 @@ fn compare(path: &Path, stored: &Identity, asked: &Identity) -> Result<(), Check
         return Err(differs("training settings", json(&stored.config), json(&asked.config)));
     }
     Ok(())
+}
+
+/// A full disk is reported without a path by the system; say which checkpoint it was.
+fn named(path: &Path, error: CheckpointError) -> CheckpointError {
+    match error {
+        CheckpointError::Io(source) => CheckpointError::Io(io::Error::new(
+            source.kind(),
+            format!("{}: {source}", path.display()),
+        )),
+        other => other,
+    }
 }
 
 /// A setting as one line for a message.

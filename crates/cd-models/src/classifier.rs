@@ -79,9 +79,9 @@ fn list(taps: &[Tap]) -> String {
 /// # Ok::<(), cd_models::device::DeviceError>(())
 /// ```
 ///
-/// Implementations must not change while they are used (no dropout, BatchNorm in inference mode),
+/// Several threads may ask at once. Implementations must not change while they are used (no dropout, BatchNorm in inference mode),
 /// and gradients must reach the images.
-pub trait Classifier {
+pub trait Classifier: Sync {
     /// Class scores before the softmax.
     ///
     /// # Shapes
@@ -113,7 +113,7 @@ pub trait Classifier {
     }
 }
 
-impl<F: Fn(Tensor<4>) -> Tensor<2>> Classifier for F {
+impl<F: Fn(Tensor<4>) -> Tensor<2> + Sync> Classifier for F {
     fn logits(&self, images: Tensor<4>) -> Tensor<2> {
         self(images)
     }

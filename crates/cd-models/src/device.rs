@@ -56,6 +56,15 @@ pub fn default_name() -> &'static str {
     compiled().first().copied().unwrap_or("cpu")
 }
 
+/// How many batches the device of this name computes best at the same time: one per thread on the
+/// CPU, whose kernels leave threads idle on small images, one on a GPU.
+pub fn workers(name: &str) -> usize {
+    if name.split(':').next() != Some("cpu") {
+        return 1;
+    }
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// Turns `cpu`, `cuda`, `cuda:1`, `vulkan`, `metal`, `wgpu` or `rocm:0` into a device.
 ///
 /// # Errors

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use burn::module::Module;
 use burn::tensor::Device;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, View};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::atomic;
@@ -21,6 +22,18 @@ use crate::state::{NamedTensor, StateDict, StateError};
 
 /// Nests that public checkpoints wrap around a state dict.
 const NESTS: [&str; 5] = ["model_state_dict", "state_dict", "netC", "model", "net"];
+
+/// The one metadata entry of our files: several would stand in random order, and the same weights
+/// would give different bytes.
+const METADATA_KEY: &str = "cd_model";
+
+/// What a file says about the model besides its weights.
+#[derive(Serialize, Deserialize)]
+struct About {
+    architecture: String,
+    classes: usize,
+    normalization: Option<Normalization>,
+}
 
 /// Why weights could not be read, recognised or written.
 #[derive(Debug, Error)]
@@ -92,11 +105,12 @@ pub fn load_weights(path: &Path, device: &Device) -> Result<Model, WeightsError>
             path: path.to_owned(),
             source,
         })?;
-    let normalization = metadata
-        .get("normalization")
-        .map(|text| serde_json::from_str::<Normalization>(text))
+    let about = metadata
+        .get(METADATA_KEY)
+        .map(|text| serde_json::from_str::<About>(text))
         .transpose()
-        .map_err(|error| format_error(path, format!("metadata `normalization`: {error}")))?;
+        .map_err(|error| format_error(path, &format!("metadata `{METADATA_KEY}`: {error}")))?;
+    let normalization = about.and_then(|about| about.normalization);
     Ok(Model::new(net.valid(), config, classes).with_normalization(normalization))
 }
 
@@ -137,17 +151,15 @@ pub fn save_weights(model: &Model, path: &Path) -> Result<(), WeightsError> {
             tensors.push((format!("{norm}.num_batches_tracked"), counter));
         }
     }
-    let mut metadata = HashMap::from([
-        ("format".to_owned(), "pt".to_owned()),
-        ("architecture".to_owned(), model.config().name.clone()),
-        ("classes".to_owned(), model.classes().to_string()),
-    ]);
-    if let Some(normalization) = model.normalization() {
-        let text = serde_json::to_string(&normalization).expect("six plain numbers");
-        metadata.insert("normalization".to_owned(), text);
-    }
+    let about = About {
+        architecture: model.config().name.clone(),
+        classes: model.classes(),
+        normalization: model.normalization(),
+    };
+    let about = serde_json::to_string(&about).expect("plain names and numbers");
+    let metadata = HashMap::from([(METADATA_KEY.to_owned(), about)]);
     let bytes = safetensors::serialize(tensors, Some(metadata))
-        .map_err(|error| format_error(path, error.to_string()))?;
+        .map_err(|error| format_error(path, &error.to_string()))?;
     atomic::write(path, &bytes).map_err(|source| WeightsError::Io {
         path: path.to_owned(),
         source,
@@ -210,12 +222,12 @@ fn magic(path: &Path) -> Result<Magic, WeightsError> {
     let file = File::open(path).map_err(io)?;
     file.take(9).read_to_end(&mut head).map_err(io)?;
     match head.as_slice() {
-        [] => Err(format_error(path, "the file is empty".to_owned())),
+        [] => Err(format_error(path, "the file is empty")),
         [b'P', b'K', ..] | [0x80, ..] => Ok(Magic::PyTorch),
         [_, _, _, _, _, _, _, _, b'{'] => Ok(Magic::Safetensors),
         _ => Err(format_error(
             path,
-            "neither a safetensors file nor a PyTorch checkpoint".to_owned(),
+            "neither a safetensors file nor a PyTorch checkpoint",
         )),
     }
 }
@@ -226,7 +238,7 @@ fn read_safetensors(path: &Path) -> Result<(StateDict, Metadata), WeightsError> 
         source,
     })?;
     let damaged = |error: safetensors::SafeTensorError| {
-        format_error(path, format!("damaged safetensors file: {error}"))
+        format_error(path, &format!("damaged safetensors file: {error}"))
     };
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
     let metadata = header.metadata().clone().unwrap_or_default();
@@ -261,7 +273,7 @@ fn each<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> f32) -> Vec<f32>
 fn read_pytorch(path: &Path) -> Result<StateDict, WeightsError> {
     use pytorch_reader::{DType, PytorchReader};
     let damaged = |error: &dyn std::fmt::Display| {
-        format_error(path, format!("unreadable PyTorch checkpoint: {error}"))
+        format_error(path, &format!("unreadable PyTorch checkpoint: {error}"))
     };
     let reader = PytorchReader::new(path).map_err(|error| damaged(&error))?;
     let mut state = StateDict::default();
@@ -311,10 +323,10 @@ fn unrecognised(path: &Path, state: &StateDict) -> WeightsError {
     }
 }
 
-fn format_error(path: &Path, reason: String) -> WeightsError {
+fn format_error(path: &Path, reason: &str) -> WeightsError {
     WeightsError::Format {
         path: path.to_owned(),
-        reason,
+        reason: reason.to_owned(),
     }
 }
 
@@ -347,6 +359,9 @@ mod tests {
         assert_eq!(StateDict::of(loaded.net()), StateDict::of(saved.net()));
         assert_eq!(loaded.config(), saved.config());
         assert_eq!((loaded.classes(), loaded.normalization()), (3, Some(normalization)));
+        let bytes = fs::read(&path).expect("read");
+        save_weights(&loaded, &path).expect("written again");
+        assert!(fs::read(&path).expect("read") == bytes, "the same model gives the same bytes");
     }
 
     #[test]

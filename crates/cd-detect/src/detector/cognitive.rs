@@ -4,6 +4,7 @@
 //! so the mask that keeps the output of a poisoned image shrinks to the trigger.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cd_models::{Tap, batch, quantize, to_host};
 use serde::{Deserialize, Serialize};
@@ -181,38 +182,81 @@ fn distill_part(
     suspects: &Suspects<'_>,
     range: &Range<usize>,
 ) -> Result<Part, DetectError> {
-    let mut part = Part::default();
     let indices: Vec<usize> = range.clone().collect();
-    for chunk in indices.chunks(suspects.batch_size.max(1)) {
-        let images = batch(suspects.images, chunk, suspects.device);
-        let numbers: Vec<u64> = chunk.iter().map(|&index| index as u64).collect();
-        let done = distillation.distill(suspects.model, images, &numbers)?;
-        let [_, channels, height, width] = done.masks.dims();
-        let values = to_host(done.masks);
-        part.norms.extend(done.norms);
-        part.masks.data.extend(quantize(&values));
-        (part.masks.channels, part.masks.height, part.masks.width) = (channels, height, width);
-        suspects.progress.advance(chunk.len() as u64);
+    let chunks: Vec<&[usize]> = indices.chunks(suspects.batch_size.max(1)).collect();
+    let done = in_order(chunks.len(), suspects.workers, |number| {
+        distill_chunk(distillation, suspects, chunks[number])
+    });
+    done.into_iter().collect::<Result<Vec<Part>, _>>().map(concatenated)
+}
+
+fn distill_chunk(
+    distillation: &CognitiveDistillation,
+    suspects: &Suspects<'_>,
+    chunk: &[usize],
+) -> Result<Part, DetectError> {
+    let images = batch(suspects.images, chunk, suspects.device);
+    let numbers: Vec<u64> = chunk.iter().map(|&index| index as u64).collect();
+    let done = distillation.distill(suspects.model, images, &numbers)?;
+    let [_, channels, height, width] = done.masks.dims();
+    suspects.progress.advance(chunk.len() as u64);
+    Ok(Part {
+        norms: done.norms,
+        masks: Masks {
+            channels,
+            height,
+            width,
+            data: quantize(&to_host(done.masks)),
+        },
+    })
+}
+
+/// `work(0)`, `work(1)`, ... up to `count`, on `workers` threads; results in order.
+fn in_order<T: Send>(count: usize, workers: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let next = AtomicUsize::new(0);
+    let take = || {
+        let mut done = Vec::new();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= count {
+                return done;
+            }
+            done.push((number, work(number)));
+        }
+    };
+    let mut done: Vec<(usize, T)> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..workers.clamp(1, count.max(1)))
+            .map(|_| scope.spawn(take))
+            .collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, Vec<(usize, T)>>| {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        threads.into_iter().flat_map(join).collect()
+    });
+    done.sort_by_key(|(number, _)| *number);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+fn concatenated(parts: Vec<Part>) -> Part {
+    let mut whole = Part::default();
+    for part in parts {
+        whole.norms.extend(part.norms);
+        let mut data = std::mem::take(&mut whole.masks.data);
+        data.extend(part.masks.data);
+        whole.masks = Masks { data, ..part.masks };
     }
-    Ok(part)
+    whole
 }
 
 fn joined(parts: Vec<Part>) -> Detection {
-    let mut norms = Vec::new();
-    let mut masks = Masks::default();
-    for part in parts {
-        norms.extend(part.norms);
-        let mut data = std::mem::take(&mut masks.data);
-        data.extend(part.masks.data);
-        masks = Masks { data, ..part.masks };
-    }
+    let whole = concatenated(parts);
     Detection {
         measure: Measure {
             name: "mask_l1",
             title: "L1 norm of the mask",
             direction: Direction::Low,
         },
-        raw: norms,
-        masks: Some(masks),
+        raw: whole.norms,
+        masks: Some(whole.masks),
     }
 }

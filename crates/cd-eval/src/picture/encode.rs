@@ -43,13 +43,18 @@ impl Picture {
     /// # Errors
     /// As [`to_png`](Self::to_png).
     pub fn to_thumbnail_uri(&self) -> Result<String, PictureError> {
-        if self.width().max(self.height()) <= EXACT_SIDE {
+        if self.is_small() {
             return self.to_data_uri();
         }
         let mut bytes = Vec::new();
         self.shrunk_to(THUMBNAIL_SIDE)
             .encode(JpegEncoder::new_with_quality(&mut bytes, THUMBNAIL_QUALITY))?;
         Ok(data_uri("image/jpeg", &bytes))
+    }
+
+    /// Whether a page embeds the picture pixel for pixel, to be enlarged by the browser.
+    pub(crate) fn is_small(&self) -> bool {
+        self.width().max(self.height()) <= EXACT_SIDE
     }
 
     fn encode(&self, encoder: impl ImageEncoder) -> Result<(), PictureError> {

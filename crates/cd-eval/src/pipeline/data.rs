@@ -58,9 +58,8 @@ impl Data {
     }
 }
 
-pub(super) fn prepare(
+pub(super) fn load(
     experiment: &Experiment,
-    run: &RunDir,
     options: &RunOptions<'_>,
 ) -> Result<Data, PipelineError> {
     let split = experiment.dataset.load(options.progress)?;
@@ -72,19 +71,6 @@ pub(super) fn prepare(
         }
         None => (Poisoned::untrusted(split.train, split.test), None),
     };
-    run.stage::<PipelineError>(Path::new("poison"), |folder| {
-        let Some(truth) = &truth else {
-            return Ok(());
-        };
-        truth.train().write(&folder.join("train.json"))?;
-        if let Some(test) = truth.test() {
-            test.write(&folder.join("test.json"))?;
-        }
-        Ok(())
-    })?;
-    if let Some(truth) = &truth {
-        check_unchanged(run, truth)?;
-    }
     let whole = match experiment.detect.images {
         SearchedImages::Train => poisoned.train(),
         SearchedImages::Test => poisoned.test().ok_or_else(|| {
@@ -100,6 +86,24 @@ pub(super) fn prepare(
         poisoned,
         truth,
     })
+}
+
+/// Writes what was poisoned, or compares it with what an earlier start of the run wrote.
+pub(super) fn keep_manifests(run: &RunDir, data: &Data) -> Result<(), PipelineError> {
+    run.stage::<PipelineError>(Path::new("poison"), |folder| {
+        let Some(truth) = &data.truth else {
+            return Ok(());
+        };
+        truth.train().write(&folder.join("train.json"))?;
+        if let Some(test) = truth.test() {
+            test.write(&folder.join("test.json"))?;
+        }
+        Ok(())
+    })?;
+    match &data.truth {
+        Some(truth) => check_unchanged(run, truth),
+        None => Ok(()),
+    }
 }
 
 /// The data of a continued run must be what it was, or old and new results would be mixed.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use cd_detect::{Decision, Detection, DetectorConfig, Masks, Store, Suspects};
 use cd_models::{ImageSet, Model, StateDict, atomic};
@@ -49,6 +50,7 @@ pub(super) fn all(
             remove_parts(&folder)?;
             continue;
         }
+        let started = Instant::now();
         let search = Search {
             experiment,
             config,
@@ -56,23 +58,13 @@ pub(super) fn all(
             fingerprint: &fingerprint,
             options,
         };
-        let Some(detection) = search.run(&data.searched, &folder.join("parts"))? else {
+        let Some((detection, clean)) = search.searched_and_trusted(data, &folder)? else {
             complete = false;
             continue;
         };
-        let clean = match data.trusted.is_empty() {
-            true => None,
-            false => match search.run(&data.trusted, &folder.join("parts-trusted"))? {
-                Some(trusted) => Some(trusted.raw),
-                None => {
-                    complete = false;
-                    continue;
-                }
-            },
-        };
         let rule = &experiment.detect.threshold;
         let decision = rule.apply(&detection, clean.as_deref())?;
-        run.stage::<PipelineError>(&stage, |folder| {
+        run.stage_since::<PipelineError>(&stage, started, |folder| {
             keep(run, &stage, folder, &data.searched, &detection, &decision)
         })?;
         remove_parts(&folder)?;
@@ -89,12 +81,28 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
+    /// The detection of the searched images, and raw values of the trusted ones if there are any;
+    /// `None` when parts of other shards are missing.
+    fn searched_and_trusted(
+        &self,
+        data: &Data,
+        folder: &Path,
+    ) -> Result<Option<(Detection, Option<Vec<f64>>)>, PipelineError> {
+        let searched = self.run(&data.searched, &folder.join("parts"))?;
+        if data.trusted.is_empty() {
+            return Ok(searched.map(|detection| (detection, None)));
+        }
+        let trusted = self.run(&data.trusted, &folder.join("parts-trusted"))?;
+        Ok(searched.zip(trusted).map(|(detection, trusted)| (detection, Some(trusted.raw))))
+    }
+
     fn run(&self, images: &ImageSet, parts: &Path) -> Result<Option<Detection>, PipelineError> {
         let suspects = Suspects {
             model: self.model,
             images,
             device: self.options.device,
             batch_size: self.experiment.detect.batch_size,
+            workers: self.options.workers,
             shard: self.options.shard,
             store: Some(Store {
                 folder: parts,

@@ -1,10 +1,9 @@
 //! The curves that a report shows.
 
-use super::{Line, LinePlot, Tone};
+use super::{Line, LinePlot, Tone, WIDE};
 use crate::metrics::{PrecisionRecallPoint, RocPoint};
 
 const SQUARE: (f64, f64) = (440.0, 360.0);
-const WIDE: (f64, f64) = (720.0, 280.0);
 
 /// ROC curves over the diagonal of guessing, as SVG text.
 pub fn roc(title: &str, curves: &[(&str, &[RocPoint])]) -> String {

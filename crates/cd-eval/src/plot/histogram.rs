@@ -2,9 +2,9 @@
 
 use maud::{Markup, html};
 
-use super::Tone;
 use super::frame::{Frame, LegendEntry, Mark, tidy};
 use super::scale::{extent, rounded_up};
+use super::{Tone, WIDE};
 
 /// Images that form one overlay of a histogram.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,7 +56,7 @@ impl Histogram {
         let tallest = heights.iter().flatten().fold(0.0_f64, |a, &b| a.max(b));
         let tallest = if tallest > 0.0 { tallest } else { 1.0 };
         let frame = Frame::new(
-            (720.0, 290.0),
+            WIDE,
             [&self.title, &self.x_label, self.y_label()],
             range,
             // The head room keeps the marker's label clear of the bars.
@@ -134,7 +134,12 @@ fn outline(heights: &[f64], frame: &Frame) -> String {
         .enumerate()
         .flat_map(|(bin, &height)| {
             let end = left + width * (bin + 1) as f64;
-            ["V".to_owned(), tidy(frame.y.at(height)), "H".to_owned(), tidy(end)]
+            [
+                "V".to_owned(),
+                tidy(frame.y.at(height)),
+                "H".to_owned(),
+                tidy(end),
+            ]
         })
         .collect();
     let floor = tidy(frame.y.at(0.0));

@@ -96,7 +96,7 @@ fn picture(
         })?;
     Ok(html! {
         figure {
-            img src=(uri) alt=(alternative) width=(picture.width()) height=(picture.height());
+            img class=[picture.is_small().then_some("exact")] src=(uri) alt=(alternative) width=(picture.width()) height=(picture.height());
             figcaption { (kind) }
         }
     })

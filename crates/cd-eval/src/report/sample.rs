@@ -217,7 +217,7 @@ fn plain_section(scan: &mut Scan, cards: usize) -> DetectorSection {
     }
 }
 
-fn report(side: usize, cards_per_gallery: usize) -> Report {
+pub(super) fn report(side: usize, cards_per_gallery: usize) -> Report {
     let mut scan = Scan::new(side);
     let detectors = vec![
         scan.section(cards_per_gallery),
@@ -229,8 +229,8 @@ fn report(side: usize, cards_per_gallery: usize) -> Report {
         created: "2026-03-01 12:00 UTC, version 0.1.0".into(),
         summary: vec![
             Tile::new("Images scanned", "1,000"),
-            Tile::new("Flagged", "96").with_hint("9.6 % of the images"),
-            Tile::new("AUROC", "0.986").with_hint("95 % interval 0.979 \u{2013} 0.992"),
+            Tile::new("Flagged", "59").with_hint("5.9 % of the images"),
+            Tile::new("AUROC", "0.992").with_hint("95 % interval 0.987 \u{2013} 0.997"),
             Tile::new("Clean accuracy", "93.1 %").with_hint("test images without trigger"),
             Tile::new("Attack success rate", "99.8 %").with_hint("test images with trigger"),
         ],
@@ -260,14 +260,6 @@ fn the_page_needs_nothing_from_outside() {
         assert!(!without_namespace.contains(forbidden), "{forbidden}");
     }
     assert!(page.contains("Content-Security-Policy"));
-}
-
-#[test]
-fn text_from_outside_is_escaped() {
-    let page = render(&report(32, 2)).expect("renders");
-    assert!(page.contains("&lt;photo&gt; &amp; &quot;copy&quot;.png"));
-    assert!(!page.contains("<photo>"));
-    assert!(page.contains("BadNets &lt;5 %&gt;"));
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! The report as a file.
 
-use std::io::Write;
 use std::path::Path;
+
+use cd_models::atomic;
 
 use super::{Report, ReportError, render};
 
@@ -12,33 +13,10 @@ use super::{Report, ReportError, render};
 /// As [`render`], and [`ReportError::Write`].
 pub fn write_report(path: &Path, report: &Report) -> Result<(), ReportError> {
     let page = render(report)?;
-    write_atomic(path, page.as_bytes()).map_err(|source| ReportError::Write {
+    atomic::write(path, page.as_bytes()).map_err(|source| ReportError::Write {
         path: path.to_owned(),
         source,
     })
-}
-
-fn write_atomic(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    // Renaming is atomic only within one file system, hence the same folder.
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".report-").suffix(".tmp");
-    #[cfg(unix)]
-    let permissions = {
-        use std::os::unix::fs::PermissionsExt;
-        // Temporary files are private by default; a report is as readable as any other new file.
-        std::fs::Permissions::from_mode(0o666)
-    };
-    #[cfg(unix)]
-    builder.permissions(permissions);
-    let mut file = builder.tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
 }
 
 #[cfg(test)]
@@ -65,10 +43,11 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_folder_is_named() {
+    fn a_place_that_cannot_be_written_is_named() {
         let folder = tempfile::tempdir().expect("a scratch folder");
-        let path = folder.path().join("absent").join("report.html");
-        let error = write_report(&path, &report("x")).expect_err("no folder");
-        assert!(error.to_string().contains("absent"), "{error}");
+        let file = folder.path().join("file");
+        std::fs::write(&file, "x").expect("writes");
+        let error = write_report(&file.join("report.html"), &report("x")).expect_err("no folder");
+        assert!(error.to_string().contains("report.html"), "{error}");
     }
 }

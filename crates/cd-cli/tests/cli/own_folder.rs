@@ -1,0 +1,69 @@
+//! The user's own job: a folder with planted pictures and a classifier's weights.
+
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::common::{run, stderr, stdout};
+use safetensors::SafeTensors;
+
+fn golden(name: &str) -> PathBuf {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden");
+    fs::canonicalize(PathBuf::from(folder).join(name)).expect("part of the repository")
+}
+
+/// Writes the fixture's 64 pictures, half of them triggered, and the truth about them.
+fn plant(folder: &Path) {
+    let bytes = fs::read(golden("cd_w16.safetensors")).expect("readable");
+    let file = SafeTensors::deserialize(&bytes).expect("a safetensors file");
+    let images = file.tensor("images_u8").expect("in the fixture");
+    let triggered = file.tensor("is_triggered").expect("in the fixture");
+    let mut truth = "file,poisoned\n".to_owned();
+    for (index, pixels) in images.data().chunks(32 * 32 * 3).enumerate() {
+        let poisoned = triggered.data()[index * 8] == 1;
+        let class = ["cats", "dogs"][index % 2];
+        let name = format!("{class}/{index:02}.png");
+        fs::create_dir_all(folder.join("pictures").join(class)).expect("folder");
+        image::save_buffer(
+            folder.join("pictures").join(&name),
+            pixels,
+            32,
+            32,
+            image::ColorType::Rgb8,
+        )
+        .expect("saved");
+        truth.push_str(&format!("{name},{poisoned}\n"));
+    }
+    fs::write(folder.join("truth.csv"), truth).expect("written");
+}
+
+#[test]
+fn planted_pictures_rank_first_and_come_out_as_lists_report_and_picture() {
+    let scratch = tempfile::tempdir().expect("temporary folder");
+    let here = scratch.path();
+    plant(here);
+    let weights = golden("resnet18_w16_badnets.safetensors");
+    let weights = weights.display();
+    let scan = format!("scan --images pictures --weights {weights} --steps 40 --out scan");
+    let output = run(here, &scan);
+    assert!(output.status.success(), "{}", stderr(&output));
+
+    let evaluate = "evaluate --scores scan/detect/cd-l/scores.csv --truth truth.csv --json";
+    let metrics: serde_json::Value =
+        serde_json::from_str(&stdout(&run(here, evaluate))).expect("json");
+    let auroc = metrics[0]["value"]["estimate"].as_f64().expect("a number");
+    assert!(auroc > 0.88, "AUROC {auroc}");
+
+    let lines = |name: &str| {
+        let path = here.join("scan/detect/cd-l").join(name);
+        fs::read_to_string(path).expect("written").lines().count()
+    };
+    assert_eq!(lines("keep.txt") + lines("drop.txt"), 64);
+    let report = fs::read_to_string(here.join("scan/report.html")).expect("written");
+    assert!(report.contains("data:image/png;base64,"));
+
+    let inspect = format!("inspect pictures/cats/40.png --weights {weights} --steps 10 --out i.png");
+    assert!(run(here, &inspect).status.success());
+    let strip = image::open(here.join("i.png")).expect("a picture");
+    assert!(strip.width() > 3 * 32 && strip.height() >= 32);
+}
