@@ -5,13 +5,24 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 /// One step: name, arguments of cargo, environment.
-type Step = (&'static str, &'static [&'static str], &'static [(&'static str, &'static str)]);
+type Step = (
+    &'static str,
+    &'static [&'static str],
+    &'static [(&'static str, &'static str)],
+);
 
 const LINTS: &[Step] = &[
     ("format", &["fmt", "--all", "--check"], &[]),
     (
         "lints",
-        &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
+        &[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ],
         &[],
     ),
     (

@@ -97,10 +97,16 @@ pub(crate) fn reproduce(name: &str, device: Option<&str>, runs: &Path) -> Result
         let cells = table.detectors.iter();
         records.extend(cells.map(|detector| record(&table, row, detector, &evaluation)));
     }
-    println!("{}\n{}\n{}", table.title, text(&records), table.note);
+    #[expect(clippy::print_stdout, reason = "the table is the output")]
+    {
+        println!("{}\n{}\n{}", table.title, text(&records), table.note);
+    }
     let folder = crate::root().join(runs).join("tables");
     fs::create_dir_all(&folder)?;
-    fs::write(folder.join(format!("{name}.md")), markdown(&table, &records))?;
+    fs::write(
+        folder.join(format!("{name}.md")),
+        markdown(&table, &records),
+    )?;
     let json = serde_json::to_string_pretty(&records)?;
     fs::write(folder.join(format!("{name}.json")), json + "\n")?;
     eprintln!("written: {0}/{name}.md, {0}/{name}.json", folder.display());
@@ -166,7 +172,11 @@ fn record(table: &Table, row: &Row, detector: &str, evaluation: &Evaluation) -> 
     let found = evaluation.detectors.iter().find(|d| d.detector == detector);
     let metric = found.and_then(|d| d.metrics.iter().find(|m| m.name == table.metric));
     let ours = metric.and_then(|metric| metric.value);
-    let reported = row.reported.iter().find(|r| r.detector == detector).cloned();
+    let reported = row
+        .reported
+        .iter()
+        .find(|r| r.detector == detector)
+        .cloned();
     let missed = reported.as_ref().is_some_and(|reported| {
         ours.is_none_or(|ours| ours.estimate < reported.value - reported.tolerance)
     });
@@ -182,13 +192,23 @@ fn record(table: &Table, row: &Row, detector: &str, evaluation: &Evaluation) -> 
     }
 }
 
-const HEADING: [&str; 7] = ["setting", "detector", "ours", "95 % interval", "reported", "CA %", "ASR %"];
+const HEADING: [&str; 7] = [
+    "setting",
+    "detector",
+    "ours",
+    "95 % interval",
+    "reported",
+    "CA %",
+    "ASR %",
+];
 
 fn cells(record: &Record) -> [String; 7] {
     let percent = |value: Option<Measured>| {
         value.map_or("-".to_owned(), |v| format!("{:.1}", v.estimate * 100.0))
     };
-    let ours = record.ours.map_or("-".to_owned(), |v| format!("{:.3}", v.estimate));
+    let ours = record
+        .ours
+        .map_or("-".to_owned(), |v| format!("{:.3}", v.estimate));
     let interval = record.ours.and_then(|v| v.interval);
     let reported = record.reported.as_ref().map_or("-".to_owned(), |reported| {
         let missed = if record.missed { " MISSED" } else { "" };
@@ -198,7 +218,9 @@ fn cells(record: &Record) -> [String; 7] {
         record.row.clone(),
         record.detector.clone(),
         ours,
-        interval.map_or("-".to_owned(), |[low, high]| format!("{low:.3} to {high:.3}")),
+        interval.map_or("-".to_owned(), |[low, high]| {
+            format!("{low:.3} to {high:.3}")
+        }),
         reported,
         percent(record.clean_accuracy),
         percent(record.attack_success_rate),
@@ -239,13 +261,21 @@ mod tests {
         let entries = fs::read_dir(folder).expect("the folder exists");
         let mut count = 0;
         for entry in entries.flatten() {
-            let stem = entry.path().file_stem().map(|s| s.to_string_lossy().into_owned());
+            let stem = entry
+                .path()
+                .file_stem()
+                .map(|s| s.to_string_lossy().into_owned());
             let table = read(&stem.expect("a file name")).expect("valid");
             assert!(crate::root().join(&table.experiment).exists());
             assert!(!table.rows.is_empty());
             count += 1;
         }
         assert!(count > 0);
-        assert!(read("smok").expect_err("unknown").to_string().contains("smoke"));
+        assert!(
+            read("smok")
+                .expect_err("unknown")
+                .to_string()
+                .contains("smoke")
+        );
     }
 }

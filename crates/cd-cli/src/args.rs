@@ -6,9 +6,17 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Finds backdoored images in training data.
 #[derive(Debug, Parser)]
-#[command(name = "cd-cli", version, about, propagate_version = true, arg_required_else_help = true)]
-#[command(after_help = "Start with `cd-cli demo`. Exit codes: 0 done; 1 ran, but a gate was missed; \
-2 usage, configuration or environment; 130 interrupted (the same command continues).")]
+#[command(
+    name = "cd-cli",
+    version,
+    about,
+    propagate_version = true,
+    arg_required_else_help = true
+)]
+#[command(
+    after_help = "Start with `cd-cli demo`. Exit codes: 0 done; 1 ran, but a gate was missed; \
+2 usage, configuration or environment; 130 interrupted (the same command continues)."
+)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,

@@ -39,7 +39,9 @@ impl Progress for Bars {
             Some(total) => ProgressBar::new(total).with_style(style(
                 "{prefix:>12} [{bar:30}] {human_pos}/{human_len}  {per_sec}  {eta} left  {msg}",
             )),
-            None => ProgressBar::new_spinner().with_style(style("{prefix:>12} {spinner} {human_pos}  {per_sec}  {msg}")),
+            None => ProgressBar::new_spinner().with_style(style(
+                "{prefix:>12} {spinner} {human_pos}  {per_sec}  {msg}",
+            )),
         };
         bar.set_prefix(what.to_owned());
         bar.enable_steady_tick(Duration::from_millis(250));

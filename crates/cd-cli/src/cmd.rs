@@ -42,7 +42,9 @@ impl Session {
         };
         Ok(Self {
             device: device::parse(&device_name)?,
-            workers: global.threads.unwrap_or_else(|| device::workers(&device_name)),
+            workers: global
+                .threads
+                .unwrap_or_else(|| device::workers(&device_name)),
             device_name,
             bars: Bars::new(global.quiet),
             json: global.json,

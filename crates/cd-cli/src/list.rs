@@ -10,22 +10,30 @@ use crate::Ending;
 use crate::output;
 
 pub(crate) fn attacks(as_json: bool) -> Result<Ending> {
-    let rows = ATTACKS.iter().map(|info| [info.name, info.title, info.summary]);
+    let rows = ATTACKS
+        .iter()
+        .map(|info| [info.name, info.title, info.summary]);
     print(["attack", "name", "what it does"], rows, as_json)
 }
 
 pub(crate) fn detectors(as_json: bool) -> Result<Ending> {
-    let rows = DETECTORS.iter().map(|info| [info.name, info.title, info.summary]);
+    let rows = DETECTORS
+        .iter()
+        .map(|info| [info.name, info.title, info.summary]);
     print(["detector", "name", "what it does"], rows, as_json)
 }
 
 pub(crate) fn models(as_json: bool) -> Result<Ending> {
-    let rows = ARCHITECTURES.iter().map(|entry| [entry.name, entry.title, entry.summary]);
+    let rows = ARCHITECTURES
+        .iter()
+        .map(|entry| [entry.name, entry.title, entry.summary]);
     print(["model", "name", "what it is"], rows, as_json)
 }
 
 pub(crate) fn datasets(as_json: bool) -> Result<Ending> {
-    let rows = DATASETS.iter().map(|info| [info.name, info.title, info.summary]);
+    let rows = DATASETS
+        .iter()
+        .map(|info| [info.name, info.title, info.summary]);
     print(["dataset", "name", "what it holds"], rows, as_json)
 }
 

@@ -73,7 +73,11 @@ pub(crate) fn evaluation(evaluation: &Evaluation, folder: &Path, as_json: bool) 
 fn percent(value: Measured) -> String {
     let estimate = value.estimate * 100.0;
     match value.interval {
-        Some([low, high]) => format!("{estimate:.1} % ({:.1} to {:.1})", low * 100.0, high * 100.0),
+        Some([low, high]) => format!(
+            "{estimate:.1} % ({:.1} to {:.1})",
+            low * 100.0,
+            high * 100.0
+        ),
         None => format!("{estimate:.1} %"),
     }
 }

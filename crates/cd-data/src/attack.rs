@@ -17,8 +17,8 @@ use thiserror::Error;
 pub use badnets::{BadNetsConfig, PatchPosition};
 pub use blend::BlendConfig;
 
-use cd_models::names::did_you_mean;
 use crate::picture::PictureError;
+use cd_models::names::did_you_mean;
 
 /// Whether an attacker also changes the labels of the images that carry the trigger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -208,8 +208,8 @@ mod tests {
 
     use super::*;
     use crate::dataset::{DatasetConfig, FolderConfig};
-    use cd_models::NoProgress;
     use crate::testing::{on_threads, striped_set};
+    use cd_models::NoProgress;
 
     #[test]
     fn what_is_written_reads_back() {

@@ -31,11 +31,13 @@ pub mod poison;
 mod testing;
 
 pub use attack::{ATTACKS, Attack, AttackConfig, AttackError, AttackInfo, LabelMode};
+pub use cd_models::{NoProgress, Progress};
 pub use dataset::{
     Cifar10Config, DATASETS, DataError, DatasetConfig, DatasetInfo, DemoConfig, FolderConfig, Split,
 };
 pub use export::{ExportError, export};
 pub use fetch::{FetchError, fetch_cifar10};
 pub use picture::{PictureError, read_rgb};
-pub use poison::{Manifest, ManifestEntry, ManifestError, PoisonConfig, PoisonError, Poisoned, Truth, poison};
-pub use cd_models::{NoProgress, Progress};
+pub use poison::{
+    Manifest, ManifestEntry, ManifestError, PoisonConfig, PoisonError, Poisoned, Truth, poison,
+};

@@ -46,6 +46,10 @@ pub enum PictureError {
 /// code does, so that a trigger hidden under transparent pixels stays visible here too. Orientation
 /// tags are not applied. A picture of another size is resized with an antialiased bilinear filter,
 /// aspect ratio not kept.
+///
+/// # Errors
+///
+/// When the file cannot be read, is no known picture format, is damaged or too large.
 pub fn read_rgb(path: &Path, height: usize, width: usize) -> Result<Vec<u8>, PictureError> {
     Ok(resize_rgb(decode_rgb(path)?, height, width))
 }

@@ -168,7 +168,11 @@ impl CognitiveDistillation {
             return wrong("steps", "0".into(), "at least 1");
         }
         if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
-            return wrong("learning_rate", self.learning_rate.to_string(), "a number above 0");
+            return wrong(
+                "learning_rate",
+                self.learning_rate.to_string(),
+                "a number above 0",
+            );
         }
         if !(self.alpha >= 0.0 && self.alpha.is_finite()) {
             return wrong("alpha", self.alpha.to_string(), "a number of at least 0");
@@ -321,17 +325,18 @@ impl CognitiveDistillation {
         gradient: Tensor<4>,
         state: Option<AdamState<4>>,
     ) -> (Tensor<4>, AdamState<4>) {
-        let (theta, state) = self.adam().step(self.learning_rate, theta, gradient, state);
+        let (theta, state) = adam().step(self.learning_rate, theta, gradient, state);
         (theta, state.expect("Adam always has a state after a step"))
     }
+}
 
-    fn adam(&self) -> Adam {
-        AdamConfig::new()
-            .with_beta_1(0.1)
-            .with_beta_2(0.1)
-            .with_epsilon(1e-8)
-            .build()
-    }
+/// Adam as the method uses it: nearly the sign of the gradient.
+fn adam() -> Adam {
+    AdamConfig::new()
+        .with_beta_1(0.1)
+        .with_beta_2(0.1)
+        .with_epsilon(1e-8)
+        .build()
 }
 
 /// Masks of a batch and their sizes.
@@ -360,7 +365,7 @@ fn mask_of(theta: Tensor<4>) -> Tensor<4> {
     (theta.tanh() + 1.0) / 2.0
 }
 
-/// L_p norm over the whole mask of each image, `[B, 1]`.
+/// `L_p` norm over the whole mask of each image, `[B, 1]`.
 fn norm(mask: Tensor<4>, p: u8) -> Tensor<2> {
     let flat: Tensor<2> = mask.flatten(1, 3);
     match p {
@@ -393,7 +398,12 @@ fn norms_of(masks: &Tensor<4>) -> Vec<f64> {
     let values = to_host(masks.clone());
     let per_image = channels * height * width;
     (0..count)
-        .map(|at| values[at * per_image..(at + 1) * per_image].iter().map(|&v| f64::from(v)).sum())
+        .map(|at| {
+            values[at * per_image..(at + 1) * per_image]
+                .iter()
+                .map(|&v| f64::from(v))
+                .sum()
+        })
         .collect()
 }
 

@@ -26,13 +26,17 @@ pub enum DetectError {
     #[error(transparent)]
     Tap(#[from] TapError),
     /// The model's own output is not a number; the weights are damaged or the input is out of range.
-    #[error("the model's output for image {index} is NaN or infinite; check the weights and that images lie in [0, 1]")]
+    #[error(
+        "the model's output for image {index} is NaN or infinite; check the weights and that images lie in [0, 1]"
+    )]
     ModelOutput {
         /// Position of the image in its set or batch.
         index: u64,
     },
     /// The optimised mask is not a number.
-    #[error("the mask of image {index} became NaN or infinite; a smaller learning rate helps if it persists on `--device cpu`")]
+    #[error(
+        "the mask of image {index} became NaN or infinite; a smaller learning rate helps if it persists on `--device cpu`"
+    )]
     Mask {
         /// Position of the image in its set or batch.
         index: u64,

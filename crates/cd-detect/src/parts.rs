@@ -94,7 +94,8 @@ impl<'a> Parts<'a> {
     }
 
     fn path(&self, range: &Range<usize>) -> PathBuf {
-        self.folder.join(format!("part-{:08}.safetensors", range.start))
+        self.folder
+            .join(format!("part-{:08}.safetensors", range.start))
     }
 }
 

@@ -59,7 +59,9 @@ impl Decision {
 #[derive(Debug, Error, PartialEq)]
 pub enum ThresholdError {
     /// A calibrated rule without trusted clean images.
-    #[error("the `calibrated` rule needs at least 2 trusted clean images, there are {0}; give some, or use the `robust` rule")]
+    #[error(
+        "the `calibrated` rule needs at least 2 trusted clean images, there are {0}; give some, or use the `robust` rule"
+    )]
     NoCleanImages(usize),
     /// A parameter is out of its range.
     #[error("threshold: `{key}` is {value}, expected {expected}")]
@@ -205,7 +207,9 @@ mod tests {
         let decision = decision.expect("enough clean images");
         assert_eq!(decision.flagged, [true, false, false]);
         assert_eq!(decision.cutoff, Some(9.0));
-        let error = rule.apply(&detection(&[1.0]), None).expect_err("no clean images");
+        let error = rule
+            .apply(&detection(&[1.0]), None)
+            .expect_err("no clean images");
         assert_eq!(error, ThresholdError::NoCleanImages(0));
     }
 
@@ -225,6 +229,10 @@ mod tests {
         assert_eq!((robust.flagged_count(), robust.cutoff), (0, None));
         let share = ThresholdRule::Fraction { share: 0.25 };
         assert_eq!(share.apply(&tied, None).expect("valid").flagged_count(), 2);
-        assert!(ThresholdRule::Fraction { share: 1.5 }.apply(&tied, None).is_err());
+        assert!(
+            ThresholdRule::Fraction { share: 1.5 }
+                .apply(&tied, None)
+                .is_err()
+        );
     }
 }

@@ -3,6 +3,10 @@
 //! Fixtures: a width-16 ResNet-18 trained on CIFAR-10 with 10 % BadNets, single optimiser steps from
 //! given states (teacher-forced), and norms after 100 steps. Set `CD_TEST_DEVICE=wgpu` to run on
 //! another backend of this build.
+#![expect(
+    clippy::print_stdout,
+    reason = "figures for people who run with --nocapture"
+)]
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -80,7 +84,10 @@ fn read<const N: usize>(data: &[u8], convert: impl Fn([u8; N]) -> f64) -> Vec<f6
 fn largest<const D: usize>(ours: Tensor<D>, golden: &[f64]) -> f64 {
     let ours = to_host(ours);
     assert_eq!(ours.len(), golden.len());
-    let differences = ours.iter().zip(golden).map(|(a, b)| (f64::from(*a) - b).abs());
+    let differences = ours
+        .iter()
+        .zip(golden)
+        .map(|(a, b)| (f64::from(*a) - b).abs());
     differences.fold(0.0, f64::max)
 }
 
@@ -100,7 +107,9 @@ fn logits_and_features_agree() {
     let first = images.slice([0..16]);
     let deep = model.features(first, Tap::Deep).expect("has the tap");
     let deep = largest(deep, &fixture.values("feat_m2_f32").1);
-    println!("largest differences: logits {logits:.1e}, penultimate {penultimate:.1e}, deep {deep:.1e}");
+    println!(
+        "largest differences: logits {logits:.1e}, penultimate {penultimate:.1e}, deep {deep:.1e}"
+    );
     assert!(logits < 1e-4 && penultimate < 1e-4 && deep < 1e-4);
 }
 
@@ -169,7 +178,14 @@ fn single_steps_agree_within_ten_times_the_noise_floor() {
             let theta: Tensor<4> = fixture.tensor(&key("param"));
             let done = case
                 .method
-                .step(&model, &images, &target, colour, theta.clone(), state.clone())
+                .step(
+                    &model,
+                    &images,
+                    &target,
+                    colour,
+                    theta.clone(),
+                    state.clone(),
+                )
                 .expect("has the tap");
             let terms = largest(done.terms, &fixture.values(&key("terms_f64")).1);
             let golden_gradient = fixture.values(&key("grad_f64")).1;
@@ -184,11 +200,16 @@ fn single_steps_agree_within_ten_times_the_noise_floor() {
                 .collect();
             // The update of the reference's own gradient: ours differs in its last digits, which
             // Adam enlarges where a gradient is nearly zero.
-            let (next, _) = case.method.update(theta, fixture.tensor(&key("grad_f64")), state);
+            let (next, _) = case
+                .method
+                .update(theta, fixture.tensor(&key("grad_f64")), state);
             let next = largest(next, &fixture.values(&key("next_param_f64")).1);
             let place = format!("{} step {step}", case.name);
             println!("{place}: terms {terms:.1e} gradients off {images_off:?} next {next:.1e}");
-            assert!(terms <= 10.0 * terms_floor, "{place}: terms differ by {terms:e}");
+            assert!(
+                terms <= 10.0 * terms_floor,
+                "{place}: terms differ by {terms:e}"
+            );
             // A ReLU whose input is zero up to rounding may switch and move the whole gradient of
             // its image by a little; the reference's own floor shows it at CD-L step 50.
             assert!(images_off.len() <= 1, "{place}: {images_off:?}");
@@ -196,7 +217,10 @@ fn single_steps_agree_within_ten_times_the_noise_floor() {
                 images_off.iter().all(|off| *off < 0.005 * scale),
                 "{place}: gradients differ by {images_off:?} of {scale:e}"
             );
-            assert!(next <= 10.0 * next_floor, "{place}: parameters differ by {next:e}");
+            assert!(
+                next <= 10.0 * next_floor,
+                "{place}: parameters differ by {next:e}"
+            );
         }
     }
 }
@@ -223,7 +247,7 @@ fn auroc(norms: &[f64], triggered: &[f64]) -> f64 {
         chosen.map(|(norm, _)| *norm).collect()
     };
     let (clean, poisoned) = (of(false), of(true));
-    let win = |p: f64, c: f64| f64::from(p < c) + 0.5 * f64::from(p <= c && p >= c);
+    let win = |p: f64, c: f64| f64::from(p < c) + 0.5 * f64::from(p == c);
     let wins: f64 = poisoned
         .iter()
         .flat_map(|&p| clean.iter().map(move |&c| win(p, c)))
@@ -254,7 +278,10 @@ fn norms_lie_within_the_seed_spread(
     let (correlation, area) = (spearman(&ours, &golden), auroc(&ours, &triggered));
     println!("{key}: relative rms {rms:.3}, rank correlation {correlation:.3}, AUROC {area:.3}");
     assert!(rms < relative_rms, "norms differ by {rms} rms");
-    assert!(correlation > rank_correlation, "rank correlation {correlation}");
+    assert!(
+        correlation > rank_correlation,
+        "rank correlation {correlation}"
+    );
     assert!(areas.contains(&area), "AUROC {area}");
 }
 

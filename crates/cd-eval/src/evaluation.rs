@@ -71,7 +71,10 @@ impl Evaluation {
 impl DetectorMetrics {
     /// The metric `name`.
     pub fn metric(&self, name: &str) -> Option<Measured> {
-        self.metrics.iter().find(|metric| metric.name == name)?.value
+        self.metrics
+            .iter()
+            .find(|metric| metric.name == name)?
+            .value
     }
 }
 
@@ -145,6 +148,9 @@ mod tests {
         assert_eq!(share(&[], &bootstrap).expect("valid"), None);
         let evaluation = Evaluation::new(Some(half), None);
         let text = serde_json::to_string(&evaluation).expect("json");
-        assert_eq!(serde_json::from_str::<Evaluation>(&text).expect("json"), evaluation);
+        assert_eq!(
+            serde_json::from_str::<Evaluation>(&text).expect("json"),
+            evaluation
+        );
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cd_data::{AttackConfig, DatasetConfig, PoisonConfig};
+use cd_data::{DatasetConfig, PoisonConfig};
 use cd_detect::{DetectorConfig, ThresholdRule};
 use cd_models::{ModelConfig, TrainConfig, names};
 use serde::{Deserialize, Serialize};
@@ -172,8 +172,8 @@ impl Experiment {
             seed: 0,
             ..self.clone()
         };
-        let digest = Sha256::digest(anonymous.to_toml());
-        digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+        let digest = format!("{:x}", Sha256::digest(anonymous.to_toml()));
+        digest[..12].to_owned()
     }
 
     /// The experiment with the top-level seed added to the seed of every part.
@@ -245,7 +245,8 @@ impl Experiment {
         let calibrated = matches!(self.detect.threshold, ThresholdRule::Calibrated { .. });
         if calibrated && self.detect.trusted < 2 {
             return wrong(
-                "the `calibrated` rule needs clean images: set `detect.trusted` to 2 or more".into(),
+                "the `calibrated` rule needs clean images: set `detect.trusted` to 2 or more"
+                    .into(),
             );
         }
         if let Err(error) = self.model.architecture() {
@@ -320,25 +321,6 @@ fn descend<'a>(value: &'a mut toml::Value, key: &str) -> Option<&'a mut toml::Va
     }
 }
 
-/// A complete, small poisoning setting for callers that only name the attack.
-///
-/// # Errors
-///
-/// When there is no such attack.
-pub fn poison_with(
-    attack: &str,
-    rate: f64,
-    target: u32,
-    seed: u64,
-) -> Result<PoisonConfig, cd_data::AttackError> {
-    Ok(PoisonConfig {
-        attack: AttackConfig::from_name(attack)?,
-        rate,
-        target,
-        seed,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -379,13 +361,20 @@ width = 8
         let unknown = parse(TEXT, &["train.epoch=3"]).expect_err("unknown key");
         assert!(unknown.contains("did you mean `epochs`"), "{unknown}");
         assert!(parse(TEXT, &["nonsense"]).is_err());
-        assert!(parse(TEXT, &["nowhere.x=1"]).expect_err("no table").contains("`nowhere`"));
+        assert!(
+            parse(TEXT, &["nowhere.x=1"])
+                .expect_err("no table")
+                .contains("`nowhere`")
+        );
     }
 
     #[test]
     fn slips_are_named_with_line_and_nearest_name() {
         let key = parse(&TEXT.replace("rate", "rte"), &[]).expect_err("unknown key");
-        assert!(key.contains("exp.toml") && key.contains("did you mean `rate`"), "{key}");
+        assert!(
+            key.contains("exp.toml") && key.contains("did you mean `rate`"),
+            "{key}"
+        );
         let attack = parse(&TEXT.replace("badnets", "badnet"), &[]).expect_err("unknown attack");
         assert!(attack.contains("did you mean `badnets`"), "{attack}");
         let kind = parse(&TEXT.replace("train = 100", "train = \"x\""), &[]).expect_err("type");

@@ -294,13 +294,16 @@ mod tests {
         let scratch = tempfile::tempdir().expect("temporary folder");
         let run = RunDir::open(scratch.path(), &experiment("0.1"), "cpu").expect("new");
         let stage = Path::new("train");
-        let failed = run.stage(stage, |_| Err(RunDirError::Damaged {
-            path: PathBuf::new(),
-            reason: "stopped".into(),
-        }));
+        let failed = run.stage(stage, |_| {
+            Err(RunDirError::Damaged {
+                path: PathBuf::new(),
+                reason: "stopped".into(),
+            })
+        });
         assert!(failed.is_err() && !run.is_done(stage));
         run.stage::<RunDirError>(stage, |_| Ok(())).expect("done");
-        run.stage::<RunDirError>(stage, |_| panic!("entered twice")).expect("skipped");
+        run.stage::<RunDirError>(stage, |_| panic!("entered twice"))
+            .expect("skipped");
         assert!(run.done_mark(stage).expect("marked").seconds >= 0.0);
     }
 

@@ -97,7 +97,10 @@ pub fn write_all(folder: &Path, rows: &[ScoreRow]) -> Result<(), ScoresError> {
 /// Names file, line and cause.
 pub fn read(path: &Path) -> Result<Vec<ScoreRow>, ScoresError> {
     let rows: Vec<ScoreRow> = from_csv(path)?;
-    match rows.iter().find(|row| !(row.raw.is_finite() && row.score.is_finite())) {
+    match rows
+        .iter()
+        .find(|row| !(row.raw.is_finite() && row.score.is_finite()))
+    {
         Some(row) => Err(ScoresError::Format {
             path: path.to_owned(),
             reason: format!("the score of `{}` is not a finite number", row.file),
@@ -137,7 +140,9 @@ pub fn read_truth(path: &Path) -> Result<Vec<TruthRow>, ScoresError> {
 fn to_csv(path: &Path, rows: &[impl Serialize]) -> Result<Vec<u8>, ScoresError> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for row in rows {
-        writer.serialize(row).map_err(|error| format_error(path, &error))?;
+        writer
+            .serialize(row)
+            .map_err(|error| format_error(path, &error))?;
     }
     writer.into_inner().map_err(|error| ScoresError::Io {
         path: path.to_owned(),
@@ -193,9 +198,15 @@ mod tests {
     fn a_damaged_line_is_named() {
         let folder = tempfile::tempdir().expect("temporary folder");
         let path = folder.path().join("scores.csv");
-        std::fs::write(&path, "index,file,label,raw,score,rank,flagged\n0,a,b,x,1,1,true\n")
-            .expect("written");
+        std::fs::write(
+            &path,
+            "index,file,label,raw,score,rank,flagged\n0,a,b,x,1,1,true\n",
+        )
+        .expect("written");
         let error = read(&path).expect_err("x is no number").to_string();
-        assert!(error.contains("scores.csv") && error.contains("line"), "{error}");
+        assert!(
+            error.contains("scores.csv") && error.contains("line"),
+            "{error}"
+        );
     }
 }

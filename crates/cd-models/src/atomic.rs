@@ -77,7 +77,8 @@ mod tests {
     fn failed_fill_leaves_the_former_folder() {
         let scratch = tempfile::tempdir().expect("temporary folder");
         let path = scratch.path().join("out");
-        replace_folder::<io::Error>(&path, |folder| fs::write(folder.join("a"), "1")).expect("fill");
+        replace_folder::<io::Error>(&path, |folder| fs::write(folder.join("a"), "1"))
+            .expect("fill");
         let failed = replace_folder::<io::Error>(&path, |folder| {
             fs::write(folder.join("a"), "2")?;
             Err(io::Error::other("disk full"))

@@ -53,7 +53,8 @@ fn shifted(
             let column = if mirror { width - 1 - x } else { x };
             let from_y = y as i64 + shift_y;
             let from_x = column as i64 + shift_x;
-            let inside = (0..height as i64).contains(&from_y) && (0..width as i64).contains(&from_x);
+            let inside =
+                (0..height as i64).contains(&from_y) && (0..width as i64).contains(&from_x);
             if inside {
                 let from = (from_y as usize * width + from_x as usize) * CHANNELS;
                 let to = (y * width + x) * CHANNELS;
@@ -81,7 +82,9 @@ mod tests {
     fn depends_on_seed_epoch_and_index_only() {
         let mut set = ImageSet::new(16, 16, vec!["only".into()]);
         for i in 0..4_u8 {
-            let pixels: Vec<u8> = (0..16 * 16 * 3).map(|p| (p as u8).wrapping_mul(i + 1)).collect();
+            let pixels: Vec<u8> = (0..16 * 16 * 3)
+                .map(|p| (p as u8).wrapping_mul(i + 1))
+                .collect();
             set.push(format!("{i}"), &pixels, 0).expect("fits");
         }
         let change = |index, epoch| Augmentation::CropFlip.apply(&set, index, 7, epoch);

@@ -90,7 +90,9 @@ impl<'a> Checkpoints<'a> {
         optimizer: &ModuleOptimizer,
         history: &History,
     ) -> Result<(), CheckpointError> {
-        let path = self.folder.join(format!("epoch-{:04}", history.epochs.len()));
+        let path = self
+            .folder
+            .join(format!("epoch-{:04}", history.epochs.len()));
         let state = State {
             version: VERSION,
             identity: identity.clone(),
@@ -179,7 +181,11 @@ fn compare(path: &Path, stored: &Identity, asked: &Identity) -> Result<(), Check
         asked,
     };
     if stored.model != asked.model {
-        return Err(differs("architecture", json(&stored.model), json(&asked.model)));
+        return Err(differs(
+            "architecture",
+            json(&stored.model),
+            json(&asked.model),
+        ));
     }
     if stored.classes != asked.classes {
         let (stored, asked) = (stored.classes.to_string(), asked.classes.to_string());
@@ -190,7 +196,11 @@ fn compare(path: &Path, stored: &Identity, asked: &Identity) -> Result<(), Check
         return Err(differs("number of training images", stored, asked));
     }
     if stored.config != asked.config {
-        return Err(differs("training settings", json(&stored.config), json(&asked.config)));
+        return Err(differs(
+            "training settings",
+            json(&stored.config),
+            json(&asked.config),
+        ));
     }
     Ok(())
 }
@@ -215,7 +225,10 @@ fn read_losses(path: &Path, images: usize) -> Result<Vec<Vec<f32>>, String> {
     let bytes = fs::read(path).map_err(|error| format!("{LOSSES}: {error}"))?;
     let (values, rest) = bytes.as_chunks::<4>();
     if !rest.is_empty() || images == 0 || values.len() % images != 0 {
-        return Err(format!("{LOSSES}: {} bytes for {images} images", bytes.len()));
+        return Err(format!(
+            "{LOSSES}: {} bytes for {images} images",
+            bytes.len()
+        ));
     }
     let values: Vec<f32> = values.iter().map(|v| f32::from_le_bytes(*v)).collect();
     Ok(values.chunks(images).map(<[f32]>::to_vec).collect())

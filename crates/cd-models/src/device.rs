@@ -113,7 +113,10 @@ fn is_compiled(feature: &str) -> bool {
     }
 }
 
-#[allow(unused_variables, reason = "which arms exist depends on the compiled features")]
+#[allow(
+    unused_variables,
+    reason = "which arms exist depends on the compiled features"
+)]
 fn open(name: &str, backend: &str, index: Option<usize>) -> Result<Device, DeviceError> {
     match backend {
         #[cfg(feature = "flex")]

@@ -180,6 +180,7 @@ impl ImageSet {
     }
 
     /// A copy of the images at `indices`, in that order.
+    #[must_use]
     pub fn subset(&self, indices: &[usize]) -> Self {
         let mut set = Self::new(self.height, self.width, self.class_names.clone());
         set.pixels.reserve(indices.len() * self.image_len());
@@ -227,7 +228,11 @@ mod tests {
     fn misfits_are_named() {
         let mut set = ImageSet::new(1, 1, classes());
         let wrong_size = set.push("x".into(), &[1], 0).expect_err("one byte");
-        assert!(wrong_size.to_string().contains("`x` has 1 bytes, expected 3"));
+        assert!(
+            wrong_size
+                .to_string()
+                .contains("`x` has 1 bytes, expected 3")
+        );
         let wrong_label = set.push("x".into(), &[1, 2, 3], 2).expect_err("label 2");
         assert!(wrong_label.to_string().contains("label 2"));
         assert!(set.is_empty());

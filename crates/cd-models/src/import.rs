@@ -294,10 +294,11 @@ fn read_pytorch(path: &Path) -> Result<StateDict, WeightsError> {
 
 /// Strips the nest and the `module.` prefix; what lies outside the nest (optimiser state) is left.
 fn unnest(state: StateDict) -> StateDict {
-    let nest = NESTS
-        .iter()
-        .map(|nest| format!("{nest}."))
-        .find(|prefix| state.iter().any(|(name, _)| name.starts_with(prefix.as_str())));
+    let nest = NESTS.iter().map(|nest| format!("{nest}.")).find(|prefix| {
+        state
+            .iter()
+            .any(|(name, _)| name.starts_with(prefix.as_str()))
+    });
     let mut plain = StateDict::default();
     for (name, tensor) in state.iter() {
         let inner = match &nest {
@@ -358,10 +359,16 @@ mod tests {
         let loaded = load_weights(&path, &Device::flex()).expect("read back");
         assert_eq!(StateDict::of(loaded.net()), StateDict::of(saved.net()));
         assert_eq!(loaded.config(), saved.config());
-        assert_eq!((loaded.classes(), loaded.normalization()), (3, Some(normalization)));
+        assert_eq!(
+            (loaded.classes(), loaded.normalization()),
+            (3, Some(normalization))
+        );
         let bytes = fs::read(&path).expect("read");
         save_weights(&loaded, &path).expect("written again");
-        assert!(fs::read(&path).expect("read") == bytes, "the same model gives the same bytes");
+        assert!(
+            fs::read(&path).expect("read") == bytes,
+            "the same model gives the same bytes"
+        );
     }
 
     #[test]
@@ -414,7 +421,10 @@ mod tests {
             shape: vec![1],
             values: vec![0.0],
         };
-        state.insert("model_state_dict.module.conv1.weight".into(), tensor.clone());
+        state.insert(
+            "model_state_dict.module.conv1.weight".into(),
+            tensor.clone(),
+        );
         state.insert("optimizer.state.0".into(), tensor);
         let names: Vec<String> = unnest(state).iter().map(|(n, _)| n.to_owned()).collect();
         assert_eq!(names, ["conv1.weight"]);

@@ -100,7 +100,9 @@ mod tests {
         let first = state(1);
         assert_eq!(first, state(1));
         assert_ne!(first, state(2));
-        let conv = first.get("layer2.0.conv1.weight").expect("named as in PyTorch");
+        let conv = first
+            .get("layer2.0.conv1.weight")
+            .expect("named as in PyTorch");
         assert_eq!(conv.shape, [8, 4, 3, 3]);
         let bound = 1.0 / 36.0_f32.sqrt();
         let largest = conv.values.iter().fold(0.0_f32, |m, v| m.max(v.abs()));

@@ -33,7 +33,8 @@ impl Predictions {
     /// The class with the largest logit; the lower one on ties.
     pub fn class(&self, index: usize) -> u32 {
         let logits = self.logits(index);
-        let best = (0..logits.len()).fold(0, |best, k| if logits[k] > logits[best] { k } else { best });
+        let best =
+            (0..logits.len()).fold(0, |best, k| if logits[k] > logits[best] { k } else { best });
         best as u32
     }
 

@@ -56,7 +56,9 @@ impl ResNetConfig {
         let mut blocks = [0; 4];
         for (stage, count) in blocks.iter_mut().enumerate() {
             let conv = |block| format!("layer{}.{block}.conv1.weight", stage + 1);
-            *count = (0..64).take_while(|&b| state.shape(&conv(b)).is_some()).count();
+            *count = (0..64)
+                .take_while(|&b| state.shape(&conv(b)).is_some())
+                .count();
         }
         let bottleneck = state.shape("layer1.0.conv3.weight").is_some();
         let plausible = stem.len() == 4 && head.len() == 2 && blocks.iter().all(|&n| n > 0);

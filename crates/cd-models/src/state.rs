@@ -45,12 +45,16 @@ fn list(
         .iter()
         .map(|(name, expected, got)| format!("{name} is {got:?}, expected {expected:?}"))
         .collect();
-    [("missing", missing), ("unexpected", extra), ("of another shape", &shapes)]
-        .into_iter()
-        .filter(|(_, names)| !names.is_empty())
-        .map(|(kind, names)| format!("{} {kind} ({})", names.len(), first(names)))
-        .collect::<Vec<_>>()
-        .join("; ")
+    [
+        ("missing", missing),
+        ("unexpected", extra),
+        ("of another shape", &shapes),
+    ]
+    .into_iter()
+    .filter(|(_, names)| !names.is_empty())
+    .map(|(kind, names)| format!("{} {kind} ({})", names.len(), first(names)))
+    .collect::<Vec<_>>()
+    .join("; ")
 }
 
 fn first(names: &[String]) -> String {
@@ -237,7 +241,9 @@ mod tests {
     fn net(seed: u64) -> Net {
         let config = ModelConfig::from_name("resnet10").expect("registered");
         let config = config.with_width(4);
-        config.init_net(3, seed, &Device::flex()).expect("registered")
+        config
+            .init_net(3, seed, &Device::flex())
+            .expect("registered")
     }
 
     #[test]
@@ -260,7 +266,14 @@ mod tests {
         let error = state.apply(net(1), "ResNet-10").expect_err("three misfits");
         assert_eq!(error.missing, ["bn1.weight"]);
         assert_eq!(error.extra, ["stranger"]);
-        assert_eq!(error.misshaped, [("linear.bias".to_owned(), vec![3], vec![1])]);
-        assert!(error.to_string().contains("linear.bias is [1], expected [3]"));
+        assert_eq!(
+            error.misshaped,
+            [("linear.bias".to_owned(), vec![3], vec![1])]
+        );
+        assert!(
+            error
+                .to_string()
+                .contains("linear.bias is [1], expected [3]")
+        );
     }
 }

@@ -129,7 +129,9 @@ pub enum TrainError {
         expected: &'static str,
     },
     /// Nothing to learn from.
-    #[error("training: the training set has {images} images in {classes} classes; at least 2 of each are needed")]
+    #[error(
+        "training: the training set has {images} images in {classes} classes; at least 2 of each are needed"
+    )]
     TooSmall {
         /// Number of images.
         images: usize,
@@ -137,7 +139,9 @@ pub enum TrainError {
         classes: usize,
     },
     /// The loss became NaN or infinite.
-    #[error("training diverged: the loss is {loss} in epoch {epoch}; a smaller learning_rate usually helps (last checkpoint kept)")]
+    #[error(
+        "training diverged: the loss is {loss} in epoch {epoch}; a smaller learning_rate usually helps (last checkpoint kept)"
+    )]
     Diverged {
         /// Epoch, from 0.
         epoch: usize,
@@ -312,7 +316,12 @@ fn run_epoch(
         net = optimizer.step(learning_rate, net, gradients);
         if step % LOOK_EVERY == LOOK_EVERY - 1 || step + 1 == steps {
             tally.look(epoch)?;
-            progress.note(&format!("epoch {}/{}, loss {:.3}", epoch + 1, config.epochs, tally.mean_loss()));
+            progress.note(&format!(
+                "epoch {}/{}, loss {:.3}",
+                epoch + 1,
+                config.epochs,
+                tally.mean_loss()
+            ));
         }
         progress.advance(indices.len() as u64);
     }
@@ -380,7 +389,10 @@ fn shuffled(count: usize, seed: u64, epoch: usize) -> Vec<usize> {
 }
 
 fn targets(set: &ImageSet, indices: &[usize], device: &Device) -> Tensor<1, Int> {
-    let labels: Vec<i64> = indices.iter().map(|&i| i64::from(set.labels()[i])).collect();
+    let labels: Vec<i64> = indices
+        .iter()
+        .map(|&i| i64::from(set.labels()[i]))
+        .collect();
     Tensor::from_data(TensorData::new(labels, [indices.len()]), device)
 }
 
@@ -409,7 +421,11 @@ mod tests {
                 .map(|at| {
                     let right = (at / 3) % 8 >= 4;
                     let noise = ((at * 31 + number * 17) % 64) as u8;
-                    if right == (label == 1) { 180 + noise } else { noise }
+                    if right == (label == 1) {
+                        180 + noise
+                    } else {
+                        noise
+                    }
                 })
                 .collect();
             set.push(format!("{number}"), &pixels, label).expect("fits");
@@ -431,7 +447,14 @@ mod tests {
     fn run(epochs: usize, folder: Option<&Path>) -> Result<Trained, TrainError> {
         let model = ModelConfig::from_name("resnet10")?.with_width(4);
         let device = Device::flex();
-        train(&model, &halves(24), &config(epochs), folder, &device, &NoProgress)
+        train(
+            &model,
+            &halves(24),
+            &config(epochs),
+            folder,
+            &device,
+            &NoProgress,
+        )
     }
 
     #[test]
@@ -451,13 +474,18 @@ mod tests {
         let folder = tempfile::tempdir().expect("temporary folder");
         let whole = run(3, None).expect("trains");
         let stopper = Stopper::after(24 * 2);
-        let model = ModelConfig::from_name("resnet10").expect("registered").with_width(4);
+        let model = ModelConfig::from_name("resnet10")
+            .expect("registered")
+            .with_width(4);
         let set = halves(24);
         let interrupted = std::panic::catch_unwind(|| {
             let folder = Some(folder.path());
             train(&model, &set, &config(3), folder, &Device::flex(), &stopper).map(|_| ())
         });
-        assert!(interrupted.is_err(), "the run was stopped in its third epoch");
+        assert!(
+            interrupted.is_err(),
+            "the run was stopped in its third epoch"
+        );
         let resumed = run(3, Some(folder.path())).expect("resumes");
         assert_eq!(resumed.history.losses, whole.history.losses);
         let values = |trained: &Trained| StateDict::of(trained.model.net());
@@ -470,10 +498,19 @@ mod tests {
         run(1, Some(folder.path())).expect("trains");
         let error = run(2, Some(folder.path())).expect_err("other settings");
         assert!(error.to_string().contains("training settings"), "{error}");
-        let wider = ModelConfig::from_name("resnet10").expect("registered").with_width(8);
+        let wider = ModelConfig::from_name("resnet10")
+            .expect("registered")
+            .with_width(8);
         let set = halves(24);
         let folder = Some(folder.path());
-        let error = train(&wider, &set, &config(1), folder, &Device::flex(), &NoProgress);
+        let error = train(
+            &wider,
+            &set,
+            &config(1),
+            folder,
+            &Device::flex(),
+            &NoProgress,
+        );
         let error = error.expect_err("other architecture").to_string();
         assert!(error.contains("architecture was"), "{error}");
     }
@@ -485,9 +522,21 @@ mod tests {
         let model = ModelConfig::from_name("resnet10").expect("registered");
         let set = halves(4);
         let error = train(&model, &set, &wrong, None, &Device::flex(), &NoProgress);
-        assert!(error.expect_err("NaN").to_string().contains("`learning_rate` is NaN"));
+        assert!(
+            error
+                .expect_err("NaN")
+                .to_string()
+                .contains("`learning_rate` is NaN")
+        );
         let empty = set.subset(&[]);
-        let error = train(&model, &empty, &config(1), None, &Device::flex(), &NoProgress);
+        let error = train(
+            &model,
+            &empty,
+            &config(1),
+            None,
+            &Device::flex(),
+            &NoProgress,
+        );
         assert!(matches!(error, Err(TrainError::TooSmall { images: 0, .. })));
     }
 

@@ -18,7 +18,11 @@ pub(crate) fn show(command: &ConfigCommand) -> Result<Ending> {
         Some(file) => Experiment::read(file, overrides)?,
         None => Experiment::parse(DEMO, "the built-in demo", overrides)?,
     };
-    let shown = if *resolved { experiment.seeded() } else { experiment };
+    let shown = if *resolved {
+        experiment.seeded()
+    } else {
+        experiment
+    };
     output::line(shown.to_toml().trim_end())?;
     Ok(Ending::Done)
 }

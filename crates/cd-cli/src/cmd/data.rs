@@ -33,17 +33,21 @@ pub(crate) fn load(args: &DatasetArgs, session: &Session) -> Result<Split> {
     if !known().any(|name| name == args.dataset) {
         let hint = names::suggestion(&args.dataset, known());
         let list: Vec<&str> = known().collect();
-        anyhow::bail!("unknown data set `{}`{hint}; known: {}", args.dataset, list.join(", "));
+        anyhow::bail!(
+            "unknown data set `{}`{hint}; known: {}",
+            args.dataset,
+            list.join(", ")
+        );
     }
-    let mut text = format!("name = {:?}\n", args.dataset);
-    if let Some(path) = &args.path {
-        text.push_str(&format!("path = {:?}\n", path.display().to_string()));
-    }
-    for change in &args.overrides {
-        text.push_str(change);
-        text.push('\n');
-    }
-    let config: DatasetConfig =
-        toml::from_str(&text).with_context(|| format!("data set `{}`", args.dataset))?;
+    let path = args
+        .path
+        .iter()
+        .map(|path| format!("path = {:?}", path.display().to_string()));
+    let lines: Vec<String> = std::iter::once(format!("name = {:?}", args.dataset))
+        .chain(path)
+        .chain(args.overrides.iter().cloned())
+        .collect();
+    let config: DatasetConfig = toml::from_str(&lines.join("\n"))
+        .with_context(|| format!("data set `{}`", args.dataset))?;
     Ok(config.load(&session.bars)?)
 }

@@ -36,7 +36,10 @@ pub(crate) fn evaluate(args: &EvaluateArgs, as_json: bool) -> Result<Ending> {
         .map(Metric::from)
         .collect();
     print(&metrics, as_json)?;
-    let auroc = metrics.iter().find(|metric| metric.name == "AUROC").and_then(|m| m.value);
+    let auroc = metrics
+        .iter()
+        .find(|metric| metric.name == "AUROC")
+        .and_then(|m| m.value);
     Ok(gate(auroc, args.min_auroc))
 }
 
@@ -49,7 +52,9 @@ fn print(metrics: &[Metric], as_json: bool) -> Result<()> {
         let (value, interval) = match metric.value {
             Some(Measured { estimate, interval }) => (
                 format!("{estimate:.4}"),
-                interval.map_or(String::new(), |[low, high]| format!("{low:.4} to {high:.4}")),
+                interval.map_or(String::new(), |[low, high]| {
+                    format!("{low:.4} to {high:.4}")
+                }),
             ),
             None => ("not defined".to_owned(), String::new()),
         };

@@ -24,7 +24,9 @@ const MIN_AUROC: f64 = 0.95;
 pub(crate) fn demo(args: &DemoArgs, session: &Session) -> Result<Ending> {
     let mut experiment = Experiment::parse(DEMO, "the built-in demo", &args.overrides)?;
     experiment.seed = experiment.seed.wrapping_add(args.seed);
-    let folder = args.out.join(format!("{}-s{}", experiment.hash(), experiment.seed));
+    let folder = args
+        .out
+        .join(format!("{}-s{}", experiment.hash(), experiment.seed));
     let options = session.options(Stage::Evaluate, None);
     let Outcome::Complete(evaluation) = pipeline::run(&experiment, &folder, &options)? else {
         unreachable!("one shard and every stage were asked for");
@@ -42,8 +44,16 @@ fn gates(evaluation: &Evaluation) -> Ending {
         .map(|detector| estimate(detector.metric("AUROC")))
         .fold(0.0, f64::max);
     let gates = [
-        ("attack success rate", estimate(evaluation.attack_success_rate), MIN_ATTACK_SUCCESS),
-        ("clean accuracy", estimate(evaluation.clean_accuracy), MIN_CLEAN_ACCURACY),
+        (
+            "attack success rate",
+            estimate(evaluation.attack_success_rate),
+            MIN_ATTACK_SUCCESS,
+        ),
+        (
+            "clean accuracy",
+            estimate(evaluation.clean_accuracy),
+            MIN_CLEAN_ACCURACY,
+        ),
         ("best AUROC", best, MIN_AUROC),
     ];
     let mut ending = Ending::Done;
@@ -89,19 +99,25 @@ pub(crate) fn finish(outcome: &Outcome, folder: &Path, session: &Session) -> Res
 
 /// The stages with their sizes and what is done already.
 fn plan(experiment: &Experiment, folder: &Path) -> Result<()> {
-    let done = |stage: &str| match folder.join(stage).join("DONE").exists() {
-        true => "done",
-        false => "to do",
+    let done = |stage: &str| {
+        let is_done = folder.join(stage).join("DONE").exists();
+        if is_done { "done" } else { "to do" }
     };
     output::line(&format!("run directory: {}", folder.display()))?;
     let mut table = output::table(&["stage", "work", "state"]);
-    let poison = experiment.poison.as_ref().map_or("none: data as it comes".to_owned(), |poison| {
-        format!("{} at {} %", poison.attack.name(), poison.rate * 100.0)
-    });
+    let poison = experiment
+        .poison
+        .as_ref()
+        .map_or("none: data as it comes".to_owned(), |poison| {
+            format!("{} at {} %", poison.attack.name(), poison.rate * 100.0)
+        });
     table.add_row(["poison", &poison, done("poison")]);
     let train = match &experiment.weights {
         Some(path) => format!("none: weights from {}", path.display()),
-        None => format!("{}, {} epochs", experiment.model.name, experiment.train.epochs),
+        None => format!(
+            "{}, {} epochs",
+            experiment.model.name, experiment.train.epochs
+        ),
     };
     table.add_row(["train", &train, done("train")]);
     for label in experiment.detector_labels() {

@@ -31,7 +31,13 @@ pub(crate) fn scan(args: &ScanArgs, session: &Session) -> Result<Ending> {
 pub(crate) fn train(args: &TrainArgs, session: &Session) -> Result<Ending> {
     let experiment = experiment("train", &args.images, &args.model)?;
     pipeline::run(&experiment, &args.out, &session.options(Stage::Train, None))?;
-    output::line(&args.out.join("train/model.safetensors").display().to_string())?;
+    output::line(
+        &args
+            .out
+            .join("train/model.safetensors")
+            .display()
+            .to_string(),
+    )?;
     Ok(Ending::Done)
 }
 
@@ -125,7 +131,11 @@ fn detect_stage(search: &SearchArgs, seed: u64) -> Result<DetectStage> {
         threshold: ThresholdRule::Robust {
             t: search.threshold,
         },
-        detectors: search.detectors.iter().map(configure).collect::<Result<_>>()?,
+        detectors: search
+            .detectors
+            .iter()
+            .map(configure)
+            .collect::<Result<_>>()?,
         ..DetectStage::default()
     })
 }

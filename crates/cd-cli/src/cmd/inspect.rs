@@ -26,7 +26,10 @@ pub(crate) fn inspect(args: &InspectArgs, session: &Session) -> Result<Ending> {
     let image = Picture::new(width, height, pixels)?;
     let pattern = image.masked(&mask, channels)?;
     let mask = mask_to_rgb(&mask, width, height, channels)?;
-    let row = strip(&[image, mask, pattern].map(|picture| picture.enlarged(SCALE)), SCALE);
+    let row = strip(
+        &[image, mask, pattern].map(|picture| picture.enlarged(SCALE)),
+        SCALE,
+    );
     atomic::write(&args.out, &row.to_png()?).with_context(|| args.out.display().to_string())?;
     let logits = to_host(model.logits(images));
     let class = (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b]));

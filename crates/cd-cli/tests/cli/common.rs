@@ -6,7 +6,10 @@ use std::process::{Command, Output};
 /// The binary under test.
 pub(crate) fn cd_cli() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cd-cli"));
-    command.env_remove("CD_DEVICE").env_remove("CD_LOG").env("NO_COLOR", "1");
+    command
+        .env_remove("CD_DEVICE")
+        .env_remove("CD_LOG")
+        .env("NO_COLOR", "1");
     command
 }
 
@@ -32,7 +35,11 @@ pub(crate) fn stdout(output: &Output) -> String {
 /// Runs and demands success.
 pub(crate) fn succeed(folder: &Path, arguments: &str) -> String {
     let output = run(folder, arguments);
-    assert!(output.status.success(), "`{arguments}` failed: {}", stderr(&output));
+    assert!(
+        output.status.success(),
+        "`{arguments}` failed: {}",
+        stderr(&output)
+    );
     stdout(&output)
 }
 
@@ -42,10 +49,17 @@ pub(crate) fn fail_with(folder: &Path, arguments: &str, parts: &[&str]) {
     let message = stderr(&output);
     assert_eq!(output.status.code(), Some(2), "`{arguments}`: {message}");
     assert!(output.stdout.is_empty(), "`{arguments}` wrote to stdout");
-    assert_eq!(message.matches("error: ").count(), 1, "`{arguments}`: {message}");
+    assert_eq!(
+        message.matches("error: ").count(),
+        1,
+        "`{arguments}`: {message}"
+    );
     assert!(!message.contains("panicked"), "`{arguments}`: {message}");
     for part in parts {
-        assert!(message.contains(part), "`{arguments}` lacks `{part}`: {message}");
+        assert!(
+            message.contains(part),
+            "`{arguments}` lacks `{part}`: {message}"
+        );
     }
 }
 

@@ -1,6 +1,5 @@
 //! Bad input: one clear message, exit code 2, nothing lost.
 
-
 use std::fs;
 use std::path::Path;
 
@@ -14,7 +13,10 @@ fn write(folder: &Path, name: &str, bytes: impl AsRef<[u8]>) {
 
 /// Two classes of two good pictures each.
 fn pictures(folder: &Path) {
-    succeed(folder, "data export --set train=20 --set test=0 --out pictures");
+    succeed(
+        folder,
+        "data export --set train=20 --set test=0 --out pictures",
+    );
 }
 
 #[test]
@@ -22,12 +24,32 @@ fn unknown_names_get_the_nearest_one() {
     let scratch = tempfile::tempdir().expect("temporary folder");
     let here = scratch.path();
     pictures(here);
-    fail_with(here, "demo --device cpuu", &["no device `cpuu`", "did you mean `cpu`"]);
+    fail_with(
+        here,
+        "demo --device cpuu",
+        &["no device `cpuu`", "did you mean `cpu`"],
+    );
     fail_with(here, "demo --device cpu:7", &["the CPU is one device"]);
-    fail_with(here, "poison --attack badnet --out p", &["`badnet`", "did you mean `badnets`"]);
-    fail_with(here, "scan --images pictures --detector cdl", &["did you mean `cd-l`"]);
-    fail_with(here, "scan --images pictures --model resnet-18", &["did you mean `resnet18`"]);
-    fail_with(here, "data export --dataset cifar-10 --out x", &["did you mean `cifar10`"]);
+    fail_with(
+        here,
+        "poison --attack badnet --out p",
+        &["`badnet`", "did you mean `badnets`"],
+    );
+    fail_with(
+        here,
+        "scan --images pictures --detector cdl",
+        &["did you mean `cd-l`"],
+    );
+    fail_with(
+        here,
+        "scan --images pictures --model resnet-18",
+        &["did you mean `resnet18`"],
+    );
+    fail_with(
+        here,
+        "data export --dataset cifar-10 --out x",
+        &["did you mean `cifar10`"],
+    );
 }
 
 #[test]
@@ -45,17 +67,45 @@ fn experiment_files_are_checked_to_the_key() {
     let here = scratch.path();
     fail_with(here, "run none.toml", &["none.toml"]);
     write(here, "key.toml", TINY.replace("epochs", "epoch"));
-    fail_with(here, "run key.toml", &["key.toml", "line", "did you mean `epochs`"]);
-    write(here, "type.toml", TINY.replace("train = 60", "train = \"many\""));
+    fail_with(
+        here,
+        "run key.toml",
+        &["key.toml", "line", "did you mean `epochs`"],
+    );
+    write(
+        here,
+        "type.toml",
+        TINY.replace("train = 60", "train = \"many\""),
+    );
     fail_with(here, "run type.toml", &["type.toml", "many"]);
     write(here, "attack.toml", TINY.replace("badnets", "badnet"));
     fail_with(here, "run attack.toml", &["did you mean `badnets`"]);
     write(here, "good.toml", TINY);
-    fail_with(here, "run good.toml --set train.epochs=x", &["--set train.epochs=x"]);
-    fail_with(here, "run good.toml --set nowhere=1", &["unknown field `nowhere`"]);
-    fail_with(here, "run good.toml --set poison.rate=1.5", &["`rate` is 1.5"]);
-    fail_with(here, "run good.toml --set poison.target=10", &["`target` is 10"]);
-    fail_with(here, "run good.toml --set train.learning_rate=nan", &["`learning_rate` is NaN"]);
+    fail_with(
+        here,
+        "run good.toml --set train.epochs=x",
+        &["--set train.epochs=x"],
+    );
+    fail_with(
+        here,
+        "run good.toml --set nowhere=1",
+        &["unknown field `nowhere`"],
+    );
+    fail_with(
+        here,
+        "run good.toml --set poison.rate=1.5",
+        &["`rate` is 1.5"],
+    );
+    fail_with(
+        here,
+        "run good.toml --set poison.target=10",
+        &["`target` is 10"],
+    );
+    fail_with(
+        here,
+        "run good.toml --set train.learning_rate=nan",
+        &["`learning_rate` is NaN"],
+    );
     let calibrated = "run good.toml --set detect.threshold.rule=\"calibrated\"";
     fail_with(here, calibrated, &["needs clean images", "detect.trusted"]);
 }
@@ -69,7 +119,11 @@ fn pictures_are_checked_before_anything_is_computed() {
     let mut exported = fs::read_dir(here.join("pictures/train/stop")).expect("exported");
     let first = exported.next().expect("two pictures").expect("readable");
     let good = fs::read(first.path()).expect("readable");
-    write(here, "pictures/train/stop/half.png", &good[..good.len() / 2]);
+    write(
+        here,
+        "pictures/train/stop/half.png",
+        &good[..good.len() / 2],
+    );
     write(here, "pictures/train/stop/zero.jpg", b"");
     fail_with(here, "scan --images pictures", &["half.png", "zero.jpg"]);
     fs::remove_file(here.join("pictures/train/stop/half.png")).expect("removed");
@@ -85,8 +139,11 @@ fn a_symlink_loop_is_named() {
     let scratch = tempfile::tempdir().expect("temporary folder");
     let here = scratch.path();
     pictures(here);
-    std::os::unix::fs::symlink(here.join("pictures/train"), here.join("pictures/train/stop/up"))
-        .expect("linked");
+    std::os::unix::fs::symlink(
+        here.join("pictures/train"),
+        here.join("pictures/train/stop/up"),
+    )
+    .expect("linked");
     fail_with(here, "scan --images pictures", &["link back"]);
 }
 
@@ -98,8 +155,11 @@ fn odd_but_valid_pictures_are_searched() {
     let gray = image::GrayImage::from_pixel(5, 9, image::Luma([7]));
     let with_alpha = image::RgbaImage::from_pixel(1, 1, image::Rgba([1, 2, 3, 0]));
     let deep = image::ImageBuffer::from_pixel(40, 40, image::Rgb([65_535_u16, 0, 300]));
-    gray.save(here.join("pictures/train/stop/gray.png")).expect("saved");
-    with_alpha.save(here.join("pictures/train/stop/alpha.png")).expect("saved");
+    gray.save(here.join("pictures/train/stop/gray.png"))
+        .expect("saved");
+    with_alpha
+        .save(here.join("pictures/train/stop/alpha.png"))
+        .expect("saved");
     image::DynamicImage::ImageRgb16(deep)
         .save(here.join("pictures/train/stop/deep.png"))
         .expect("saved");
@@ -117,7 +177,11 @@ fn weights_are_checked() {
     let detect = "detect --images pictures --weights w.safetensors";
     fail_with(here, detect, &["w.safetensors"]);
     write(here, "w.safetensors", b"hello hello hello");
-    fail_with(here, detect, &["w.safetensors", "neither a safetensors file"]);
+    fail_with(
+        here,
+        detect,
+        &["w.safetensors", "neither a safetensors file"],
+    );
     write(here, "w.safetensors", b"\x80\x02hostile");
     fail_with(here, detect, &["w.safetensors", "PyTorch"]);
 }
@@ -127,14 +191,20 @@ fn results_of_another_run_are_not_overwritten() {
     let scratch = tempfile::tempdir().expect("temporary folder");
     let here = scratch.path();
     pictures(here);
-    let train = |epochs| format!("train --images pictures --model resnet10 --width 4 --epochs {epochs} --out t");
+    let train = |epochs| {
+        format!("train --images pictures --model resnet10 --width 4 --epochs {epochs} --out t")
+    };
     succeed(here, &train(1));
     let before = fs::read(here.join("t/train/model.safetensors")).expect("weights");
     fail_with(here, &train(2), &["another run"]);
     let after = fs::read(here.join("t/train/model.safetensors")).expect("weights");
     assert_eq!(before, after);
     write(here, "other/notes.txt", b"mine");
-    fail_with(here, &train(1).replace("--out t", "--out other"), &["not empty"]);
+    fail_with(
+        here,
+        &train(1).replace("--out t", "--out other"),
+        &["not empty"],
+    );
 }
 
 #[test]

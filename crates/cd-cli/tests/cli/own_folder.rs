@@ -1,6 +1,6 @@
 //! The user's own job: a folder with planted pictures and a classifier's weights.
 
-
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -32,7 +32,7 @@ fn plant(folder: &Path) {
             image::ColorType::Rgb8,
         )
         .expect("saved");
-        truth.push_str(&format!("{name},{poisoned}\n"));
+        writeln!(truth, "{name},{poisoned}").expect("writing to a string cannot fail");
     }
     fs::write(folder.join("truth.csv"), truth).expect("written");
 }
@@ -62,7 +62,8 @@ fn planted_pictures_rank_first_and_come_out_as_lists_report_and_picture() {
     let report = fs::read_to_string(here.join("scan/report.html")).expect("written");
     assert!(report.contains("data:image/png;base64,"));
 
-    let inspect = format!("inspect pictures/cats/40.png --weights {weights} --steps 10 --out i.png");
+    let inspect =
+        format!("inspect pictures/cats/40.png --weights {weights} --steps 10 --out i.png");
     assert!(run(here, &inspect).status.success());
     let strip = image::open(here.join("i.png")).expect("a picture");
     assert!(strip.width() > 3 * 32 && strip.height() >= 32);

@@ -1,6 +1,5 @@
 //! Interruption and determinism: the same numbers, however a run got to its end.
 
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -87,7 +86,10 @@ fn batch_size_and_threads_do_not_change_a_byte_of_the_scores() {
         ("thread", "--threads 1"),
         ("threads", "--threads 3"),
     ] {
-        assert!(scores(runs, extra) == expected[2], "{extra} changes the scores");
+        assert!(
+            scores(runs, extra) == expected[2],
+            "{extra} changes the scores"
+        );
     }
 }
 
@@ -97,21 +99,33 @@ fn training_does_not_depend_on_threads() {
     let here = scratch.path();
     fs::write(here.join("tiny.toml"), TINY).expect("written");
     let weights = |runs: &str, threads: &str| {
-        succeed(here, &format!("run tiny.toml --runs {runs} --until train --threads {threads}"));
+        succeed(
+            here,
+            &format!("run tiny.toml --runs {runs} --until train --threads {threads}"),
+        );
         fs::read(cell(&here.join(runs)).join("train/model.safetensors")).expect("weights")
     };
-    assert!(weights("a", "1") == weights("b", "3"), "weights differ between 1 and 3 threads");
+    assert!(
+        weights("a", "1") == weights("b", "3"),
+        "weights differ between 1 and 3 threads"
+    );
 }
 
 #[test]
 fn shards_together_make_the_whole() {
     let scratch = tempfile::tempdir().expect("temporary folder");
     let here = scratch.path();
-    let text = TINY.replace("train = 60", "train = 150").replace("sample = 40", "sample = 140");
+    let text = TINY
+        .replace("train = 60", "train = 150")
+        .replace("sample = 40", "sample = 140");
     fs::write(here.join("tiny.toml"), text).expect("written");
     let (expected, _) = whole_run(here, "whole", "");
     succeed(here, "run tiny.toml --runs shards --shard 1/2");
-    assert!(!cell(&here.join("shards")).join("detect/cd-l/scores.csv").exists());
+    assert!(
+        !cell(&here.join("shards"))
+            .join("detect/cd-l/scores.csv")
+            .exists()
+    );
     let (after, _) = whole_run(here, "shards", "--shard 0/2");
     assert!(after == expected, "shards and whole differ");
 }

@@ -15,7 +15,8 @@ use crate::detection::{Detection, Direction, Masks, Measure};
 use crate::error::DetectError;
 use crate::parts::{Part, Parts, ranges};
 
-const PAPER: &str = "Huang, Ma, Erfani, Bailey: Distilling Cognitive Backdoor Patterns within an Image, ICLR 2023";
+const PAPER: &str =
+    "Huang, Ma, Erfani, Bailey: Distilling Cognitive Backdoor Patterns within an Image, ICLR 2023";
 
 /// The settings of one of the two variants; they differ in their defaults.
 macro_rules! variant {
@@ -146,7 +147,9 @@ fn distill_all(
         .store
         .map(|store| format!("{} {settings}", store.fingerprint))
         .unwrap_or_default();
-    let parts = suspects.store.map(|store| Parts::new(store.folder, &identity));
+    let parts = suspects
+        .store
+        .map(|store| Parts::new(store.folder, &identity));
     let ranges = ranges(suspects.images.len());
     let mut found: Vec<Option<Part>> = Vec::new();
     suspects
@@ -187,7 +190,9 @@ fn distill_part(
     let done = in_order(chunks.len(), suspects.workers, |number| {
         distill_chunk(distillation, suspects, chunks[number])
     });
-    done.into_iter().collect::<Result<Vec<Part>, _>>().map(concatenated)
+    done.into_iter()
+        .collect::<Result<Vec<Part>, _>>()
+        .map(concatenated)
 }
 
 fn distill_chunk(
@@ -229,7 +234,9 @@ fn in_order<T: Send>(count: usize, workers: usize, work: impl Fn(usize) -> T + S
             .map(|_| scope.spawn(take))
             .collect();
         let join = |thread: std::thread::ScopedJoinHandle<'_, Vec<(usize, T)>>| {
-            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            thread
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         };
         threads.into_iter().flat_map(join).collect()
     });

@@ -43,7 +43,12 @@ impl Data {
             SearchedImages::Test => truth.test()?,
         };
         let poisoned = manifest.is_poisoned();
-        Some(self.positions.iter().map(|&index| poisoned[index]).collect())
+        Some(
+            self.positions
+                .iter()
+                .map(|&index| poisoned[index])
+                .collect(),
+        )
     }
 
     /// A fingerprint of the searched and trusted images.
@@ -74,7 +79,9 @@ pub(super) fn load(
     let whole = match experiment.detect.images {
         SearchedImages::Train => poisoned.train(),
         SearchedImages::Test => poisoned.test().ok_or_else(|| {
-            PipelineError::Missing("`detect.images = \"test\"`, but the data has no test images".into())
+            PipelineError::Missing(
+                "`detect.images = \"test\"`, but the data has no test images".into(),
+            )
         })?,
     };
     let positions = sample(whole.len(), experiment);

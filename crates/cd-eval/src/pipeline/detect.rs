@@ -72,6 +72,9 @@ pub(super) fn all(
     Ok(complete)
 }
 
+/// A detection, and raw values of trusted clean images where there are any.
+type SearchedAndTrusted = (Detection, Option<Vec<f64>>);
+
 struct Search<'a> {
     experiment: &'a Experiment,
     config: &'a DetectorConfig,
@@ -87,13 +90,15 @@ impl Search<'_> {
         &self,
         data: &Data,
         folder: &Path,
-    ) -> Result<Option<(Detection, Option<Vec<f64>>)>, PipelineError> {
+    ) -> Result<Option<SearchedAndTrusted>, PipelineError> {
         let searched = self.run(&data.searched, &folder.join("parts"))?;
         if data.trusted.is_empty() {
             return Ok(searched.map(|detection| (detection, None)));
         }
         let trusted = self.run(&data.trusted, &folder.join("parts-trusted"))?;
-        Ok(searched.zip(trusted).map(|(detection, trusted)| (detection, Some(trusted.raw))))
+        Ok(searched
+            .zip(trusted)
+            .map(|(detection, trusted)| (detection, Some(trusted.raw))))
     }
 
     fn run(&self, images: &ImageSet, parts: &Path) -> Result<Option<Detection>, PipelineError> {
@@ -180,7 +185,9 @@ pub(super) fn read_masks(run: &RunDir, label: &str) -> Result<Option<Masks>, Pip
         reason,
     };
     let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
-    let view = file.tensor("masks").map_err(|error| damaged(error.to_string()))?;
+    let view = file
+        .tensor("masks")
+        .map_err(|error| damaged(error.to_string()))?;
     let &[_, channels, height, width] = view.shape() else {
         return Err(damaged(format!("masks have shape {:?}", view.shape())).into());
     };

@@ -86,7 +86,9 @@ fn accuracy(
     let Some(set) = set.filter(|set| set.class_count() == model.classes()) else {
         return Ok(None);
     };
-    options.progress.start("classifying", Some(set.len() as u64));
+    options
+        .progress
+        .start("classifying", Some(set.len() as u64));
     let predictions = predict(model, set, BATCH, options.device, options.progress);
     options.progress.finish();
     let labels = set.labels().iter().enumerate();

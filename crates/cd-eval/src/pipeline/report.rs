@@ -66,7 +66,9 @@ fn title(experiment: &Experiment, data: &Data) -> String {
 
 fn subtitle(experiment: &Experiment, data: &Data) -> String {
     let model = &experiment.model;
-    let width = model.width.map_or(String::new(), |w| format!(", width {w}"));
+    let width = model
+        .width
+        .map_or(String::new(), |w| format!(", width {w}"));
     format!(
         "{} of {} images searched through {}{width}; seed {}",
         data.searched.len(),
@@ -77,7 +79,10 @@ fn subtitle(experiment: &Experiment, data: &Data) -> String {
 }
 
 fn tiles(data: &Data, evaluation: &Evaluation) -> Vec<Tile> {
-    let mut tiles = vec![Tile::new("Images searched", data.searched.len().to_string())];
+    let mut tiles = vec![Tile::new(
+        "Images searched",
+        data.searched.len().to_string(),
+    )];
     if let Some(truth) = data.searched_truth() {
         let poisoned = truth.iter().filter(|&&p| p).count();
         tiles.push(Tile::new("Poisoned among them", poisoned.to_string()));
@@ -118,7 +123,13 @@ fn notes(
     let mut notes = Vec::new();
     if experiment.weights.is_none() {
         let history: History = run.read_json(Path::new("train/history.json"))?;
-        if let Some(EpochReport { epoch, train_loss, train_accuracy, .. }) = history.epochs.last() {
+        if let Some(EpochReport {
+            epoch,
+            train_loss,
+            train_accuracy,
+            ..
+        }) = history.epochs.last()
+        {
             notes.push(format!(
                 "The classifier was trained for {} epochs and ended at a training loss of {train_loss:.3} and a training accuracy of {:.1} %.",
                 epoch + 1,
@@ -161,7 +172,9 @@ fn section(
         raw_label: decision.measure,
         threshold: Some(Threshold {
             rule: decision.rule,
-            value: decision.cutoff.and_then(|cutoff| on_score_scale(cutoff, &rows)),
+            value: decision
+                .cutoff
+                .and_then(|cutoff| on_score_scale(cutoff, &rows)),
             flagged: metrics.flagged,
         }),
         metrics: metrics.metrics.iter().map(metric_row).collect(),

@@ -46,5 +46,8 @@ pub(super) fn trained(
             source,
         })?;
     }
-    Ok(load_weights(&run.join(STAGE).join(WEIGHTS), options.device)?)
+    Ok(load_weights(
+        &run.join(STAGE).join(WEIGHTS),
+        options.device,
+    )?)
 }

@@ -7,8 +7,8 @@ use rayon::prelude::*;
 
 use super::error::{BadPictures, FolderError};
 use super::list::{Listed, Listing};
-use cd_models::names::did_you_mean;
 use crate::picture::{PictureError, read_rgb};
+use cd_models::names::did_you_mean;
 use cd_models::{Progress, Task};
 
 /// Pictures decoded at once; bounds the memory that is held beside the set.
@@ -73,7 +73,10 @@ fn labels(listing: &Listing, class_names: &[String]) -> Result<Vec<u32>, FolderE
                 .ok_or_else(|| FolderError::UnknownClass {
                     path: listing.root.clone(),
                     class: picture.class.clone(),
-                    suggestion: did_you_mean(&picture.class, class_names.iter().map(String::as_str)),
+                    suggestion: did_you_mean(
+                        &picture.class,
+                        class_names.iter().map(String::as_str),
+                    ),
                 })
         })
         .collect()

@@ -6,8 +6,8 @@ use image::{Rgb, RgbImage};
 use tempfile::{TempDir, tempdir};
 
 use super::*;
-use cd_models::NoProgress;
 use crate::testing::on_threads;
+use cd_models::NoProgress;
 
 /// A folder with a picture at each path; the picture's red is its position in `paths`.
 fn pictures(paths: &[&str]) -> TempDir {
