@@ -26,7 +26,7 @@ enum Command {
         #[arg(long)]
         no_tests: bool,
     },
-    /// Compute the missing cells of configs/table/<TABLE>.toml and print ours beside reported
+    /// Compute the missing cells of a table of configs/table and print ours beside reported
     Reproduce {
         /// Name of the table
         table: String,

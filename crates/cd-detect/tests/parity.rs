@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use cd_detect::{CognitiveDistillation, Reduction};
 use cd_models::burn::optim::{AdamState, AdaptiveMomentumState};
 use cd_models::burn::tensor::{Device, Tensor, TensorData};
-use cd_models::{Classifier, Model, Tap, device, load_weights, to_host};
+use cd_models::{Classifier, Model, Tap, device, load_weights, read_weights, to_host};
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 
@@ -111,6 +111,19 @@ fn logits_and_features_agree() {
         "largest differences: logits {logits:.1e}, penultimate {penultimate:.1e}, deep {deep:.1e}"
     );
     assert!(logits < 1e-4 && penultimate < 1e-4 && deep < 1e-4);
+}
+
+#[test]
+fn a_pytorch_checkpoint_holds_the_same_weights_as_its_safetensors_copy() {
+    let shared = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/golden");
+    let checkpoint = PathBuf::from(shared).join("resnet18_w16_badnets.pt");
+    if !checkpoint.exists() {
+        println!("skipped: {} is not here", checkpoint.display());
+        return;
+    }
+    let from_torch = read_weights(&checkpoint).expect("a PyTorch checkpoint");
+    let copy = read_weights(&golden("resnet18_w16_badnets.safetensors")).expect("the fixture");
+    assert!(from_torch == copy);
 }
 
 /// A configuration of the golden steps, with the noise floors measured between f32 and f64 on the
