@@ -242,6 +242,9 @@ pub(crate) struct PoisonArgs {
     /// Attack (see `cd-cli attacks`)
     #[arg(long, default_value = "badnets", value_name = "NAME")]
     pub(crate) attack: String,
+    /// Change a setting of the attack, for example `position="centre"`
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) attack_set: Vec<String>,
     /// Share of the training images to poison, 0 to 1
     #[arg(long, default_value_t = 0.1)]
     pub(crate) rate: f64,

@@ -34,17 +34,15 @@ impl Augmentation {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(index as u64);
         random.set_word_pos(epoch as u128 * 16);
-        match self {
-            Self::Erase => erased(source, set.height(), set.width(), &mut random),
-            _ => {
-                let reach_y = (set.height() / 8) as i64;
-                let reach_x = (set.width() / 8) as i64;
-                let shift_y = random.random_range(-reach_y..=reach_y);
-                let shift_x = random.random_range(-reach_x..=reach_x);
-                let mirror = self == Self::CropFlip && random.random::<bool>();
-                shifted(source, set.height(), set.width(), shift_y, shift_x, mirror)
-            }
+        if self == Self::Erase {
+            return erased(source, set.height(), set.width(), &mut random);
         }
+        let reach_y = (set.height() / 8) as i64;
+        let reach_x = (set.width() / 8) as i64;
+        let shift_y = random.random_range(-reach_y..=reach_y);
+        let shift_x = random.random_range(-reach_x..=reach_x);
+        let mirror = self == Self::CropFlip && random.random::<bool>();
+        shifted(source, set.height(), set.width(), shift_y, shift_x, mirror)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::output;
 
 pub(crate) fn poison(args: &PoisonArgs, session: &Session) -> Result<Ending> {
     let config = PoisonConfig {
-        attack: AttackConfig::from_name(&args.attack)?,
+        attack: attack(&args.attack, &args.attack_set)?,
         rate: args.rate,
         target: args.target,
         seed: args.seed,
@@ -31,6 +31,14 @@ pub(crate) fn poison(args: &PoisonArgs, session: &Session) -> Result<Ending> {
     cd_eval::scores::write_truth(&args.out.join("truth.csv"), &rows)?;
     output::line(&images.display().to_string())?;
     Ok(Ending::Done)
+}
+
+/// The named attack with the given settings.
+fn attack(name: &str, settings: &[String]) -> Result<AttackConfig> {
+    // First by name alone, whose error lists the nearest one.
+    AttackConfig::from_name(name)?;
+    let text = format!("name = {name:?}\n{}", settings.join("\n"));
+    toml::from_str(&text).with_context(|| format!("attack `{name}`"))
 }
 
 /// Exports one split and says of every picture what is true about it.
