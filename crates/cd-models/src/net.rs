@@ -111,14 +111,14 @@ pub const ARCHITECTURES: &[Architecture] = &[
 
 /// No architecture of that name.
 #[derive(Debug, Error, PartialEq, Eq)]
-#[error("unknown architecture `{name}`{}; known: {}", names::suggestion(.name, known()), known().join(", "))]
+#[error("unknown architecture `{name}`; {}", names::did_you_mean(.name, known()))]
 pub struct UnknownArchitecture {
     /// What was asked for.
     pub name: String,
 }
 
-fn known() -> Vec<&'static str> {
-    ARCHITECTURES.iter().map(|entry| entry.name).collect()
+fn known() -> impl Iterator<Item = &'static str> {
+    ARCHITECTURES.iter().map(|entry| entry.name)
 }
 
 /// Which network to build.
