@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::atomic;
-use crate::net::{ModelConfig, Net};
+use crate::model_config::ModelConfig;
+use crate::net::Net;
 use crate::train::{History, TrainConfig};
 
 const VERSION: u32 = 1;

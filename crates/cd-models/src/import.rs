@@ -9,7 +9,6 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use burn::module::Module;
 use burn::tensor::Device;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, View};
 use serde::{Deserialize, Serialize};
@@ -17,7 +16,8 @@ use thiserror::Error;
 
 use crate::atomic;
 use crate::model::{Model, Normalization};
-use crate::net::{ModelConfig, UnknownArchitecture};
+use crate::model_config::{ModelConfig, ModelError};
+use crate::registry::UnknownArchitecture;
 use crate::state::{NamedTensor, StateDict, StateError};
 
 /// Nests that public checkpoints wrap around a state dict.
@@ -97,21 +97,17 @@ pub enum WeightsError {
 pub fn load_weights(path: &Path, device: &Device) -> Result<Model, WeightsError> {
     let (state, metadata) = read_file(path)?;
     let (config, classes) =
-        ModelConfig::recognise(&state).ok_or_else(|| unrecognised(path, &state))?;
-    let net = config.init_net(classes, 0, &device.clone().without_autodiff())?;
-    let net = state
-        .apply(net, config.architecture()?.title)
-        .map_err(|source| WeightsError::Misfit {
-            path: path.to_owned(),
-            source,
-        })?;
+        ModelConfig::nearest(&state, device).ok_or_else(|| unrecognised(path, &state))?;
+    let model = config
+        .with_weights(classes, &state, device)
+        .map_err(|error| misfit(path, error))?;
     let about = metadata
         .get(METADATA_KEY)
         .map(|text| serde_json::from_str::<About>(text))
         .transpose()
         .map_err(|error| format_error(path, &format!("metadata `{METADATA_KEY}`: {error}")))?;
     let normalization = about.and_then(|about| about.normalization);
-    Ok(Model::new(net.valid(), config, classes).with_normalization(normalization))
+    Ok(model.with_normalization(normalization))
 }
 
 /// Reads the parameters of a weights file under plain names, without building a network.
@@ -311,6 +307,16 @@ fn unnest(state: StateDict) -> StateDict {
         }
     }
     plain
+}
+
+fn misfit(path: &Path, error: ModelError) -> WeightsError {
+    match error {
+        ModelError::Architecture(error) => error.into(),
+        ModelError::Misfit(source) => WeightsError::Misfit {
+            path: path.to_owned(),
+            source,
+        },
+    }
 }
 
 fn unrecognised(path: &Path, state: &StateDict) -> WeightsError {

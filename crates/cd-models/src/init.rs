@@ -45,6 +45,8 @@ impl ModuleMapper for Initialize {
             ("gamma" | "running_var", _) => vec![1.0; shape.iter().product()],
             ("beta" | "running_mean", _) => vec![0.0; shape.iter().product()],
             (_, 1) => self.uniform(&shape),
+            // Tokens of a vision transformer: small, with a standard deviation of 0.02.
+            (_, 3) => self.uniform_within(0.02 * 3.0_f32.sqrt(), &shape),
             // Burn keeps a linear weight as [inputs, outputs].
             (_, 2) => {
                 self.fan_in = shape[0];
@@ -63,7 +65,10 @@ impl ModuleMapper for Initialize {
 
 impl Initialize {
     fn uniform(&self, shape: &[usize]) -> Vec<f32> {
-        let bound = 1.0 / (self.fan_in as f32).sqrt();
+        self.uniform_within(1.0 / (self.fan_in as f32).sqrt(), shape)
+    }
+
+    fn uniform_within(&self, bound: f32, shape: &[usize]) -> Vec<f32> {
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
         random.set_stream(fnv1a(&self.path.torch_name()));
         (0..shape.iter().product())
@@ -83,7 +88,7 @@ fn fnv1a(text: &str) -> u64 {
 mod tests {
     use burn::tensor::Device;
 
-    use crate::net::ModelConfig;
+    use crate::model_config::ModelConfig;
     use crate::state::StateDict;
 
     fn state(seed: u64) -> StateDict {

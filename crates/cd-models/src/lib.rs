@@ -21,11 +21,12 @@ mod images;
 mod import;
 mod init;
 mod model;
+mod model_config;
 pub mod names;
-mod net;
+pub mod net;
 mod predict;
 mod progress;
-mod resnet;
+mod registry;
 mod schedule;
 mod state;
 mod train;
@@ -39,10 +40,14 @@ pub use classifier::{Classifier, Tap, TapError};
 pub use images::{CHANNELS, ImageSet, ImageSetError};
 pub use import::{WeightsError, load_weights, read_weights, save_weights};
 pub use model::{Model, Normalization};
-pub use net::{ARCHITECTURES, Architecture, ModelConfig, Net, UnknownArchitecture};
+pub use model_config::{ModelConfig, ModelError};
+pub use net::{Net, Network};
 pub use predict::{Predictions, predict};
 pub use progress::{NoProgress, Progress, Task};
-pub use resnet::{ResNet, ResNetConfig};
+pub use registry::{
+    ARCHITECTURES, Architecture, Family, FeatureMap, Golden, InputSize, InputSizeError, Taps,
+    UnknownArchitecture,
+};
 pub use schedule::Schedule;
 pub use state::{NamedTensor, StateDict, StateError};
 pub use train::{EpochReport, History, TrainConfig, TrainError, Trained, train};

@@ -4,7 +4,9 @@ use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use crate::classifier::{Classifier, Tap, TapError};
-use crate::net::{ModelConfig, Net};
+use crate::model_config::ModelConfig;
+use crate::net::Net;
+use crate::state::shapes;
 
 /// Mean and standard deviation per colour channel, on the `[0, 1]` scale.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -74,6 +76,15 @@ impl Model {
     /// The network itself.
     pub fn net(&self) -> &Net {
         &self.net
+    }
+
+    /// Number of trainable values: BatchNorm statistics do not count.
+    pub fn parameter_count(&self) -> usize {
+        let shapes = shapes(&self.net).into_iter();
+        let trained = shapes.filter(|(name, _)| !name.contains(".running_"));
+        trained
+            .map(|(_, shape)| shape.iter().product::<usize>())
+            .sum()
     }
 
     /// The device that holds its parameters.

@@ -1,30 +1,142 @@
-//! The registry of architectures: one file and one line of [`ARCHITECTURES`] each.
+//! Networks: one file per family, and one enum over all of them.
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
-use serde::{Deserialize, Serialize};
-use thiserror::Error;
+use burn::tensor::Tensor;
 
 use crate::classifier::{Tap, TapError};
-use crate::init;
-use crate::model::Model;
-use crate::names;
-use crate::resnet::{ResNet, ResNetConfig};
-use crate::state::StateDict;
+
+pub(crate) mod attributes;
+pub(crate) mod efficientnet;
+pub(crate) mod googlenet;
+pub(crate) mod layers;
+pub(crate) mod mobilenet_v2;
+pub(crate) mod preact_resnet;
+pub(crate) mod resnet;
+pub(crate) mod toy;
+pub(crate) mod vgg;
+pub(crate) mod vision_transformer;
+
+pub use attributes::{AttributeResNet, AttributeResNetConfig};
+pub use efficientnet::{EfficientNet, EfficientNetConfig};
+pub use googlenet::{GoogLeNet, GoogLeNetConfig};
+pub use mobilenet_v2::{MobileNetV2, MobileNetV2Config};
+pub use preact_resnet::{PreActResNet, PreActResNetConfig};
+pub use resnet::{ResNet, ResNetConfig, Stem};
+pub use toy::{Toy, ToyConfig};
+pub use vgg::{Vgg, VggConfig};
+pub use vision_transformer::{VisionTransformer, VisionTransformerConfig};
+
+/// What every family of networks does; feature taps follow from it.
+pub trait Network {
+    /// Class scores.
+    ///
+    /// # Shapes
+    ///
+    /// - `images`: `[B, 3, H, W]`
+    /// - output: `[B, K]`
+    fn forward(&self, images: Tensor<4>) -> Tensor<2>;
+
+    /// Number of stages with a tap of their own.
+    fn stages(&self) -> usize;
+
+    /// Output of stage `number`, from 1 to [`stages`](Self::stages).
+    ///
+    /// # Shapes
+    ///
+    /// - `images`: `[B, 3, H, W]`
+    /// - output: `[B, F, h, w]`
+    fn stage(&self, images: Tensor<4>, number: usize) -> Tensor<4>;
+
+    /// The last feature map before pooling.
+    ///
+    /// # Shapes
+    ///
+    /// - `images`: `[B, 3, H, W]`
+    /// - output: `[B, F, h, w]`
+    fn deep(&self, images: Tensor<4>) -> Tensor<4> {
+        self.stage(images, self.stages())
+    }
+
+    /// The vector that enters the head.
+    ///
+    /// # Shapes
+    ///
+    /// - `images`: `[B, 3, H, W]`
+    /// - output: `[B, F]`
+    fn penultimate(&self, images: Tensor<4>) -> Tensor<2>;
+
+    /// PyTorch's name of the parameter at path `name` of the Rust structure.
+    fn public_name(&self, name: String) -> String {
+        name
+    }
+
+    /// Folds every BatchNorm that directly follows a convolution or linear layer into it.
+    ///
+    /// For inference only: the running statistics become part of the weights, and parameter names
+    /// change.
+    fn fold(&mut self);
+}
 
 /// A network of any registered architecture.
 #[derive(Module, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "modules cannot be boxed, and the tensors are elsewhere anyway"
+)]
 pub enum Net {
-    /// CIFAR-style residual network.
+    /// Residual network.
     ResNet(ResNet),
+    /// Pre-activation residual network.
+    PreActResNet(PreActResNet),
+    /// VGG with BatchNorm.
+    Vgg(Vgg),
+    /// MobileNetV2.
+    MobileNetV2(MobileNetV2),
+    /// GoogLeNet.
+    GoogLeNet(GoogLeNet),
+    /// EfficientNet-B0.
+    EfficientNet(EfficientNet),
+    /// The reference's small network.
+    Toy(Toy),
+    /// Residual network with a head per attribute.
+    AttributeResNet(AttributeResNet),
+    /// Vision transformer.
+    VisionTransformer(VisionTransformer),
 }
 
 impl Net {
+    /// The network behind the enum.
+    pub fn network(&self) -> &dyn Network {
+        match self {
+            Self::ResNet(net) => net,
+            Self::PreActResNet(net) => net,
+            Self::Vgg(net) => net,
+            Self::MobileNetV2(net) => net,
+            Self::GoogLeNet(net) => net,
+            Self::EfficientNet(net) => net,
+            Self::Toy(net) => net,
+            Self::AttributeResNet(net) => net,
+            Self::VisionTransformer(net) => net,
+        }
+    }
+
+    fn network_mut(&mut self) -> &mut dyn Network {
+        match self {
+            Self::ResNet(net) => net,
+            Self::PreActResNet(net) => net,
+            Self::Vgg(net) => net,
+            Self::MobileNetV2(net) => net,
+            Self::GoogLeNet(net) => net,
+            Self::EfficientNet(net) => net,
+            Self::Toy(net) => net,
+            Self::AttributeResNet(net) => net,
+            Self::VisionTransformer(net) => net,
+        }
+    }
+
     /// Class scores; see [`Classifier::logits`](crate::Classifier::logits).
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        match self {
-            Self::ResNet(net) => net.forward(images),
-        }
+        self.network().forward(images)
     }
 
     /// Features at `tap`; see [`Classifier::features`](crate::Classifier::features).
@@ -33,186 +145,36 @@ impl Net {
     ///
     /// When the architecture has no such tap.
     pub fn features(&self, images: Tensor<4>, tap: Tap) -> Result<Tensor<4>, TapError> {
-        match self {
-            Self::ResNet(net) => net.features(images, tap),
+        let network = self.network();
+        match tap {
+            Tap::Stage(number) if (1..=network.stages()).contains(&number) => {
+                Ok(network.stage(images, number))
+            }
+            Tap::Stage(_) => Err(TapError::Missing {
+                tap,
+                available: self.taps(),
+            }),
+            Tap::Deep => Ok(network.deep(images)),
+            Tap::Penultimate => {
+                let vector = network.penultimate(images);
+                let [batch, features] = vector.dims();
+                Ok(vector.reshape([batch, features, 1, 1]))
+            }
         }
     }
 
     /// The taps of this architecture.
     pub fn taps(&self) -> Vec<Tap> {
-        match self {
-            Self::ResNet(_) => ResNet::taps(),
-        }
-    }
-}
-
-/// What the registry says of an architecture.
-pub struct Architecture {
-    /// Name in configurations and on the command line.
-    pub name: &'static str,
-    /// Name for people.
-    pub title: &'static str,
-    /// One line on what it is.
-    pub summary: &'static str,
-    /// Where it was published.
-    pub paper: &'static str,
-    /// Channels of the stem as published.
-    pub default_width: usize,
-    build: fn(width: usize, classes: usize, device: &Device) -> Net,
-    recognise: fn(&StateDict) -> Option<(usize, usize)>,
-}
-
-/// One registry line of a basic-block ResNet.
-macro_rules! basic_resnet {
-    ($name:literal, $title:literal, $summary:literal, $blocks:expr) => {
-        Architecture {
-            name: $name,
-            title: $title,
-            summary: $summary,
-            paper: "He et al., Deep Residual Learning for Image Recognition, CVPR 2016",
-            default_width: 64,
-            build: |width, classes, device| {
-                let blocks = $blocks;
-                let config = ResNetConfig {
-                    blocks,
-                    width,
-                    classes,
-                };
-                Net::ResNet(config.init(device))
-            },
-            recognise: |state| {
-                let config = ResNetConfig::recognise(state)?;
-                (config.blocks == $blocks).then_some((config.width, config.classes))
-            },
-        }
-    };
-}
-/// Every architecture that configurations and weight files may name.
-pub const ARCHITECTURES: &[Architecture] = &[
-    basic_resnet!(
-        "resnet10",
-        "ResNet-10",
-        "one basic block per stage: the small sibling for demos and tests",
-        [1, 1, 1, 1]
-    ),
-    basic_resnet!(
-        "resnet18",
-        "ResNet-18",
-        "two basic blocks per stage: the paper's main classifier",
-        [2, 2, 2, 2]
-    ),
-    basic_resnet!(
-        "resnet34",
-        "ResNet-34",
-        "3, 4, 6, 3 basic blocks",
-        [3, 4, 6, 3]
-    ),
-];
-
-/// No architecture of that name.
-#[derive(Debug, Error, PartialEq, Eq)]
-#[error("unknown architecture `{name}`; {}", names::did_you_mean(.name, known()))]
-pub struct UnknownArchitecture {
-    /// What was asked for.
-    pub name: String,
-}
-
-fn known() -> impl Iterator<Item = &'static str> {
-    ARCHITECTURES.iter().map(|entry| entry.name)
-}
-
-/// Which network to build.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ModelConfig {
-    /// A name of [`ARCHITECTURES`].
-    pub name: String,
-    /// Channels of the stem; the published width when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub width: Option<usize>,
-}
-
-impl ModelConfig {
-    /// The architecture `name` at its published width.
-    ///
-    /// # Errors
-    ///
-    /// When there is no such architecture; the message names the nearest one.
-    pub fn from_name(name: &str) -> Result<Self, UnknownArchitecture> {
-        let config = Self {
-            name: name.to_owned(),
-            width: None,
-        };
-        config.architecture()?;
-        Ok(config)
+        let stages = (1..=self.network().stages()).map(Tap::Stage);
+        stages.chain([Tap::Deep, Tap::Penultimate]).collect()
     }
 
-    /// The same architecture with `width` channels in its stem.
+    /// The network with every BatchNorm that directly follows a convolution or linear layer folded
+    /// into that layer: the same function in inference, with fewer operations.
     #[must_use]
-    pub fn with_width(mut self, width: usize) -> Self {
-        self.width = Some(width);
-        self
-    }
-
-    /// Channels of the stem.
-    ///
-    /// # Errors
-    ///
-    /// When there is no architecture of this name.
-    pub fn resolved_width(&self) -> Result<usize, UnknownArchitecture> {
-        Ok(self.width.unwrap_or(self.architecture()?.default_width))
-    }
-
-    /// The registry entry.
-    ///
-    /// # Errors
-    ///
-    /// When there is no architecture of this name.
-    pub fn architecture(&self) -> Result<&'static Architecture, UnknownArchitecture> {
-        ARCHITECTURES
-            .iter()
-            .find(|entry| entry.name == self.name)
-            .ok_or_else(|| UnknownArchitecture {
-                name: self.name.clone(),
-            })
-    }
-
-    /// A frozen model with fresh weights drawn from `seed`, the same on every device.
-    ///
-    /// # Errors
-    ///
-    /// When there is no architecture of this name.
-    pub fn init(
-        &self,
-        classes: usize,
-        seed: u64,
-        device: &Device,
-    ) -> Result<Model, UnknownArchitecture> {
-        let net = self.init_net(classes, seed, device)?;
-        Ok(Model::new(net.valid(), self.clone(), classes))
-    }
-
-    /// The bare network with fresh weights drawn from `seed`; trainable on an autodiff device.
-    pub(crate) fn init_net(
-        &self,
-        classes: usize,
-        seed: u64,
-        device: &Device,
-    ) -> Result<Net, UnknownArchitecture> {
-        let build = self.architecture()?.build;
-        let net = build(self.resolved_width()?, classes, device);
-        Ok(init::initialize(net, seed))
-    }
-
-    /// Reads architecture, width and class count off the names and shapes of `state`.
-    pub fn recognise(state: &StateDict) -> Option<(Self, usize)> {
-        ARCHITECTURES.iter().find_map(|entry| {
-            let (width, classes) = (entry.recognise)(state)?;
-            let config = Self {
-                name: entry.name.to_owned(),
-                width: Some(width),
-            };
-            Some((config, classes))
-        })
+    pub fn folded(&self) -> Self {
+        let mut net = self.valid();
+        net.network_mut().fold();
+        net
     }
 }

@@ -1,6 +1,6 @@
 //! The parameters of a network by PyTorch name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Tensor, TensorData};
@@ -69,9 +69,23 @@ fn first(names: &[String]) -> String {
 impl StateDict {
     /// The current parameters of `net`.
     pub fn of(net: &Net) -> Self {
-        let mut collect = Collect::default();
+        let mut collect = Collect {
+            state: Self::default(),
+            path: Path::default(),
+            net,
+        };
         net.visit(&mut collect);
         collect.state
+    }
+
+    /// The same values under other names.
+    pub(crate) fn renamed(&self, name_of: impl Fn(&str) -> String) -> Self {
+        let renamed = self.iter().map(|(name, tensor)| (name_of(name), tensor));
+        Self(
+            renamed
+                .map(|(name, tensor)| (name, tensor.clone()))
+                .collect(),
+        )
     }
 
     /// Adds or replaces a parameter.
@@ -112,45 +126,81 @@ impl StateDict {
     ///
     /// Lists everything that is missing, extra or misshaped; `network` names the target for people.
     pub fn apply(&self, net: Net, network: &str) -> Result<Net, StateError> {
-        let own = Self::of(&net);
-        let names = |of: &Self, without: &Self| -> Vec<String> {
-            let absent = |name: &&String| !without.0.contains_key(*name);
-            of.0.keys().filter(absent).cloned().collect()
-        };
-        let misshaped: Vec<_> = own
-            .iter()
-            .filter_map(|(name, tensor)| {
-                let got = self.shape(name)?;
-                (got != tensor.shape).then(|| (name.to_owned(), tensor.shape.clone(), got.to_vec()))
-            })
-            .collect();
+        let own = shapes(&net);
+        let known: BTreeSet<&str> = own.iter().map(|(name, _)| name.as_str()).collect();
+        let misshaped = own.iter().filter_map(|(name, expected)| {
+            let got = self.shape(name)?;
+            (got != expected).then(|| (name.clone(), expected.clone(), got.to_vec()))
+        });
+        let names = own.iter().map(|(name, _)| name);
         let error = StateError {
             network: network.to_owned(),
-            missing: names(&own, self),
-            extra: names(self, &own),
-            misshaped,
+            missing: names
+                .filter(|name| !self.0.contains_key(*name))
+                .cloned()
+                .collect(),
+            extra: self
+                .0
+                .keys()
+                .filter(|name| !known.contains(name.as_str()))
+                .cloned()
+                .collect(),
+            misshaped: misshaped.collect(),
         };
         if !(error.missing.is_empty() && error.extra.is_empty() && error.misshaped.is_empty()) {
             return Err(error);
         }
+        // A mapper meets parameters in the order of a visitor.
+        let mut names = own.into_iter().map(|(name, _)| name);
         Ok(net.map(&mut Apply {
             state: self,
-            path: Path::default(),
+            names: &mut names,
         }))
     }
+}
+
+/// Names and shapes of the parameters of `net` in PyTorch's terms, without computing their values.
+pub(crate) fn shapes(net: &Net) -> Vec<(String, Vec<usize>)> {
+    let mut collect = Shapes {
+        found: Vec::new(),
+        path: Path::default(),
+        net,
+    };
+    net.visit(&mut collect);
+    collect.found
 }
 
 /// Where a module visitor stands, as a PyTorch name.
 #[derive(Debug, Default)]
 pub(crate) struct Path {
-    parts: Vec<(String, bool)>,
+    parts: Vec<Part>,
+}
+
+#[derive(Debug)]
+struct Part {
+    name: String,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Plain,
+    /// No part of a parameter's name.
+    Hidden,
+    /// The BatchNorm of a pair that is called after its convolution: `conv2` stands for `bn2` here.
+    Paired,
 }
 
 impl Path {
     pub(crate) fn enter(&mut self, name: &str, container: &str) {
-        // The variant of the registry's enum is no part of a parameter's name.
-        let visible = !container.starts_with("Enum:");
-        self.parts.push((name.to_owned(), visible));
+        let kind = match (container, name) {
+            ("Struct:ConvNorm", "norm") => Kind::Paired,
+            ("Struct:ConvNorm", _) | (_, "trunk") => Kind::Hidden,
+            (container, _) if container.starts_with("Enum:") => Kind::Hidden,
+            _ => Kind::Plain,
+        };
+        let name = name.to_owned();
+        self.parts.push(Part { name, kind });
     }
 
     pub(crate) fn exit(&mut self) {
@@ -159,29 +209,58 @@ impl Path {
 
     /// Burn's name of the parameter itself.
     pub(crate) fn leaf(&self) -> &str {
-        self.parts.last().map_or("", |(name, _)| name)
+        self.parts.last().map_or("", |part| &part.name)
     }
 
     pub(crate) fn torch_name(&self) -> String {
-        let visible = self.parts.iter().filter(|(_, visible)| *visible);
-        let names: Vec<&str> = visible
-            .map(|(name, _)| match name.as_str() {
-                "gamma" => "weight",
-                "beta" => "bias",
-                other => other,
+        let next = self.parts.iter().skip(1).map(|part| part.kind);
+        let next = next.chain([Kind::Plain]);
+        let visible = self.parts.iter().zip(next);
+        let names: Vec<String> = visible
+            .filter(|(part, _)| part.kind == Kind::Plain)
+            .map(|(part, next)| match (part.name.as_str(), next) {
+                ("gamma", _) => "weight".to_owned(),
+                ("beta", _) => "bias".to_owned(),
+                (conv, Kind::Paired) => conv.replace("conv", "bn"),
+                (other, _) => other.to_owned(),
             })
             .collect();
         names.join(".")
     }
 }
 
-#[derive(Default)]
-struct Collect {
-    state: StateDict,
+struct Shapes<'a> {
+    found: Vec<(String, Vec<usize>)>,
     path: Path,
+    net: &'a Net,
 }
 
-impl ModuleVisitor for Collect {
+impl ModuleVisitor for Shapes<'_> {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.exit();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let mut shape = param.lazy_shape().to_vec();
+        if D == 2 {
+            shape.reverse();
+        }
+        let name = self.net.network().public_name(self.path.torch_name());
+        self.found.push((name, shape));
+    }
+}
+
+struct Collect<'a> {
+    state: StateDict,
+    path: Path,
+    net: &'a Net,
+}
+
+impl ModuleVisitor for Collect<'_> {
     fn enter_module(&mut self, name: &str, container: &str) {
         self.path.enter(name, container);
     }
@@ -194,29 +273,22 @@ impl ModuleVisitor for Collect {
         let tensor = to_torch_layout(param.val());
         let shape = tensor.dims().to_vec();
         let values = to_host(tensor);
-        let name = self.path.torch_name();
+        let name = self.net.network().public_name(self.path.torch_name());
         self.state.insert(name, NamedTensor { shape, values });
     }
 }
 
-struct Apply<'a> {
+struct Apply<'a, N> {
     state: &'a StateDict,
-    path: Path,
+    names: &'a mut N,
 }
 
-impl ModuleMapper for Apply<'_> {
-    fn enter_module(&mut self, name: &str, container: &str) {
-        self.path.enter(name, container);
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.exit();
-    }
-
+impl<N: Iterator<Item = String>> ModuleMapper for Apply<'_, N> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let name = self.names.next().expect("one name per parameter");
         let source = self
             .state
-            .get(&self.path.torch_name())
+            .get(&name)
             .expect("`StateDict::apply` checked every name");
         let data = TensorData::new(source.values.clone(), source.shape.clone());
         // A matrix is its own transpose's transpose, so the same helper leads back.
@@ -236,7 +308,7 @@ mod tests {
     use burn::tensor::Device;
 
     use super::*;
-    use crate::net::ModelConfig;
+    use crate::model_config::ModelConfig;
 
     fn net(seed: u64) -> Net {
         let config = ModelConfig::from_name("resnet10").expect("registered");

@@ -20,9 +20,11 @@ use crate::batch::augmented_batch;
 use crate::checkpoint::{CheckpointError, Checkpoints, Identity};
 use crate::images::ImageSet;
 use crate::model::Model;
-use crate::net::{ModelConfig, Net, UnknownArchitecture};
+use crate::model_config::ModelConfig;
+use crate::net::Net;
 use crate::predict::predict;
 use crate::progress::{NoProgress, Progress};
+use crate::registry::UnknownArchitecture;
 use crate::schedule::Schedule;
 
 /// Batches between two looks at the loss; each look waits for the device.

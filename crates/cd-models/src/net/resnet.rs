@@ -1,0 +1,398 @@
+//! ResNet, in the 32-pixel form of the reference and in the 224-pixel form of torchvision.
+//!
+//! He, Zhang, Ren, Sun: *Deep Residual Learning for Image Recognition*, CVPR 2016. The 32-pixel form
+//! has a 3x3 stem and no max pooling, and the reference's parameter names (`conv1`, `bn1`,
+//! `layer1.0.conv1`, `layer2.0.shortcut.0`, `linear`); the 224-pixel form has a 7x7 stem of stride 2
+//! with max pooling, and torchvision's names (`downsample` for `shortcut`, `fc` for `linear`).
+
+use burn::module::Module;
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
+
+use crate::registry::{Architecture, Classes, Family, Taps, any_size, golden, map};
+
+use super::layers::{ConvNorm, Layer, conv, conv_norm_layers, fold_layers, max_pool, pool, run};
+use super::{Net, Network};
+
+/// How an image enters a ResNet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stem {
+    /// 3x3 convolution at full resolution, for images of about 32 pixels.
+    Small,
+    /// 7x7 convolution of stride 2 and 3x3 max pooling of stride 2, for about 224 pixels.
+    Large,
+}
+
+/// Shape of a ResNet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResNetConfig {
+    /// Residual blocks in each of the four stages.
+    pub blocks: [usize; 4],
+    /// Blocks of three convolutions whose output is four times as wide, instead of two.
+    pub bottleneck: bool,
+    /// How images enter.
+    pub stem: Stem,
+    /// Channels of the stem and of the first stage's inner convolutions; later stages double it.
+    pub width: usize,
+    /// Classes of the head.
+    pub classes: usize,
+}
+
+impl ResNetConfig {
+    /// Builds the network with Burn's default initial values.
+    pub fn init(&self, device: &Device) -> ResNet {
+        ResNet {
+            trunk: self.init_trunk(device),
+            linear: LinearConfig::new(self.features(), self.classes).init(device),
+        }
+    }
+
+    /// Everything before the head.
+    pub(super) fn init_trunk(&self, device: &Device) -> Trunk {
+        let mut entry = self.width;
+        let [layer1, layer2, layer3, layer4] = [0, 1, 2, 3].map(|stage| {
+            (0..self.blocks[stage])
+                .map(|block| {
+                    let stride = if stage > 0 && block == 0 { 2 } else { 1 };
+                    let block =
+                        Block::new(entry, self.width << stage, stride, self.bottleneck, device);
+                    entry = (self.width << stage) * self.expansion();
+                    block
+                })
+                .collect()
+        });
+        let stem = match self.stem {
+            Stem::Small => conv(3, self.width, 3, 1),
+            Stem::Large => conv(3, self.width, 7, 2),
+        };
+        Trunk {
+            conv1: ConvNorm::new(stem, device),
+            layer1,
+            layer2,
+            layer3,
+            layer4,
+            stem: self.stem,
+        }
+    }
+
+    /// Channels of the last feature map.
+    pub(super) fn features(&self) -> usize {
+        self.width * 8 * self.expansion()
+    }
+
+    fn expansion(&self) -> usize {
+        if self.bottleneck { 4 } else { 1 }
+    }
+}
+
+/// A ResNet.
+#[derive(Module, Debug)]
+pub struct ResNet {
+    trunk: Trunk,
+    linear: Linear,
+}
+
+impl Network for ResNet {
+    /// Class scores.
+    ///
+    /// # Shapes
+    ///
+    /// - `images`: `[B, 3, H, W]`
+    /// - output: `[B, K]`
+    fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        self.linear.forward(self.penultimate(images))
+    }
+
+    fn stages(&self) -> usize {
+        4
+    }
+
+    /// # Shapes
+    ///
+    /// - `images`: `[B, 3, H, W]`
+    /// - output: `[B, F, h, w]`; `F` = width, 2, 4, 8 times width at stages 1 to 4, and four times
+    ///   that with bottlenecks
+    fn stage(&self, images: Tensor<4>, number: usize) -> Tensor<4> {
+        self.trunk.stage(images, number)
+    }
+
+    fn penultimate(&self, images: Tensor<4>) -> Tensor<2> {
+        pool(self.deep(images))
+    }
+
+    fn public_name(&self, name: String) -> String {
+        match self.trunk.stem {
+            Stem::Small => name,
+            Stem::Large => torchvision(&name).replace("linear.", "fc."),
+        }
+    }
+
+    fn fold(&mut self) {
+        self.trunk.fold();
+    }
+}
+
+/// torchvision calls the shortcut `downsample`.
+pub(super) fn torchvision(name: &str) -> String {
+    name.replace(".shortcut.", ".downsample.")
+}
+
+/// The convolutional part of a ResNet.
+#[derive(Module, Debug)]
+pub(super) struct Trunk {
+    conv1: ConvNorm,
+    layer1: Vec<Block>,
+    layer2: Vec<Block>,
+    layer3: Vec<Block>,
+    layer4: Vec<Block>,
+    #[module(skip)]
+    stem: Stem,
+}
+
+impl Trunk {
+    /// Output of stage `number`, from 1 to 4.
+    ///
+    /// # Shapes
+    ///
+    /// - `images`: `[B, 3, H, W]`
+    /// - output: `[B, F, h, w]`
+    pub(super) fn stage(&self, images: Tensor<4>, number: usize) -> Tensor<4> {
+        let stem = relu(self.conv1.forward(images));
+        let stem = match self.stem {
+            Stem::Small => stem,
+            Stem::Large => max_pool(3, 2, 1).forward(stem),
+        };
+        [&self.layer1, &self.layer2, &self.layer3, &self.layer4]
+            .into_iter()
+            .take(number)
+            .flatten()
+            .fold(stem, |x, block| block.forward(x))
+    }
+
+    pub(super) fn fold(&mut self) {
+        self.conv1.fold();
+        [
+            &mut self.layer1,
+            &mut self.layer2,
+            &mut self.layer3,
+            &mut self.layer4,
+        ]
+        .into_iter()
+        .flatten()
+        .for_each(Block::fold);
+    }
+}
+
+#[derive(Module, Debug)]
+struct Block {
+    conv1: ConvNorm,
+    conv2: ConvNorm,
+    conv3: Option<ConvNorm>,
+    shortcut: Vec<Layer>,
+}
+
+impl Block {
+    fn new(entry: usize, inner: usize, stride: usize, bottleneck: bool, device: &Device) -> Self {
+        let out = if bottleneck { 4 * inner } else { inner };
+        let shortcut = if stride != 1 || entry != out {
+            conv_norm_layers(conv(entry, out, 1, stride), false, device)
+        } else {
+            Vec::new()
+        };
+        let unit = |config| ConvNorm::new(config, device);
+        if bottleneck {
+            return Self {
+                conv1: unit(conv(entry, inner, 1, 1)),
+                conv2: unit(conv(inner, inner, 3, stride)),
+                conv3: Some(unit(conv(inner, out, 1, 1))),
+                shortcut,
+            };
+        }
+        Self {
+            conv1: unit(conv(entry, out, 3, stride)),
+            conv2: unit(conv(out, out, 3, 1)),
+            conv3: None,
+            shortcut,
+        }
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let inner = relu(self.conv1.forward(x.clone()));
+        let inner = self.conv2.forward(inner);
+        let inner = match &self.conv3 {
+            Some(conv3) => conv3.forward(relu(inner)),
+            None => inner,
+        };
+        relu(inner + run(&self.shortcut, x))
+    }
+
+    fn fold(&mut self) {
+        self.conv1.fold();
+        self.conv2.fold();
+        self.conv3.iter_mut().for_each(ConvNorm::fold);
+        fold_layers(&mut self.shortcut);
+    }
+}
+
+// Registry.
+
+pub(super) const PAPER: &str = "He et al., Deep Residual Learning for Image Recognition, CVPR 2016";
+
+static SMALL: Family = Family {
+    title: "ResNet, 32-pixel form",
+    paper: PAPER,
+    names: "the reference's, or torchvision's (`fc`, `downsample`)",
+    input: any_size(32, 1),
+    default_width: 64,
+    small_width: 8,
+    stem: "conv1.weight",
+    head: Classes::Rows("linear.weight"),
+    aliases: &[("fc", "linear"), ("downsample", "shortcut")],
+};
+
+static LARGE: Family = Family {
+    title: "ResNet, 224-pixel form",
+    paper: PAPER,
+    names: "torchvision's, or the reference's (`linear`, `shortcut`)",
+    input: any_size(224, 1),
+    default_width: 64,
+    small_width: 8,
+    stem: "conv1.weight",
+    head: Classes::Rows("fc.weight"),
+    aliases: &[("linear", "fc"), ("shortcut", "downsample")],
+};
+
+static BASIC_TAPS: Taps = Taps {
+    stages: &[map(64, 1), map(128, 2), map(256, 4), map(512, 8)],
+    deep: map(512, 8),
+    penultimate: 512,
+};
+
+static BOTTLENECK_TAPS: Taps = Taps {
+    stages: &[map(256, 1), map(512, 2), map(1024, 4), map(2048, 8)],
+    deep: map(2048, 8),
+    penultimate: 2048,
+};
+
+pub(super) static LARGE_BASIC_TAPS: Taps = Taps {
+    stages: &[map(64, 4), map(128, 8), map(256, 16), map(512, 32)],
+    deep: map(512, 32),
+    penultimate: 512,
+};
+
+static LARGE_BOTTLENECK_TAPS: Taps = Taps {
+    stages: &[map(256, 4), map(512, 8), map(1024, 16), map(2048, 32)],
+    deep: map(2048, 32),
+    penultimate: 2048,
+};
+
+/// Builder of a ResNet.
+macro_rules! resnet {
+    ($stem:ident, $bottleneck:literal, $blocks:expr) => {
+        |width, classes, device| {
+            let config = ResNetConfig {
+                blocks: $blocks,
+                bottleneck: $bottleneck,
+                stem: Stem::$stem,
+                width,
+                classes,
+            };
+            Net::ResNet(config.init(device))
+        }
+    };
+}
+
+/// ResNets in the registry.
+pub(crate) const ARCHITECTURES: &[Architecture] = &[
+    Architecture {
+        name: "resnet10",
+        title: "ResNet-10",
+        summary: "one basic block per stage: the small sibling for demos and tests",
+        family: &SMALL,
+        parameters: 0,
+        taps: &BASIC_TAPS,
+        golden: None,
+        build: resnet!(Small, false, [1, 1, 1, 1]),
+    },
+    Architecture {
+        name: "resnet18",
+        title: "ResNet-18",
+        summary: "two basic blocks per stage: the paper's main classifier",
+        family: &SMALL,
+        parameters: 11_173_962,
+        taps: &BASIC_TAPS,
+        golden: golden(2.1e-7, 2.6e-7),
+        build: resnet!(Small, false, [2, 2, 2, 2]),
+    },
+    Architecture {
+        name: "resnet34",
+        title: "ResNet-34",
+        summary: "3, 4, 6, 3 basic blocks",
+        family: &SMALL,
+        parameters: 0,
+        taps: &BASIC_TAPS,
+        golden: None,
+        build: resnet!(Small, false, [3, 4, 6, 3]),
+    },
+    Architecture {
+        name: "resnet50",
+        title: "ResNet-50",
+        summary: "3, 4, 6, 3 bottleneck blocks",
+        family: &SMALL,
+        parameters: 0,
+        taps: &BOTTLENECK_TAPS,
+        golden: None,
+        build: resnet!(Small, true, [3, 4, 6, 3]),
+    },
+    Architecture {
+        name: "resnet101",
+        title: "ResNet-101",
+        summary: "3, 4, 23, 3 bottleneck blocks",
+        family: &SMALL,
+        parameters: 0,
+        taps: &BOTTLENECK_TAPS,
+        golden: None,
+        build: resnet!(Small, true, [3, 4, 23, 3]),
+    },
+    Architecture {
+        name: "resnet152",
+        title: "ResNet-152",
+        summary: "3, 8, 36, 3 bottleneck blocks",
+        family: &SMALL,
+        parameters: 0,
+        taps: &BOTTLENECK_TAPS,
+        golden: None,
+        build: resnet!(Small, true, [3, 8, 36, 3]),
+    },
+    Architecture {
+        name: "imagenet_resnet18",
+        title: "ResNet-18 (ImageNet)",
+        summary: "two basic blocks per stage: the paper's ImageNet classifier",
+        family: &LARGE,
+        parameters: 0,
+        taps: &LARGE_BASIC_TAPS,
+        golden: golden(4.6e-7, 2.0e-7),
+        build: resnet!(Large, false, [2, 2, 2, 2]),
+    },
+    Architecture {
+        name: "imagenet_resnet34",
+        title: "ResNet-34 (ImageNet)",
+        summary: "3, 4, 6, 3 basic blocks",
+        family: &LARGE,
+        parameters: 0,
+        taps: &LARGE_BASIC_TAPS,
+        golden: None,
+        build: resnet!(Large, false, [3, 4, 6, 3]),
+    },
+    Architecture {
+        name: "imagenet_resnet50",
+        title: "ResNet-50 (ImageNet)",
+        summary: "3, 4, 6, 3 bottleneck blocks",
+        family: &LARGE,
+        parameters: 0,
+        taps: &LARGE_BOTTLENECK_TAPS,
+        golden: None,
+        build: resnet!(Large, true, [3, 4, 6, 3]),
+    },
+];

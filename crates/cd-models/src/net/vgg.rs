@@ -1,0 +1,176 @@
+//! VGG with BatchNorm and one linear head, for 32-pixel images.
+//!
+//! Simonyan, Zisserman: *Very Deep Convolutional Networks for Large-Scale Image Recognition*,
+//! ICLR 2015. Parameter names follow the reference (`features.0`, `features.1`, ..., `classifier`).
+
+use burn::module::Module;
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::{Device, Tensor};
+
+use crate::registry::{Architecture, Classes, Family, Taps, any_size, golden, map};
+
+use super::layers::{Layer, conv, conv_norm_layers, fold_layers, max_pool, pool, run, scaled};
+use super::{Net, Network};
+
+/// Channels of the five stages as published.
+const CHANNELS: [usize; 5] = [64, 128, 256, 512, 512];
+
+/// Shape of a VGG network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VggConfig {
+    /// Convolutions in each of the five stages; a max pooling follows each stage.
+    pub convolutions: [usize; 5],
+    /// Channels of the first stage; 64 as published.
+    pub width: usize,
+    /// Classes of the head.
+    pub classes: usize,
+}
+
+impl VggConfig {
+    /// Builds the network with Burn's default initial values.
+    pub fn init(&self, device: &Device) -> Vgg {
+        let mut features = Vec::new();
+        let mut entry = 3;
+        for (count, channels) in self.convolutions.iter().zip(CHANNELS) {
+            let out = scaled(channels, self.width, CHANNELS[0]);
+            for _ in 0..*count {
+                let config = conv(entry, out, 3, 1).with_bias(true);
+                features.extend(conv_norm_layers(config, true, device));
+                entry = out;
+            }
+            features.push(Layer::MaxPool(max_pool(2, 2, 0)));
+        }
+        Vgg {
+            features,
+            classifier: LinearConfig::new(entry, self.classes).init(device),
+        }
+    }
+}
+
+/// A VGG network.
+#[derive(Module, Debug)]
+pub struct Vgg {
+    features: Vec<Layer>,
+    classifier: Linear,
+}
+
+impl Network for Vgg {
+    /// Class scores.
+    ///
+    /// # Shapes
+    ///
+    /// - `images`: `[B, 3, H, W]`, at least 32 pixels a side
+    /// - output: `[B, K]`
+    fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        self.classifier.forward(self.penultimate(images))
+    }
+
+    fn stages(&self) -> usize {
+        CHANNELS.len()
+    }
+
+    /// The map before the `number`-th max pooling.
+    ///
+    /// # Shapes
+    ///
+    /// - `images`: `[B, 3, H, W]`
+    /// - output: `[B, F, h, w]`; `F` = width times 1, 2, 4, 8, 8 at stages 1 to 5
+    fn stage(&self, images: Tensor<4>, number: usize) -> Tensor<4> {
+        let is_pool = |layer: &Layer| matches!(layer, Layer::MaxPool(_));
+        let stages = self.features.split_inclusive(is_pool).take(number);
+        let count = stages.map(<[Layer]>::len).sum::<usize>() - 1;
+        run(&self.features[..count], images)
+    }
+
+    fn penultimate(&self, images: Tensor<4>) -> Tensor<2> {
+        pool(run(&self.features, images))
+    }
+
+    fn fold(&mut self) {
+        fold_layers(&mut self.features);
+    }
+}
+
+// Registry.
+
+static FAMILY: Family = Family {
+    title: "FAMILY with BatchNorm",
+    paper: "Simonyan and Zisserman, Very Deep Convolutional Networks for Large-Scale Image Recognition, ICLR 2015",
+    names: "the reference's (`features.0`, ..., `classifier`)",
+    input: any_size(32, 32),
+    default_width: 64,
+    small_width: 8,
+    stem: "features.0.weight",
+    head: Classes::Rows("classifier.weight"),
+    aliases: &[],
+};
+
+static TAPS: Taps = Taps {
+    stages: &[
+        map(64, 1),
+        map(128, 2),
+        map(256, 4),
+        map(512, 8),
+        map(512, 16),
+    ],
+    deep: map(512, 16),
+    penultimate: 512,
+};
+
+/// Builder of a FAMILY network.
+macro_rules! vgg {
+    ($convolutions:expr) => {
+        |width, classes, device| {
+            let config = VggConfig {
+                convolutions: $convolutions,
+                width,
+                classes,
+            };
+            Net::Vgg(config.init(device))
+        }
+    };
+}
+
+/// FAMILY networks in the registry.
+pub(crate) const ARCHITECTURES: &[Architecture] = &[
+    Architecture {
+        name: "vgg11",
+        title: "FAMILY-11",
+        summary: "8 convolutions with BatchNorm, one linear head",
+        family: &FAMILY,
+        parameters: 0,
+        taps: &TAPS,
+        golden: None,
+        build: vgg!([1, 1, 2, 2, 2]),
+    },
+    Architecture {
+        name: "vgg13",
+        title: "FAMILY-13",
+        summary: "10 convolutions with BatchNorm, one linear head",
+        family: &FAMILY,
+        parameters: 0,
+        taps: &TAPS,
+        golden: None,
+        build: vgg!([2, 2, 2, 2, 2]),
+    },
+    Architecture {
+        name: "vgg16",
+        title: "FAMILY-16",
+        summary: "13 convolutions with BatchNorm, one linear head: of the paper's grid",
+        family: &FAMILY,
+        parameters: 14_728_266,
+        taps: &TAPS,
+        golden: golden(1.1e-6, 8.4e-7),
+        build: vgg!([2, 2, 3, 3, 3]),
+    },
+    Architecture {
+        name: "vgg19",
+        title: "FAMILY-19",
+        summary: "16 convolutions with BatchNorm, one linear head",
+        family: &FAMILY,
+        parameters: 0,
+        taps: &TAPS,
+        golden: None,
+        build: vgg!([2, 2, 4, 4, 4]),
+    },
+];
