@@ -1,5 +1,7 @@
 //! A frozen network together with what is needed to feed it.
 
+use std::sync::{Arc, OnceLock};
+
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +37,8 @@ impl Normalization {
 #[derive(Debug, Clone)]
 pub struct Model {
     net: Net,
+    /// The network folded for inference, made when it is first asked.
+    folded: Arc<OnceLock<Net>>,
     config: ModelConfig,
     classes: usize,
     normalization: Option<Normalization>,
@@ -45,6 +49,7 @@ impl Model {
     pub(crate) fn new(net: Net, config: ModelConfig, classes: usize) -> Self {
         Self {
             net,
+            folded: Arc::default(),
             config,
             classes,
             normalization: None,
@@ -73,7 +78,7 @@ impl Model {
         self.normalization
     }
 
-    /// The network itself.
+    /// The network itself, not folded.
     pub fn net(&self) -> &Net {
         &self.net
     }
@@ -97,6 +102,10 @@ impl Model {
             .expect("every architecture has parameters")
     }
 
+    fn folded(&self) -> &Net {
+        self.folded.get_or_init(|| self.net.folded())
+    }
+
     fn normalized(&self, images: Tensor<4>) -> Tensor<4> {
         match &self.normalization {
             Some(normalization) => normalization.apply(images),
@@ -107,11 +116,11 @@ impl Model {
 
 impl Classifier for Model {
     fn logits(&self, images: Tensor<4>) -> Tensor<2> {
-        self.net.forward(self.normalized(images))
+        self.folded().forward(self.normalized(images))
     }
 
     fn features(&self, images: Tensor<4>, tap: Tap) -> Result<Tensor<4>, TapError> {
-        self.net.features(self.normalized(images), tap)
+        self.folded().features(self.normalized(images), tap)
     }
 
     fn taps(&self) -> Vec<Tap> {

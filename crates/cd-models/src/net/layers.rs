@@ -1,11 +1,13 @@
 //! Building blocks that several families share, with BatchNorm folding.
 
 use burn::module::{Module, Param, ParamId};
-use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::conv::Conv2dConfig;
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d, Relu};
+use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor, TensorData};
 
+use super::conv::Conv;
 use crate::batch::to_host;
 
 /// `channels` scaled from a network of `published` width to one of `width`, at least 1.
@@ -54,7 +56,7 @@ pub(crate) fn pool(map: Tensor<4>) -> Tensor<2> {
 /// PyTorch names such a pair as siblings: the field `conv2` of this type stands for `conv2` and `bn2`.
 #[derive(Module, Debug)]
 pub(crate) struct ConvNorm {
-    conv: Conv2d,
+    conv: Conv,
     norm: Option<BatchNorm>,
 }
 
@@ -62,7 +64,7 @@ impl ConvNorm {
     pub(crate) fn new(config: Conv2dConfig, device: &Device) -> Self {
         Self {
             norm: Some(norm(config.channels[1], device)),
-            conv: config.init(device),
+            conv: Conv::new(config, device),
         }
     }
 
@@ -74,6 +76,31 @@ impl ConvNorm {
     /// - output: `[B, O, h, w]`
     pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         normalized(self.conv.forward(x), self.norm.as_ref())
+    }
+
+    /// Convolution, BatchNorm, ReLU.
+    ///
+    /// # Shapes
+    ///
+    /// As [`forward`](Self::forward).
+    pub(crate) fn forward_relu(&self, x: Tensor<4>) -> Tensor<4> {
+        match &self.norm {
+            None => self.conv.forward_relu(x),
+            Some(norm) => relu(norm.forward(self.conv.forward(x))),
+        }
+    }
+
+    /// Convolution, BatchNorm, plus `skip`, ReLU.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[B, I, H, W]`
+    /// - `skip`, output: `[B, O, h, w]`
+    pub(crate) fn forward_add_relu(&self, x: Tensor<4>, skip: Tensor<4>) -> Tensor<4> {
+        match &self.norm {
+            None => self.conv.forward_add_relu(x, skip),
+            Some(norm) => relu(norm.forward(self.conv.forward(x)) + skip),
+        }
     }
 
     pub(crate) fn fold(&mut self) {
@@ -122,7 +149,9 @@ impl LinearNorm {
     reason = "modules cannot be boxed, and the tensors are elsewhere anyway"
 )]
 pub(crate) enum Layer {
-    Conv(Conv2d),
+    Conv(Conv),
+    /// A convolution and the ReLU behind it, after folding.
+    ConvRelu(Conv),
     Norm(BatchNorm),
     Relu(Relu),
     MaxPool(MaxPool2d),
@@ -138,6 +167,7 @@ impl Layer {
     pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         match self {
             Self::Conv(conv) => conv.forward(x),
+            Self::ConvRelu(conv) => conv.forward_relu(x),
             Self::Norm(norm) => norm.forward(x),
             Self::Relu(relu) => relu.forward(x),
             Self::MaxPool(pool) => pool.forward(x),
@@ -147,9 +177,10 @@ impl Layer {
 
 /// Convolution, BatchNorm and, if asked for, ReLU as a sequence.
 pub(crate) fn conv_norm_layers(config: Conv2dConfig, relu: bool, device: &Device) -> Vec<Layer> {
+    let norm = norm(config.channels[1], device);
     let mut layers = vec![
-        Layer::Conv(config.init(device)),
-        Layer::Norm(norm(config.channels[1], device)),
+        Layer::Conv(Conv::new(config, device)),
+        Layer::Norm(norm),
     ];
     layers.extend(relu.then(|| Layer::Relu(Relu::new())));
     layers
@@ -160,26 +191,41 @@ pub(crate) fn run(layers: &[Layer], x: Tensor<4>) -> Tensor<4> {
     layers.iter().fold(x, |x, layer| layer.forward(x))
 }
 
-/// Folds every BatchNorm that directly follows a convolution.
+/// Folds every BatchNorm that directly follows a convolution, and joins ReLUs to convolutions.
 pub(crate) fn fold_layers(layers: &mut Vec<Layer>) {
     let mut folded: Vec<Layer> = Vec::with_capacity(layers.len());
     for layer in layers.drain(..) {
-        match (folded.last_mut(), layer) {
-            (Some(Layer::Conv(conv)), Layer::Norm(norm)) => fold_conv(conv, Some(norm)),
-            (_, other) => folded.push(other),
+        match (folded.pop(), layer) {
+            (Some(Layer::Conv(mut conv)), Layer::Norm(norm)) => {
+                fold_conv(&mut conv, Some(norm));
+                folded.push(Layer::Conv(conv));
+            }
+            (Some(Layer::Conv(conv)), Layer::Relu(_)) => folded.push(Layer::ConvRelu(conv)),
+            (last, Layer::Conv(mut conv)) => {
+                fold_conv(&mut conv, None);
+                folded.extend(last);
+                folded.push(Layer::Conv(conv));
+            }
+            (last, other) => {
+                folded.extend(last);
+                folded.push(other);
+            }
         }
     }
     *layers = folded;
 }
 
-/// Makes `conv` compute what it and the following `norm` compute together in inference.
-pub(crate) fn fold_conv(conv: &mut Conv2d, norm: Option<BatchNorm>) {
-    let Some(norm) = norm else { return };
-    let affine = Affine::of(&norm, conv.bias.as_ref());
-    let channels = affine.scale.dims()[0];
-    let scale = affine.scale.reshape([channels, 1, 1, 1]);
-    conv.weight = conv.weight.clone().map(|weight| weight * scale);
-    conv.bias = Some(Param::initialized(ParamId::new(), affine.shift));
+/// Makes `conv` compute what it and the following `norm`, if there is one, compute together in inference,
+/// and freezes it.
+pub(crate) fn fold_conv(conv: &mut Conv, norm: Option<BatchNorm>) {
+    if let Some(norm) = norm {
+        let affine = Affine::of(&norm, conv.bias.as_ref());
+        let channels = affine.scale.dims()[0];
+        let scale = affine.scale.reshape([channels, 1, 1, 1]);
+        conv.weight = conv.weight.clone().map(|weight| weight * scale);
+        conv.bias = Some(Param::initialized(ParamId::new(), affine.shift));
+    }
+    conv.freeze();
 }
 
 /// `norm` applied to `x`, or `x` where it has been folded away.

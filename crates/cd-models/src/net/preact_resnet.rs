@@ -5,14 +5,14 @@
 //! reference (`conv1`, `layer1.0.bn1`, `layer2.0.shortcut.0`, `linear`).
 
 use burn::module::Module;
-use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, Linear, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
 use crate::registry::{Architecture, Classes, Family, Taps, any_size, golden, map};
 
-use super::layers::{Layer, conv, fold_conv, norm, normalized, pool, run};
+use super::conv::Conv;
+use super::layers::{Layer, conv, fold_conv, fold_layers, norm, pool, run};
 use super::{Net, Network};
 
 /// Shape of a pre-activation ResNet.
@@ -45,7 +45,7 @@ impl PreActResNetConfig {
                 .collect()
         });
         PreActResNet {
-            conv1: conv(3, self.width, 3, 1).init(device),
+            conv1: Conv::new(conv(3, self.width, 3, 1), device),
             layer1,
             layer2,
             layer3,
@@ -58,7 +58,7 @@ impl PreActResNetConfig {
 /// A pre-activation ResNet.
 #[derive(Module, Debug)]
 pub struct PreActResNet {
-    conv1: Conv2d,
+    conv1: Conv,
     layer1: Vec<Block>,
     layer2: Vec<Block>,
     layer3: Vec<Block>,
@@ -100,6 +100,7 @@ impl Network for PreActResNet {
 
     /// Only norms right behind a convolution can be folded: the first of a block follows a sum.
     fn fold(&mut self) {
+        fold_conv(&mut self.conv1, None);
         [
             &mut self.layer1,
             &mut self.layer2,
@@ -115,11 +116,11 @@ impl Network for PreActResNet {
 #[derive(Module, Debug)]
 struct Block {
     bn1: BatchNorm,
-    conv1: Conv2d,
+    conv1: Conv,
     bn2: Option<BatchNorm>,
-    conv2: Conv2d,
+    conv2: Conv,
     bn3: Option<BatchNorm>,
-    conv3: Option<Conv2d>,
+    conv3: Option<Conv>,
     shortcut: Vec<Layer>,
 }
 
@@ -127,7 +128,7 @@ impl Block {
     fn new(entry: usize, inner: usize, stride: usize, bottleneck: bool, device: &Device) -> Self {
         let out = if bottleneck { 4 * inner } else { inner };
         let shortcut = (stride != 1 || entry != out)
-            .then(|| Layer::Conv(conv(entry, out, 1, stride).init(device)));
+            .then(|| Layer::Conv(Conv::new(conv(entry, out, 1, stride), device)));
         let [first, second] = if bottleneck {
             [conv(entry, inner, 1, 1), conv(inner, inner, 3, stride)]
         } else {
@@ -135,11 +136,11 @@ impl Block {
         };
         Self {
             bn1: norm(entry, device),
-            conv1: first.init(device),
+            conv1: Conv::new(first, device),
             bn2: Some(norm(inner, device)),
-            conv2: second.init(device),
+            conv2: Conv::new(second, device),
             bn3: bottleneck.then(|| norm(inner, device)),
-            conv3: bottleneck.then(|| conv(inner, out, 1, 1).init(device)),
+            conv3: bottleneck.then(|| Conv::new(conv(inner, out, 1, 1), device)),
             shortcut: shortcut.into_iter().collect(),
         }
     }
@@ -151,18 +152,30 @@ impl Block {
             [] => x,
             layers => run(layers, entry.clone()),
         };
-        let inner = normalized(self.conv1.forward(entry), self.bn2.as_ref());
-        let inner = self.conv2.forward(relu(inner));
-        let inner = match &self.conv3 {
-            Some(conv3) => conv3.forward(relu(normalized(inner, self.bn3.as_ref()))),
-            None => inner,
-        };
-        inner + skip
+        let inner = conv_norm_relu(&self.conv1, self.bn2.as_ref(), entry);
+        match &self.conv3 {
+            Some(conv3) => {
+                conv3.forward(conv_norm_relu(&self.conv2, self.bn3.as_ref(), inner)) + skip
+            }
+            None => self.conv2.forward(inner) + skip,
+        }
     }
 
     fn fold(&mut self) {
         fold_conv(&mut self.conv1, self.bn2.take());
         fold_conv(&mut self.conv2, self.bn3.take());
+        if let Some(conv) = &mut self.conv3 {
+            fold_conv(conv, None);
+        }
+        fold_layers(&mut self.shortcut);
+    }
+}
+
+/// A convolution, BatchNorm until it is folded away, ReLU.
+fn conv_norm_relu(conv: &Conv, norm: Option<&BatchNorm>, x: Tensor<4>) -> Tensor<4> {
+    match norm {
+        None => conv.forward_relu(x),
+        Some(norm) => relu(norm.forward(conv.forward(x))),
     }
 }
 
