@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Detector, DetectorInfo, Suspects};
 use crate::cognitive::{CognitiveDistillation, Reduction};
-use crate::detection::{Detection, Direction, Masks, Measure};
+use crate::detection::{Detection, Direction, Masks, Measure, Scale};
 use crate::error::DetectError;
 use crate::parts::{Part, Parts, ranges};
 
@@ -269,6 +269,7 @@ fn joined(parts: Vec<Part>) -> Detection {
             name: "mask_l1",
             title: "L1 norm of the mask",
             direction: Direction::Low,
+            scale: Scale::Ratio,
         },
         raw: whole.norms,
         masks: Some(whole.masks),

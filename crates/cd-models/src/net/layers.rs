@@ -178,10 +178,7 @@ impl Layer {
 /// Convolution, BatchNorm and, if asked for, ReLU as a sequence.
 pub(crate) fn conv_norm_layers(config: Conv2dConfig, relu: bool, device: &Device) -> Vec<Layer> {
     let norm = norm(config.channels[1], device);
-    let mut layers = vec![
-        Layer::Conv(Conv::new(config, device)),
-        Layer::Norm(norm),
-    ];
+    let mut layers = vec![Layer::Conv(Conv::new(config, device)), Layer::Norm(norm)];
     layers.extend(relu.then(|| Layer::Relu(Relu::new())));
     layers
 }
