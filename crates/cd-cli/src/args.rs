@@ -124,9 +124,9 @@ pub(crate) struct ModelArgs {
     /// Channels of the stem; fewer are faster
     #[arg(long, default_value_t = 16)]
     pub(crate) width: usize,
-    /// Passes over the pictures
-    #[arg(long, default_value_t = 20)]
-    pub(crate) epochs: usize,
+    /// Passes over the pictures [default: as many as show about 80,000 pictures, 13 to 60]
+    #[arg(long)]
+    pub(crate) epochs: Option<usize>,
     /// Seed of weights and order
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,

@@ -42,10 +42,22 @@ fn main() -> ExitCode {
         Ok(Ending::Done) => ExitCode::SUCCESS,
         Ok(Ending::GateMissed) => ExitCode::from(GATE_MISSED),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", message(&error));
             ExitCode::from(FAILED)
         }
     }
+}
+
+/// The error and its causes on one line; most errors name their cause themselves.
+fn message(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |message, cause| {
+        let cause = cause.to_string();
+        match message.as_str() {
+            "" => cause,
+            told if told.contains(&cause) => message,
+            told => format!("{told}: {cause}"),
+        }
+    })
 }
 
 fn start_logging(global: &Global) {

@@ -46,7 +46,7 @@ pub(crate) fn detect(args: &DetectArgs, session: &Session) -> Result<Ending> {
     let model = ModelArgs {
         model: "resnet18".to_owned(),
         width: 16,
-        epochs: 1,
+        epochs: Some(1),
         seed: args.seed,
     };
     let mut experiment = experiment("detect", &args.images, &model)?;
@@ -82,18 +82,23 @@ fn point_to_results(
 /// An experiment on a folder of pictures, without ground truth.
 fn experiment(name: &str, images: &ImagesArgs, model: &ModelArgs) -> Result<Experiment> {
     let path = absolute(Some(&images.images))?.context("a path was given")?;
+    let folder = FolderConfig {
+        size: images.size,
+        ..FolderConfig::new(path)
+    };
+    let epochs = match model.epochs {
+        Some(epochs) => epochs,
+        None => default_epochs(folder.count()?),
+    };
     Ok(Experiment {
         name: name.to_owned(),
         seed: 0,
-        dataset: DatasetConfig::Folder(FolderConfig {
-            size: images.size,
-            ..FolderConfig::new(path)
-        }),
+        dataset: DatasetConfig::Folder(folder),
         poison: None,
         model: ModelConfig::from_name(&model.model)?.with_width(model.width),
         weights: None,
         train: TrainConfig {
-            epochs: model.epochs,
+            epochs,
             batch_size: 64,
             learning_rate: 0.1,
             schedule: Schedule::Cosine {
@@ -108,6 +113,13 @@ fn experiment(name: &str, images: &ImagesArgs, model: &ModelArgs) -> Result<Expe
         detect: DetectStage::default(),
         evaluate: Bootstrap::default(),
     })
+}
+
+/// A classifier shows a trigger once it has learned to trust it: passes over `pictures` pictures that were
+/// enough for that on the sets of docs/results.md.
+fn default_epochs(pictures: usize) -> usize {
+    const VIEWS: usize = 80_000;
+    VIEWS.div_ceil(pictures.max(1)).clamp(13, 60)
 }
 
 fn detect_stage(search: &SearchArgs, seed: u64) -> Result<DetectStage> {

@@ -20,6 +20,15 @@ fn pictures(folder: &Path) {
 }
 
 #[test]
+fn a_cause_is_told_once() {
+    let scratch = tempfile::tempdir().expect("temporary folder");
+    let output = run(scratch.path(), "run nowhere.toml");
+    let message = stderr(&output);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(message.matches("os error").count(), 1, "{message}");
+}
+
+#[test]
 fn unknown_names_get_the_nearest_one() {
     let scratch = tempfile::tempdir().expect("temporary folder");
     let here = scratch.path();

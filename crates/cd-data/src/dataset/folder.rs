@@ -65,6 +65,15 @@ impl FolderConfig {
             test_fraction: None,
         }
     }
+
+    /// Number of training pictures, counted without opening them.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be listed or has none of the known layouts.
+    pub fn count(&self) -> Result<usize, FolderError> {
+        Ok(list_root(&self.path)?.train.pictures.len())
+    }
 }
 
 /// Loads an image folder; its name becomes the name of the split.
