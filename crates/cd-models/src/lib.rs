@@ -38,8 +38,11 @@ pub use burn::tensor::Device;
 pub use checkpoint::CheckpointError;
 pub use classifier::{Classifier, Tap, TapError};
 pub use images::{CHANNELS, ImageSet, ImageSetError};
-pub use import::{WeightsError, load_weights, read_weights, save_weights};
-pub use model::{Model, Normalization};
+pub use import::{
+    WeightsError, WeightsFormat, WeightsSummary, describe_weights, load_weights, load_weights_as,
+    read_weights, save_weights,
+};
+pub use model::{AttributeModel, Model, Normalization};
 pub use model_config::{ModelConfig, ModelError};
 pub use net::{Net, Network};
 pub use predict::{Predictions, predict};

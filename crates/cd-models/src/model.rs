@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::classifier::{Classifier, Tap, TapError};
 use crate::model_config::ModelConfig;
-use crate::net::Net;
-use crate::state::shapes;
+use crate::net::{AttributeResNet, Net};
+use crate::registry::InputSizeError;
+use crate::state::parameter_count;
 
 /// Mean and standard deviation per colour channel, on the `[0, 1]` scale.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -38,6 +39,7 @@ pub struct Model {
     config: ModelConfig,
     classes: usize,
     normalization: Option<Normalization>,
+    folded: bool,
 }
 
 impl Model {
@@ -48,6 +50,7 @@ impl Model {
             config,
             classes,
             normalization: None,
+            folded: false,
         }
     }
 
@@ -78,13 +81,40 @@ impl Model {
         &self.net
     }
 
+    /// The same function with BatchNorm folded into the layers before it, for faster inference.
+    ///
+    /// Logits agree within 1e-5 relative. A folded model cannot be saved: its parameters have other
+    /// names.
+    #[must_use]
+    pub fn folded(&self) -> Self {
+        Self {
+            net: self.net.folded(),
+            folded: true,
+            ..self.clone()
+        }
+    }
+
+    /// Whether BatchNorm has been folded away.
+    pub fn is_folded(&self) -> bool {
+        self.folded
+    }
+
     /// Number of trainable values: BatchNorm statistics do not count.
     pub fn parameter_count(&self) -> usize {
-        let shapes = shapes(&self.net).into_iter();
-        let trained = shapes.filter(|(name, _)| !name.contains(".running_"));
-        trained
-            .map(|(_, shape)| shape.iter().product::<usize>())
-            .sum()
+        parameter_count(&self.net)
+    }
+
+    /// One attribute of a model with a head per attribute, as a classifier of two classes (absent,
+    /// present); `None` for other models and attributes that there are not.
+    pub fn attribute(&self, index: usize) -> Option<AttributeModel<'_>> {
+        let Net::AttributeResNet(net) = &self.net else {
+            return None;
+        };
+        (index < self.classes).then_some(AttributeModel {
+            model: self,
+            net,
+            index,
+        })
     }
 
     /// The device that holds its parameters.
@@ -116,5 +146,41 @@ impl Classifier for Model {
 
     fn taps(&self) -> Vec<Tap> {
         self.net.taps()
+    }
+
+    fn check_size(&self, height: usize, width: usize) -> Result<(), InputSizeError> {
+        match self.config.architecture() {
+            Ok(architecture) => architecture.check_size(height, width),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+/// One attribute of a model with a head per attribute; see [`Model::attribute`].
+#[derive(Debug, Clone, Copy)]
+pub struct AttributeModel<'a> {
+    model: &'a Model,
+    net: &'a AttributeResNet,
+    index: usize,
+}
+
+impl Classifier for AttributeModel<'_> {
+    fn logits(&self, images: Tensor<4>) -> Tensor<2> {
+        let images = self.model.normalized(images);
+        self.net
+            .attribute(images, self.index)
+            .expect("`Model::attribute` checked the index")
+    }
+
+    fn features(&self, images: Tensor<4>, tap: Tap) -> Result<Tensor<4>, TapError> {
+        self.model.features(images, tap)
+    }
+
+    fn taps(&self) -> Vec<Tap> {
+        self.model.taps()
+    }
+
+    fn check_size(&self, height: usize, width: usize) -> Result<(), InputSizeError> {
+        self.model.check_size(height, width)
     }
 }

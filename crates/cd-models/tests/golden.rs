@@ -151,7 +151,7 @@ fn model(case: &Case, entry: &Value, device: &Device) -> Model {
     config.width = Some(config.resolved_width().expect("registered"));
     config.width = case.width.or(config.width);
     assert_eq!(recognised, (config.clone(), case.classes));
-    let model = config.with_weights(case.classes, &state, device);
+    let model = config.with_weights(case.classes, state, device);
     let model = model.expect("every name and shape fits");
     let parameters = entry["params"].as_u64().expect("a number") as usize;
     assert_eq!(model.parameter_count(), parameters);

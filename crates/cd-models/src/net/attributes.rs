@@ -112,10 +112,10 @@ impl Network for AttributeResNet {
     }
 
     fn public_name(&self, name: String) -> String {
-        let Some(rest) = name.strip_prefix("heads.") else {
+        let head = name.strip_prefix("heads.");
+        let Some((index, rest)) = head.and_then(|rest| rest.split_once('.')) else {
             return torchvision(&name);
         };
-        let (index, rest) = rest.split_once('.').expect("a head has named layers");
         let rest = rest.replace("hidden.", "0.").replace("output.", "1.");
         format!("classifier{index:0>2}.{rest}")
     }
