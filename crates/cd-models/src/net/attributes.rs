@@ -159,7 +159,7 @@ pub(crate) const ARCHITECTURES: &[Architecture] = &[Architecture {
     title: "Attribute ResNet-18",
     summary: "an ImageNet ResNet-18 with a small head per attribute; classes count attributes",
     family: &FAMILY,
-    parameters: 0,
+    parameters: 12_763_732,
     taps: &resnet::LARGE_BASIC_TAPS,
     golden: golden(5.2e-7, 5.4e-7),
     build: |width, attributes, device| {

@@ -284,7 +284,7 @@ pub(crate) const ARCHITECTURES: &[Architecture] = &[Architecture {
     title: "EfficientNet-B0",
     summary: "16 inverted residual blocks that weigh their channels",
     family: &FAMILY,
-    parameters: 0,
+    parameters: 4_020_358,
     taps: &TAPS,
     golden: golden(1.4e-6, 1.9e-6),
     build: |width, classes, device| {
