@@ -14,6 +14,7 @@
 pub mod atomic;
 mod augment;
 mod batch;
+mod catalogue;
 mod checkpoint;
 mod classifier;
 pub mod device;
@@ -35,6 +36,7 @@ pub use augment::Augmentation;
 pub use batch::{batch, one_batch, quantize, to_host};
 pub use burn;
 pub use burn::tensor::Device;
+pub use catalogue::models_markdown;
 pub use checkpoint::CheckpointError;
 pub use classifier::{Classifier, Tap, TapError};
 pub use images::{CHANNELS, ImageSet, ImageSetError};

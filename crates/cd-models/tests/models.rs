@@ -7,7 +7,7 @@ use cd_models::burn::tensor::{Device, Gradients, Tensor, TensorData};
 use cd_models::{
     ARCHITECTURES, Architecture, Classifier, ImageSet, InputSize, Model, ModelConfig, NoProgress,
     StateDict, Tap, TapError, TrainConfig, TrainError, describe_weights, device, load_weights,
-    save_weights, to_host, train,
+    models_markdown, save_weights, to_host, train,
 };
 
 const CLASSES: usize = 3;
@@ -318,4 +318,18 @@ fn wrong_sizes_are_clear_errors() {
         let error = error.expect_err("images of the wrong size");
         assert!(matches!(error, TrainError::InputSize(_)), "{error}");
     }
+}
+
+#[test]
+fn the_page_on_models_is_up_to_date() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/models.md");
+    let page = models_markdown();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(path, &page).expect("written");
+    }
+    let stored = std::fs::read_to_string(path).expect("part of the repository");
+    assert!(
+        stored == page,
+        "docs/models.md is stale; run UPDATE_DOCS=1 cargo test --workspace --test models"
+    );
 }

@@ -9,7 +9,8 @@ use burn::tensor::{Device, Tensor};
 
 use crate::registry::{Architecture, Classes, Family, Golden, InputSize, Taps, map};
 
-use super::layers::{Layer, LinearNorm, conv, conv_norm_layers, fold_layers, max_pool, run};
+use super::fold::fold_layers;
+use super::layers::{Layer, LinearNorm, conv, conv_norm_layers, max_pool, run};
 use super::{Net, Network};
 
 /// Pixels a side.
