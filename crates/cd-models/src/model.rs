@@ -184,3 +184,32 @@ impl Classifier for AttributeModel<'_> {
         self.model.check_size(height, width)
     }
 }
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use super::*;
+    use crate::batch::to_host;
+
+    fn model(name: &str) -> Model {
+        let config = ModelConfig::from_name(name).expect("registered");
+        let model = config.with_width(4).init(3, 1, &Device::flex());
+        model.expect("registered")
+    }
+
+    #[test]
+    fn an_attribute_is_a_classifier_of_two_classes() {
+        let normalization = Normalization {
+            mean: [0.5; 3],
+            std: [0.25; 3],
+        };
+        let faces = model("attribute_resnet18").with_normalization(Some(normalization));
+        let images = Tensor::ones([2, 3, 64, 64], &Device::flex());
+        let odds = to_host(faces.logits(images.clone()));
+        let second = faces.attribute(1).expect("one of three");
+        let scores = to_host(second.logits(images));
+        assert_eq!(odds[1], scores[1] - scores[0]);
+        assert_eq!(odds[4], scores[3] - scores[2]);
+        assert!(faces.attribute(3).is_none());
+        assert!(model("resnet10").attribute(0).is_none());
+    }
+}
