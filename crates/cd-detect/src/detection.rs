@@ -9,6 +9,15 @@ pub enum Direction {
     High,
 }
 
+/// How the values of a measure are spread, for rules that assume a bell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scale {
+    /// Differences count; any value may occur.
+    Linear,
+    /// Ratios count: values are never negative, and their logarithms are what spreads evenly.
+    Ratio,
+}
+
 /// What the raw numbers of a detector are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Measure {
@@ -18,6 +27,8 @@ pub struct Measure {
     pub title: &'static str,
     /// Which end is suspicious.
     pub direction: Direction,
+    /// How its values are spread.
+    pub scale: Scale,
 }
 
 /// Masks of many images as bytes, 0 (removed) to 255 (kept).
@@ -91,6 +102,7 @@ mod tests {
             name: "m",
             title: "m",
             direction,
+            scale: Scale::Linear,
         };
         Detection {
             measure,

@@ -10,6 +10,7 @@ use thiserror::Error;
 
 pub use cognitive::{Cdf, Cdl};
 
+use crate::cognitive::CognitiveDistillation;
 use crate::detection::Detection;
 use crate::error::DetectError;
 
@@ -82,6 +83,25 @@ pub trait Detector {
     ///
     /// See [`DetectError`]; partial results already written stay.
     fn detect(&self, suspects: &Suspects<'_>) -> Result<Option<Detection>, DetectError>;
+
+    /// The seed of its random choices, if it makes any.
+    fn seed_mut(&mut self) -> Option<&mut u64> {
+        None
+    }
+
+    /// Its optimisation steps per image, if it optimises.
+    fn steps_mut(&mut self) -> Option<&mut usize> {
+        None
+    }
+
+    /// The method that makes its masks, if it makes masks.
+    ///
+    /// # Errors
+    ///
+    /// When the settings name something that does not exist.
+    fn distillation(&self) -> Result<Option<CognitiveDistillation>, DetectError> {
+        Ok(None)
+    }
 }
 
 /// Makes the configuration enum, the list and the name lookup from one line per detector.
@@ -110,10 +130,17 @@ macro_rules! registry {
                 }
             }
 
-            /// The detector behind the configuration.
-            pub fn build(&self) -> Box<dyn Detector> {
+            /// The detector with these settings.
+            pub fn detector(&self) -> &dyn Detector {
                 match self {
-                    $(Self::$variant(config) => Box::new(config.clone()),)*
+                    $(Self::$variant(config) => config,)*
+                }
+            }
+
+            /// The detector, to change its settings.
+            pub fn detector_mut(&mut self) -> &mut dyn Detector {
+                match self {
+                    $(Self::$variant(config) => config,)*
                 }
             }
         }
@@ -129,14 +156,14 @@ registry! {
 
 /// No detector of that name.
 #[derive(Debug, Error, PartialEq, Eq)]
-#[error("unknown detector `{name}`{}; known: {}", names::suggestion(.name, known()), known().join(", "))]
+#[error("unknown detector `{name}`; {}", names::did_you_mean(.name, known()))]
 pub struct UnknownDetector {
     /// What was asked for.
     pub name: String,
 }
 
-fn known() -> Vec<&'static str> {
-    DETECTORS.iter().map(|info| info.name).collect()
+fn known() -> impl Iterator<Item = &'static str> {
+    DETECTORS.iter().map(|info| info.name)
 }
 
 #[cfg(test)]
@@ -147,7 +174,7 @@ mod tests {
     fn every_registered_name_builds_its_own_detector() {
         for info in DETECTORS {
             let config = DetectorConfig::from_name(info.name).expect("registered");
-            assert_eq!(config.build().info(), *info);
+            assert_eq!(config.detector().info(), *info);
             let text = serde_json::to_string(&config).expect("plain data");
             let back: DetectorConfig = serde_json::from_str(&text).expect("round trip");
             assert_eq!(back, config);

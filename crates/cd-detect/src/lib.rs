@@ -31,7 +31,7 @@ mod parts;
 mod threshold;
 
 pub use cognitive::{CognitiveDistillation, Distilled, Objective, Reduction, Step};
-pub use detection::{Detection, Direction, Masks, Measure};
+pub use detection::{Detection, Direction, Masks, Measure, Scale};
 pub use detector::{
     Cdf, Cdl, DETECTORS, Detector, DetectorConfig, DetectorInfo, Shard, Store, Suspects,
     UnknownDetector,

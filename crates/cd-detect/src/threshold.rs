@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::detection::{Detection, Direction};
+use crate::detection::{Detection, Direction, Scale};
 
 /// Scales a median absolute deviation to the standard deviation of a normal distribution.
 const MAD_TO_STD: f64 = 1.4826;
@@ -19,7 +19,8 @@ pub enum ThresholdRule {
         t: f64,
     },
     /// Flag what lies more than `t` robust standard deviations on the suspicious side of the median
-    /// of the suspects themselves. Needs no clean images; assumes that fewer than half are poisoned.
+    /// of the suspects themselves, on the scale of the measure: mask norms are compared by their
+    /// logarithms. Needs no clean images; assumes that fewer than half are poisoned.
     Robust {
         /// Robust standard deviations (1.4826 median absolute deviations).
         t: f64,
@@ -104,13 +105,7 @@ impl ThresholdRule {
             }
             Self::Robust { t } => {
                 finite("t", t)?;
-                let middle = median(detection.raw.clone());
-                let spread = detection.raw.iter().map(|x| (x - middle).abs()).collect();
-                let std = MAD_TO_STD * median(spread);
-                let words = format!(
-                    "more than {t} robust standard deviations ({std:.4}) from the median ({middle:.4}) of the images themselves"
-                );
-                Ok(beyond(detection, middle, std, t, words))
+                Ok(robust(detection, t))
             }
             Self::Fraction { share } => {
                 if !(0.0..=1.0).contains(&share) {
@@ -135,6 +130,43 @@ fn finite(key: &'static str, value: f64) -> Result<(), ThresholdError> {
         value,
         expected: "a finite number",
     })
+}
+
+fn robust(detection: &Detection, t: f64) -> Decision {
+    let median_and_std = |values: Vec<f64>| {
+        let middle = median(values.clone());
+        let spread = values.into_iter().map(|x| (x - middle).abs()).collect();
+        (middle, MAD_TO_STD * median(spread))
+    };
+    match detection.measure.scale {
+        Scale::Linear => {
+            let (middle, std) = median_and_std(detection.raw.clone());
+            let words = format!(
+                "more than {t} robust standard deviations ({std:.4}) from the median ({middle:.4}) of the images themselves"
+            );
+            beyond(detection, middle, std, t, words)
+        }
+        Scale::Ratio => {
+            let logarithm = |x: &f64| x.max(f64::MIN_POSITIVE).ln();
+            let logarithms: Vec<f64> = detection.raw.iter().map(logarithm).collect();
+            let (middle, std) = median_and_std(logarithms.clone());
+            let words = format!(
+                "more than {t} robust standard deviations (a factor of {:.2} each) from the median ({:.4}) of the images themselves",
+                std.exp(),
+                middle.exp()
+            );
+            let on_logarithms = Detection {
+                measure: detection.measure,
+                raw: logarithms,
+                masks: None,
+            };
+            let decision = beyond(&on_logarithms, middle, std, t, words);
+            Decision {
+                cutoff: decision.cutoff.map(f64::exp),
+                ..decision
+            }
+        }
+    }
 }
 
 fn beyond(detection: &Detection, centre: f64, std: f64, t: f64, explanation: String) -> Decision {
@@ -184,13 +216,14 @@ fn median(mut values: Vec<f64>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detection::Measure;
+    use crate::detection::{Measure, Scale};
 
     fn detection(raw: &[f64]) -> Detection {
         let measure = Measure {
             name: "m",
             title: "m",
             direction: Direction::Low,
+            scale: Scale::Linear,
         };
         Detection {
             measure,
@@ -220,6 +253,21 @@ mod tests {
         let decision = decision.expect("valid");
         assert_eq!(decision.flagged_count(), 2);
         assert!(decision.flagged[5] && decision.flagged[6]);
+    }
+
+    #[test]
+    fn norms_are_compared_by_their_ratios() {
+        // A wide clean group, for which two deviations on the linear scale lie below zero.
+        let mut wide = detection(&[40.0, 60.0, 90.0, 100.0, 130.0, 170.0, 250.0, 4.0, 5.0]);
+        let rule = ThresholdRule::default();
+        let linear = rule.apply(&wide, None).expect("valid");
+        assert_eq!(linear.flagged_count(), 0);
+        wide.measure.scale = Scale::Ratio;
+        let ratio = rule.apply(&wide, None).expect("valid");
+        assert_eq!(ratio.flagged_count(), 2);
+        assert!(ratio.flagged[7] && ratio.flagged[8]);
+        let cutoff = ratio.cutoff.expect("there is spread");
+        assert!(cutoff > 5.0 && cutoff < 40.0, "{cutoff}");
     }
 
     #[test]

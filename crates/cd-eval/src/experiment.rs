@@ -187,10 +187,7 @@ impl Experiment {
         }
         shift(&mut seeded.train.seed);
         for detector in &mut seeded.detect.detectors {
-            match detector {
-                DetectorConfig::Cdl(config) => shift(&mut config.seed),
-                DetectorConfig::Cdf(config) => shift(&mut config.seed),
-            }
+            detector.detector_mut().seed_mut().map(shift);
         }
         seeded
     }
@@ -200,7 +197,7 @@ impl Experiment {
     pub fn detector_labels(&self) -> Vec<String> {
         let mut labels: Vec<String> = Vec::new();
         for detector in &self.detect.detectors {
-            let name = detector.build().info().name;
+            let name = detector.detector().info().name;
             let same = |label: &&String| *label == name || label.starts_with(&format!("{name}-#"));
             let earlier = labels.iter().filter(same).count();
             labels.push(match earlier {

@@ -36,7 +36,7 @@ mod sample;
 
 pub use classes::{ClassCounts, Concentration, concentration};
 pub use content::{Card, DetectorSection, MetricRow, MetricValue, Report, Threshold, Tile};
-pub use measure::{MeasureError, metric_rows};
+pub use measure::{MeasureError, meaning, metric_rows};
 pub use page::render;
 pub use write::write_report;
 

@@ -83,6 +83,11 @@ pub enum RunDirError {
     },
 }
 
+/// Whether `stage` of the run in `folder` is complete; the run need not exist yet.
+pub fn stage_is_done(folder: &Path, stage: impl AsRef<Path>) -> bool {
+    folder.join(stage).join(DONE).exists()
+}
+
 impl RunDir {
     /// Where `experiment` keeps its results below `runs`.
     pub fn path_of(runs: &Path, experiment: &Experiment) -> PathBuf {
@@ -161,7 +166,7 @@ impl RunDir {
 
     /// Whether `stage` is complete.
     pub fn is_done(&self, stage: &Path) -> bool {
-        self.path.join(stage).join(DONE).exists()
+        stage_is_done(&self.path, stage)
     }
 
     /// Runs `work` unless `stage` is complete, then marks it complete. The mark is written last, so

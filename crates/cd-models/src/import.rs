@@ -92,12 +92,6 @@ pub enum WeightsError {
         /// The architecture asked for.
         architecture: &'static str,
     },
-    /// A folded model is not what its architecture's checkpoints hold.
-    #[error("{}: a model with BatchNorm folded away cannot be saved; save the model that it was made from", path.display())]
-    Folded {
-        /// The file.
-        path: PathBuf,
-    },
     /// No such architecture.
     #[error(transparent)]
     Architecture(#[from] UnknownArchitecture),

@@ -10,13 +10,6 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-/// ` (did you mean `x`?)` or nothing, ready to append to a message.
-pub fn suggestion<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
-    nearest(name, candidates)
-        .map(|candidate| format!(" (did you mean `{candidate}`?)"))
-        .unwrap_or_default()
-}
-
 /// The end of an error message about an unknown name: a guess where there is one, and all names.
 pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();

@@ -6,6 +6,7 @@ use burn::tensor::Tensor;
 use crate::classifier::{Tap, TapError};
 
 pub(crate) mod attributes;
+pub(crate) mod conv;
 pub(crate) mod efficientnet;
 mod fold;
 pub(crate) mod googlenet;

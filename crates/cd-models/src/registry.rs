@@ -291,7 +291,7 @@ impl Architecture {
 
 /// No architecture of that name.
 #[derive(Debug, Error, PartialEq, Eq)]
-#[error("unknown architecture `{name}`{}; known: {}", names::suggestion(.name, known()), known().join(", "))]
+#[error("unknown architecture `{name}`; {}", names::did_you_mean(.name, known()))]
 pub struct UnknownArchitecture {
     /// What was asked for.
     pub name: String,

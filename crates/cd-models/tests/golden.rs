@@ -166,7 +166,7 @@ fn check(case: &Case) {
     let shape = [0, 1, 2, 3].map(|axis| shape[axis] as usize);
     let images = images(shape, &device);
 
-    let logits = match model.net() {
+    let logits = match model.folded() {
         Net::AttributeResNet(net) => to_host(net.scores(images.clone())),
         _ => to_host(model.logits(images.clone())),
     };

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use cd_data::{DatasetConfig, Split, export, fetch_cifar10};
 use cd_models::names;
+use serde::de::DeserializeOwned;
 
 use super::Session;
 use crate::Ending;
@@ -31,23 +32,21 @@ pub(crate) fn data(command: &DataCommand, session: &Session) -> Result<Ending> {
 pub(crate) fn load(args: &DatasetArgs, session: &Session) -> Result<Split> {
     let known = || cd_data::DATASETS.iter().map(|info| info.name);
     if !known().any(|name| name == args.dataset) {
-        let hint = names::suggestion(&args.dataset, known());
-        let list: Vec<&str> = known().collect();
-        anyhow::bail!(
-            "unknown data set `{}`{hint}; known: {}",
-            args.dataset,
-            list.join(", ")
-        );
+        let hint = names::did_you_mean(&args.dataset, known());
+        anyhow::bail!("unknown data set `{}`; {hint}", args.dataset);
     }
     let path = args
         .path
         .iter()
         .map(|path| format!("path = {:?}", path.display().to_string()));
-    let lines: Vec<String> = std::iter::once(format!("name = {:?}", args.dataset))
-        .chain(path)
-        .chain(args.overrides.iter().cloned())
-        .collect();
-    let config: DatasetConfig = toml::from_str(&lines.join("\n"))
-        .with_context(|| format!("data set `{}`", args.dataset))?;
+    let settings: Vec<String> = path.into_iter().chain(args.overrides.clone()).collect();
+    let config: DatasetConfig =
+        named(&args.dataset, &settings).with_context(|| format!("data set `{}`", args.dataset))?;
     Ok(config.load(&session.bars)?)
+}
+
+/// The component `name` with settings of the form `key=value`, as in a table of an experiment file.
+pub(crate) fn named<T: DeserializeOwned>(name: &str, settings: &[String]) -> Result<T> {
+    let text = format!("name = {name:?}\n{}", settings.join("\n"));
+    Ok(toml::from_str(&text)?)
 }

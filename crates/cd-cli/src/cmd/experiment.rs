@@ -6,7 +6,7 @@ use anyhow::Result;
 use cd_eval::Experiment;
 use cd_eval::evaluation::Evaluation;
 use cd_eval::pipeline::{self, Outcome, Stage};
-use cd_eval::run_dir::RunDir;
+use cd_eval::run_dir::{self, RunDir};
 
 use super::Session;
 use crate::Ending;
@@ -100,8 +100,11 @@ pub(crate) fn finish(outcome: &Outcome, folder: &Path, session: &Session) -> Res
 /// The stages with their sizes and what is done already.
 fn plan(experiment: &Experiment, folder: &Path) -> Result<()> {
     let done = |stage: &str| {
-        let is_done = folder.join(stage).join("DONE").exists();
-        if is_done { "done" } else { "to do" }
+        if run_dir::stage_is_done(folder, stage) {
+            "done"
+        } else {
+            "to do"
+        }
     };
     output::line(&format!("run directory: {}", folder.display()))?;
     let mut table = output::table(&["stage", "work", "state"]);

@@ -113,15 +113,12 @@ fn experiment(name: &str, images: &ImagesArgs, model: &ModelArgs) -> Result<Expe
 fn detect_stage(search: &SearchArgs, seed: u64) -> Result<DetectStage> {
     let configure = |name: &String| -> Result<DetectorConfig> {
         let mut config = DetectorConfig::from_name(name)?;
-        match &mut config {
-            DetectorConfig::Cdl(settings) => {
-                settings.steps = search.steps;
-                settings.seed = seed;
-            }
-            DetectorConfig::Cdf(settings) => {
-                settings.steps = search.steps;
-                settings.seed = seed;
-            }
+        let detector = config.detector_mut();
+        if let Some(steps) = detector.steps_mut() {
+            *steps = search.steps;
+        }
+        if let Some(own_seed) = detector.seed_mut() {
+            *own_seed = seed;
         }
         Ok(config)
     };

@@ -45,8 +45,8 @@ pub(crate) fn inspect(args: &InspectArgs, session: &Session) -> Result<Ending> {
 }
 
 fn distillation(name: &str) -> Result<CognitiveDistillation> {
-    Ok(match DetectorConfig::from_name(name)? {
-        DetectorConfig::Cdl(config) => config.distillation()?,
-        DetectorConfig::Cdf(config) => config.distillation()?,
-    })
+    DetectorConfig::from_name(name)?
+        .detector()
+        .distillation()?
+        .with_context(|| format!("detector `{name}` makes no masks; try `cd-l`"))
 }

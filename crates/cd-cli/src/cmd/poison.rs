@@ -37,8 +37,7 @@ pub(crate) fn poison(args: &PoisonArgs, session: &Session) -> Result<Ending> {
 fn attack(name: &str, settings: &[String]) -> Result<AttackConfig> {
     // First by name alone, whose error lists the nearest one.
     AttackConfig::from_name(name)?;
-    let text = format!("name = {name:?}\n{}", settings.join("\n"));
-    toml::from_str(&text).with_context(|| format!("attack `{name}`"))
+    data::named(name, settings).with_context(|| format!("attack `{name}`"))
 }
 
 /// Exports one split and says of every picture what is true about it.

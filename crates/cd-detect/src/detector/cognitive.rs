@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Detector, DetectorInfo, Suspects};
 use crate::cognitive::{CognitiveDistillation, Reduction};
-use crate::detection::{Detection, Direction, Masks, Measure};
+use crate::detection::{Detection, Direction, Masks, Measure, Scale};
 use crate::error::DetectError;
 use crate::parts::{Part, Parts, ranges};
 
@@ -68,12 +68,7 @@ macro_rules! variant {
             /// What the registry says of it.
             pub const INFO: DetectorInfo = $info;
 
-            /// The method with these settings.
-            ///
-            /// # Errors
-            ///
-            /// When the name of the tap is none.
-            pub fn distillation(&self) -> Result<CognitiveDistillation, DetectError> {
+            fn method(&self) -> Result<CognitiveDistillation, DetectError> {
                 let distillation = CognitiveDistillation::$base()
                     .with_steps(self.steps)
                     .with_learning_rate(self.learning_rate)
@@ -96,7 +91,19 @@ macro_rules! variant {
             fn detect(&self, suspects: &Suspects<'_>) -> Result<Option<Detection>, DetectError> {
                 let settings = serde_json::to_string(self).expect("plain numbers and names");
                 let settings = format!("{} {settings}", Self::INFO.name);
-                distill_all(&self.distillation()?, &settings, suspects)
+                distill_all(&self.method()?, &settings, suspects)
+            }
+
+            fn seed_mut(&mut self) -> Option<&mut u64> {
+                Some(&mut self.seed)
+            }
+
+            fn steps_mut(&mut self) -> Option<&mut usize> {
+                Some(&mut self.steps)
+            }
+
+            fn distillation(&self) -> Result<Option<CognitiveDistillation>, DetectError> {
+                self.method().map(Some)
             }
         }
     };
@@ -262,6 +269,7 @@ fn joined(parts: Vec<Part>) -> Detection {
             name: "mask_l1",
             title: "L1 norm of the mask",
             direction: Direction::Low,
+            scale: Scale::Ratio,
         },
         raw: whole.norms,
         masks: Some(whole.masks),

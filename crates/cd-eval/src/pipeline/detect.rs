@@ -115,7 +115,7 @@ impl Search<'_> {
             }),
             progress: self.options.progress,
         };
-        Ok(self.config.build().detect(&suspects)?)
+        Ok(self.config.detector().detect(&suspects)?)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::evaluation::{DetectorMetrics, Evaluation, Measured};
 use crate::experiment::Experiment;
 use crate::picture::Picture;
 use crate::report::{
-    Card, ClassCounts, DetectorSection, MetricRow, Report, Threshold, Tile, write_report,
+    Card, ClassCounts, DetectorSection, MetricRow, Report, Threshold, Tile, meaning, write_report,
 };
 use crate::run_dir::{Meta, RunDir};
 use crate::scores::{self, ScoreRow};
@@ -33,8 +33,7 @@ pub(super) fn write(
         .zip(&experiment.detect.detectors)
         .zip(&evaluation.detectors)
         .map(|((label, config), metrics)| {
-            let info = config.build();
-            section(run, data, label, info.info(), metrics)
+            section(run, data, label, config.detector().info(), metrics)
         })
         .collect::<Result<Vec<_>, _>>()?;
     let report = Report {
@@ -199,7 +198,7 @@ fn metric_row(metric: &crate::evaluation::Metric) -> MetricRow {
     MetricRow {
         name: metric.name.clone(),
         value,
-        hint: String::new(),
+        hint: meaning(&metric.name).to_owned(),
     }
 }
 

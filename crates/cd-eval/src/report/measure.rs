@@ -20,6 +20,25 @@ pub enum MeasureError {
 type Rate = fn(&Confusion) -> Option<f64>;
 type Area = fn(&Ranking, &[usize]) -> Option<f64>;
 
+/// Metrics of the scores alone, with what they mean.
+const AREAS: [(&str, Area, &str); 3] = [
+    (
+        "AUROC",
+        Ranking::roc_auc_of,
+        "chance that a poisoned image scores above a clean one; guessing gives 0.5",
+    ),
+    (
+        "Average precision",
+        Ranking::average_precision_of,
+        "precision averaged over the recall; guessing gives the share of poisoned images",
+    ),
+    (
+        "Area under PR curve",
+        Ranking::precision_recall_auc_of,
+        "trapezoids under the precision-recall curve",
+    ),
+];
+
 /// Metrics that need a decision, with what they mean.
 const AT_THE_RULE: [(&str, Rate, &str); 5] = [
     (
@@ -58,25 +77,8 @@ pub fn metric_rows(
     bootstrap: &Bootstrap,
 ) -> Result<Vec<MetricRow>, MeasureError> {
     let ranking = Ranking::new(truth, scores)?;
-    let areas: [(&str, Area, &str); 3] = [
-        (
-            "AUROC",
-            Ranking::roc_auc_of,
-            "chance that a poisoned image scores above a clean one; guessing gives 0.5",
-        ),
-        (
-            "Average precision",
-            Ranking::average_precision_of,
-            "precision averaged over the recall; guessing gives the share of poisoned images",
-        ),
-        (
-            "Area under PR curve",
-            Ranking::precision_recall_auc_of,
-            "trapezoids under the precision-recall curve",
-        ),
-    ];
-    let mut rows = Vec::with_capacity(areas.len() + AT_THE_RULE.len());
-    for (name, area, hint) in areas {
+    let mut rows = Vec::with_capacity(AREAS.len() + AT_THE_RULE.len());
+    for (name, area, hint) in AREAS {
         let value = interval(bootstrap, truth, |images| area(&ranking, images))?;
         rows.push(row(name, value, hint));
     }
@@ -91,6 +93,15 @@ pub fn metric_rows(
         }
     }
     Ok(rows)
+}
+
+/// What the metric `name` means, in one line; empty for a name that is none.
+pub fn meaning(name: &str) -> &'static str {
+    let areas = AREAS.map(|(metric, _, hint)| (metric, hint));
+    let rates = AT_THE_RULE.map(|(metric, _, hint)| (metric, hint));
+    let mut all = areas.into_iter().chain(rates);
+    all.find(|(metric, _)| *metric == name)
+        .map_or("", |(_, hint)| hint)
 }
 
 fn row(name: &str, value: Option<MetricValue>, hint: &str) -> MetricRow {

@@ -21,13 +21,8 @@ use crate::state::StateDict;
 ///
 /// # Errors
 ///
-/// When the model is folded or the file cannot be written; a former file stays.
+/// When the file cannot be written; a former file stays.
 pub fn save_weights(model: &Model, path: &Path) -> Result<(), WeightsError> {
-    if model.is_folded() {
-        return Err(WeightsError::Folded {
-            path: path.to_owned(),
-        });
-    }
     let about = About {
         architecture: model.config().name.clone(),
         classes: model.classes(),

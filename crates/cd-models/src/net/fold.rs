@@ -2,33 +2,48 @@
 //! it can do at no cost.
 
 use burn::module::{Param, ParamId};
-use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, Linear};
 use burn::tensor::{Tensor, TensorData};
 
+use super::conv::Conv;
 use super::layers::Layer;
 use crate::batch::to_host;
 
-/// Folds every BatchNorm that directly follows a convolution.
+/// Folds every BatchNorm that directly follows a convolution, and joins each ReLU to the convolution before it.
 pub(super) fn fold_layers(layers: &mut Vec<Layer>) {
     let mut folded: Vec<Layer> = Vec::with_capacity(layers.len());
     for layer in layers.drain(..) {
-        match (folded.last_mut(), layer) {
-            (Some(Layer::Conv(conv)), Layer::Norm(norm)) => fold_conv(conv, Some(norm)),
-            (_, other) => folded.push(other),
+        match (folded.pop(), layer) {
+            (Some(Layer::Conv(mut conv)), Layer::Norm(norm)) => {
+                fold_conv(&mut conv, Some(norm));
+                folded.push(Layer::Conv(conv));
+            }
+            (Some(Layer::Conv(conv)), Layer::Relu(_)) => folded.push(Layer::ConvRelu(conv)),
+            (last, Layer::Conv(mut conv)) => {
+                fold_conv(&mut conv, None);
+                folded.extend(last);
+                folded.push(Layer::Conv(conv));
+            }
+            (last, other) => {
+                folded.extend(last);
+                folded.push(other);
+            }
         }
     }
     *layers = folded;
 }
 
-/// Makes `conv` compute what it and the following `norm` compute together in inference.
-pub(super) fn fold_conv(conv: &mut Conv2d, norm: Option<BatchNorm>) {
-    let Some(norm) = norm else { return };
-    let affine = Affine::of(&norm, conv.bias.as_ref());
-    let channels = affine.scale.dims()[0];
-    let scale = affine.scale.reshape([channels, 1, 1, 1]);
-    conv.weight = conv.weight.clone().map(|weight| weight * scale);
-    conv.bias = Some(Param::initialized(ParamId::new(), affine.shift));
+/// Makes `conv` compute what it and the following `norm`, if there is one, compute together in inference,
+/// and freezes it.
+pub(super) fn fold_conv(conv: &mut Conv, norm: Option<BatchNorm>) {
+    if let Some(norm) = norm {
+        let affine = Affine::of(&norm, conv.bias.as_ref());
+        let channels = affine.scale.dims()[0];
+        let scale = affine.scale.reshape([channels, 1, 1, 1]);
+        conv.weight = conv.weight.clone().map(|weight| weight * scale);
+        conv.bias = Some(Param::initialized(ParamId::new(), affine.shift));
+    }
+    conv.freeze();
 }
 
 /// Makes `linear` compute what it and the following `norm` compute together in inference.

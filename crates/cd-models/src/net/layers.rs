@@ -1,11 +1,13 @@
 //! Building blocks that several families share.
 
 use burn::module::Module;
-use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::conv::Conv2dConfig;
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d, Relu};
+use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
+use super::conv::Conv;
 use super::fold::{fold_conv, fold_linear};
 
 /// `channels` scaled from a network of `published` width to one of `width`, at least 1.
@@ -54,7 +56,7 @@ pub(crate) fn pool(map: Tensor<4>) -> Tensor<2> {
 /// PyTorch names such a pair as siblings: the field `conv2` of this type stands for `conv2` and `bn2`.
 #[derive(Module, Debug)]
 pub(crate) struct ConvNorm {
-    conv: Conv2d,
+    conv: Conv,
     norm: Option<BatchNorm>,
 }
 
@@ -62,7 +64,7 @@ impl ConvNorm {
     pub(crate) fn new(config: Conv2dConfig, device: &Device) -> Self {
         Self {
             norm: Some(norm(config.channels[1], device)),
-            conv: config.init(device),
+            conv: Conv::new(config, device),
         }
     }
 
@@ -74,6 +76,31 @@ impl ConvNorm {
     /// - output: `[B, O, h, w]`
     pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         normalized(self.conv.forward(x), self.norm.as_ref())
+    }
+
+    /// Convolution, BatchNorm, ReLU.
+    ///
+    /// # Shapes
+    ///
+    /// As [`forward`](Self::forward).
+    pub(crate) fn forward_relu(&self, x: Tensor<4>) -> Tensor<4> {
+        match &self.norm {
+            None => self.conv.forward_relu(x),
+            Some(norm) => relu(norm.forward(self.conv.forward(x))),
+        }
+    }
+
+    /// Convolution, BatchNorm, plus `skip`, ReLU.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[B, I, H, W]`
+    /// - `skip`, output: `[B, O, h, w]`
+    pub(crate) fn forward_add_relu(&self, x: Tensor<4>, skip: Tensor<4>) -> Tensor<4> {
+        match &self.norm {
+            None => self.conv.forward_add_relu(x, skip),
+            Some(norm) => relu(norm.forward(self.conv.forward(x)) + skip),
+        }
     }
 
     pub(crate) fn fold(&mut self) {
@@ -114,7 +141,9 @@ impl LinearNorm {
 /// One entry of a PyTorch `nn.Sequential`; a `Vec` of them has the same indices, so the same names.
 #[derive(Module, Debug)]
 pub(crate) enum Layer {
-    Conv(Conv2d),
+    Conv(Conv),
+    /// A convolution and the ReLU behind it, after folding.
+    ConvRelu(Conv),
     Norm(BatchNorm),
     Relu(Relu),
     MaxPool(MaxPool2d),
@@ -130,6 +159,7 @@ impl Layer {
     pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         match self {
             Self::Conv(conv) => conv.forward(x),
+            Self::ConvRelu(conv) => conv.forward_relu(x),
             Self::Norm(norm) => norm.forward(x),
             Self::Relu(relu) => relu.forward(x),
             Self::MaxPool(pool) => pool.forward(x),
@@ -139,10 +169,8 @@ impl Layer {
 
 /// Convolution, BatchNorm and, if asked for, ReLU as a sequence.
 pub(crate) fn conv_norm_layers(config: Conv2dConfig, relu: bool, device: &Device) -> Vec<Layer> {
-    let mut layers = vec![
-        Layer::Conv(config.init(device)),
-        Layer::Norm(norm(config.channels[1], device)),
-    ];
+    let norm = norm(config.channels[1], device);
+    let mut layers = vec![Layer::Conv(Conv::new(config, device)), Layer::Norm(norm)];
     layers.extend(relu.then(|| Layer::Relu(Relu::new())));
     layers
 }

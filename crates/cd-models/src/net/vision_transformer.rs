@@ -5,13 +5,15 @@
 //! `heads.head`). Attention heads are 64 channels wide, as in all published forms.
 
 use burn::module::{Module, Param};
-use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::conv::Conv2dConfig;
 use burn::nn::{Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::activation::{gelu, softmax};
 use burn::tensor::{Device, Tensor};
 
 use crate::registry::{Architecture, Classes, Family, InputSize, Taps, map};
 
+use super::conv::Conv;
+use super::fold::fold_conv;
 use super::{Net, Network};
 
 /// Channels of one attention head.
@@ -38,11 +40,10 @@ impl VisionTransformerConfig {
     pub fn init(&self, device: &Device) -> VisionTransformer {
         let width = self.width;
         let tokens = (self.side / self.patch).pow(2) + 1;
+        let patches = Conv2dConfig::new([3, width], [self.patch; 2]).with_stride([self.patch; 2]);
         VisionTransformer {
             class_token: Initializer::Zeros.init([1, 1, width], device),
-            conv_proj: Conv2dConfig::new([3, width], [self.patch; 2])
-                .with_stride([self.patch; 2])
-                .init(device),
+            conv_proj: Conv::new(patches, device),
             encoder: Encoder {
                 pos_embedding: Initializer::Zeros.init([1, tokens, width], device),
                 layers: (0..LAYERS)
@@ -63,7 +64,7 @@ fn layer_norm(width: usize, device: &Device) -> LayerNorm {
 #[derive(Module, Debug)]
 pub struct VisionTransformer {
     class_token: Param<Tensor<3>>,
-    conv_proj: Conv2d,
+    conv_proj: Conv,
     encoder: Encoder,
     heads: Linear,
 }
@@ -139,7 +140,9 @@ impl Network for VisionTransformer {
     }
 
     /// There is no BatchNorm here.
-    fn fold(&mut self) {}
+    fn fold(&mut self) {
+        fold_conv(&mut self.conv_proj, None);
+    }
 }
 
 fn patch_map(tokens: Tensor<3>) -> Tensor<4> {

@@ -1,0 +1,402 @@
+//! Convolutions in which every output channel sees every input channel.
+
+use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
+
+use crate::geometry::{Geometry, Map};
+use crate::plan::{Direction, Pass, Plan};
+use crate::{Activation, Epilogue};
+
+/// Target channels that are computed together.
+pub(crate) const BLOCK: usize = 16;
+
+/// Target pixels that one task computes at least, so that short tiles are rare on small maps.
+const TASK_PIXELS: usize = 512;
+
+/// Weights prepared for one direction.
+#[derive(Debug, Clone)]
+pub struct Dense {
+    /// `[block of target channels][tap][source channel][BLOCK]`, zero beyond the last channel.
+    blocks: Vec<f32>,
+    geometry: Geometry,
+    direction: Direction,
+    sources: usize,
+    targets: usize,
+}
+
+impl Dense {
+    /// Weights `[outputs, inputs, kernel height, kernel width]` for the way from input to output.
+    ///
+    /// # Panics
+    ///
+    /// When `weights` has another length.
+    pub fn forward(weights: &[f32], [outputs, inputs]: [usize; 2], geometry: Geometry) -> Self {
+        let taps = geometry.taps();
+        assert_eq!(weights.len(), outputs * inputs * taps, "weights");
+        let at = |target: usize, tap: usize, source: usize| {
+            weights[(target * inputs + source) * taps + tap]
+        };
+        Self {
+            blocks: pack(outputs, taps, inputs, at),
+            geometry,
+            direction: Direction::Forward,
+            sources: inputs,
+            targets: outputs,
+        }
+    }
+
+    /// The same weights for the way from the gradient of the output to that of the input.
+    ///
+    /// # Panics
+    ///
+    /// When `weights` has another length.
+    pub fn backward(weights: &[f32], [outputs, inputs]: [usize; 2], geometry: Geometry) -> Self {
+        let taps = geometry.taps();
+        assert_eq!(weights.len(), outputs * inputs * taps, "weights");
+        let at = |target: usize, tap: usize, source: usize| {
+            weights[(source * inputs + target) * taps + tap]
+        };
+        Self {
+            blocks: pack(inputs, taps, outputs, at),
+            geometry,
+            direction: Direction::Backward,
+            sources: outputs,
+            targets: inputs,
+        }
+    }
+
+    /// Convolves a batch: `source` is a batch of inputs (or output gradients), the result a batch of
+    /// outputs (or input gradients). `input` and `output` are the maps of the forward way.
+    ///
+    /// # Panics
+    ///
+    /// When lengths and maps contradict each other.
+    pub fn apply(
+        &self,
+        source: &[f32],
+        input: Map,
+        output: Map,
+        epilogue: &Epilogue<'_>,
+    ) -> Vec<f32> {
+        let plan = Plan::cached(self.geometry, input, output, self.direction);
+        assert_eq!(plan.source.channels, self.sources, "source channels");
+        assert_eq!(plan.target.channels, self.targets, "target channels");
+        let (from, to) = (plan.source.len(), plan.target.len());
+        let batch = source.len() / from.max(1);
+        assert_eq!(source.len(), batch * from, "whole images");
+        if let Some(bias) = epilogue.bias {
+            assert_eq!(bias.len(), self.targets, "bias");
+        }
+        if let Some(residual) = epilogue.residual {
+            assert_eq!(residual.len(), batch * to, "residual");
+        }
+        let mut target = vec![0.0; batch * to];
+        if target.is_empty() {
+            return target;
+        }
+        let images = TASK_PIXELS.div_ceil(plan.target.pixels());
+        let arch = Arch::new();
+        target
+            .par_chunks_mut(images * to)
+            .enumerate()
+            .for_each(|(task, target)| {
+                let first = task * images;
+                let count = target.len() / to;
+                arch.dispatch(Task {
+                    dense: self,
+                    plan: &plan,
+                    source: &source[first * from..(first + count) * from],
+                    residual: epilogue
+                        .residual
+                        .map(|residual| &residual[first * to..(first + count) * to]),
+                    bias: epilogue.bias,
+                    activation: epilogue.activation,
+                    target,
+                });
+            });
+        target
+    }
+}
+
+fn pack(
+    targets: usize,
+    taps: usize,
+    sources: usize,
+    at: impl Fn(usize, usize, usize) -> f32,
+) -> Vec<f32> {
+    let mut packed = Vec::with_capacity(targets.next_multiple_of(BLOCK) * taps * sources);
+    for block in (0..targets).step_by(BLOCK) {
+        for tap in 0..taps {
+            for source in 0..sources {
+                packed.extend((block..block + BLOCK).map(|target| {
+                    if target < targets {
+                        at(target, tap, source)
+                    } else {
+                        0.0
+                    }
+                }));
+            }
+        }
+    }
+    packed
+}
+
+/// A few images of a batch.
+struct Task<'a> {
+    dense: &'a Dense,
+    plan: &'a Plan,
+    source: &'a [f32],
+    residual: Option<&'a [f32]>,
+    bias: Option<&'a [f32]>,
+    activation: Activation,
+    target: &'a mut [f32],
+}
+
+impl WithSimd for Task<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        // A tile's sums, its weights and a pixel must fit the registers: 32 vectors of 16 values, 16 of 8,
+        // 32 of 4. Which tiles are fastest was measured (`examples/layers.rs`).
+        let mut next = 0;
+        match S::F32_LANES {
+            16 => {
+                self.fill::<S, 1, 4, 6, 1>(simd, &mut next);
+                self.fill::<S, 1, 2, 12, 1>(simd, &mut next);
+                self.fill::<S, 1, 1, 14, 2>(simd, &mut next);
+            }
+            8 => self.fill::<S, 2, 1, 6, 1>(simd, &mut next),
+            4 => self.fill::<S, 4, 1, 6, 1>(simd, &mut next),
+            _ => self.fill::<S, BLOCK, 1, 1, 1>(simd, &mut next),
+        }
+    }
+}
+
+impl Task<'_> {
+    /// Computes blocks from `next` on as long as `B` of them are left. `V` vectors make a block, `B` blocks
+    /// and `P` pixels a tile, and `T` source channels a turn of the innermost loop.
+    #[inline(always)]
+    fn fill<S: Simd, const V: usize, const B: usize, const P: usize, const T: usize>(
+        &mut self,
+        simd: S,
+        next: &mut usize,
+    ) {
+        while *next + B <= self.dense.targets.div_ceil(BLOCK) {
+            self.blocks::<S, V, B, P, T>(simd, *next);
+            *next += B;
+        }
+    }
+
+    #[inline(always)]
+    fn blocks<S: Simd, const V: usize, const B: usize, const P: usize, const T: usize>(
+        &mut self,
+        simd: S,
+        block: usize,
+    ) {
+        let plan = self.plan;
+        for pass in &plan.passes {
+            let count = pass.targets.len() * (self.target.len() / plan.target.len());
+            let tiled = count - count % P;
+            for first in (0..tiled).step_by(P) {
+                self.tile::<S, V, B, P, T>(simd, block, pass, first);
+            }
+            for first in tiled..count {
+                self.tile::<S, V, B, 1, T>(simd, block, pass, first);
+            }
+        }
+    }
+
+    /// Computes `P` pixels of a pass, counted over all images of the task, for `B` blocks.
+    #[inline(always)]
+    fn tile<S: Simd, const V: usize, const B: usize, const P: usize, const T: usize>(
+        &mut self,
+        simd: S,
+        block: usize,
+        pass: &Pass,
+        first: usize,
+    ) {
+        let channels = self.dense.sources;
+        let mut starts = [0_isize; P];
+        let mut pixels = [0_usize; P];
+        for p in 0..P {
+            let image = (first + p) / pass.targets.len();
+            let pixel = (first + p) % pass.targets.len();
+            starts[p] = (image * self.plan.source.pixels()) as isize + pass.bases[pixel];
+            pixels[p] = image * self.plan.target.pixels() + pass.targets[pixel];
+        }
+        let block_len = self.dense.geometry.taps() * channels * BLOCK;
+        let weights = &self.dense.blocks[block * block_len..(block + B) * block_len];
+        let mut sums = [[[simd.splat_f32s(0.0); V]; B]; P];
+        for &(tap, offset) in &pass.taps {
+            let mut rows: [&[f32]; P] = [&[]; P];
+            for p in 0..P {
+                let start = (starts[p] + offset) as usize * channels;
+                rows[p] = &self.source[start..][..channels];
+            }
+            let mut vectors: [&[[S::f32s; V]]; B] = [&[]; B];
+            for b in 0..B {
+                let start = b * block_len + tap * channels * BLOCK;
+                let weights = &weights[start..][..channels * BLOCK];
+                vectors[b] = &S::as_simd_f32s(weights).0.as_chunks().0[..channels];
+            }
+            accumulate::<S, V, B, P, T>(simd, channels, &rows, &vectors, &mut sums);
+        }
+        for p in 0..P {
+            for b in 0..B {
+                self.store::<S, V>(pixels[p], block + b, sums[p][b]);
+            }
+        }
+    }
+
+    /// Bias, residual, activation, and the way to memory.
+    #[inline(always)]
+    fn store<S: Simd, const V: usize>(&mut self, pixel: usize, block: usize, sums: [S::f32s; V]) {
+        let channel = block * BLOCK;
+        let count = BLOCK.min(self.dense.targets - channel);
+        let place = pixel * self.dense.targets + channel;
+        let target = &mut self.target[place..][..count];
+        let mut buffer = [0.0; BLOCK];
+        let (vectors, _) = S::as_mut_simd_f32s(&mut buffer);
+        for (vector, sum) in vectors.iter_mut().zip(sums) {
+            *vector = sum;
+        }
+        if let Some(bias) = self.bias {
+            add(&mut buffer, &bias[channel..][..count]);
+        }
+        if let Some(residual) = self.residual {
+            add(&mut buffer, &residual[place..][..count]);
+        }
+        match self.activation {
+            Activation::None => {}
+            Activation::Relu => buffer.iter_mut().for_each(|value| *value = value.max(0.0)),
+            Activation::Relu6 => buffer
+                .iter_mut()
+                .for_each(|value| *value = value.max(0.0).min(6.0)),
+        }
+        target.copy_from_slice(&buffer[..count]);
+    }
+}
+
+#[inline(always)]
+fn add(buffer: &mut [f32; BLOCK], values: &[f32]) {
+    if let Ok(values) = <&[f32; BLOCK]>::try_from(values) {
+        for k in 0..BLOCK {
+            buffer[k] += values[k];
+        }
+    } else {
+        for (sum, value) in buffer.iter_mut().zip(values) {
+            *sum += value;
+        }
+    }
+}
+
+/// `sums[p][b] += rows[p][c] * vectors[b][c]` over all channels `c`, in their order; `T` at a
+/// time, for which a row's address is loaded once.
+#[inline(always)]
+fn accumulate<S: Simd, const V: usize, const B: usize, const P: usize, const T: usize>(
+    simd: S,
+    channels: usize,
+    rows: &[&[f32]; P],
+    vectors: &[&[[S::f32s; V]]; B],
+    sums: &mut [[[S::f32s; V]; B]; P],
+) {
+    let turns = channels / T;
+    for turn in 0..turns {
+        let mut w = [[[simd.splat_f32s(0.0); V]; B]; T];
+        for k in 0..T {
+            for b in 0..B {
+                w[k][b] = vectors[b][turn * T + k];
+            }
+        }
+        for p in 0..P {
+            for k in 0..T {
+                let x = simd.splat_f32s(rows[p][turn * T + k]);
+                for b in 0..B {
+                    for v in 0..V {
+                        sums[p][b][v] = simd.mul_add_e_f32s(w[k][b][v], x, sums[p][b][v]);
+                    }
+                }
+            }
+        }
+    }
+    for c in turns * T..channels {
+        for p in 0..P {
+            let x = simd.splat_f32s(rows[p][c]);
+            for b in 0..B {
+                for v in 0..V {
+                    sums[p][b][v] = simd.mul_add_e_f32s(vectors[b][c][v], x, sums[p][b][v]);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference::{Case, assert_close, cases};
+
+    #[test]
+    fn forward_agrees_with_the_definition() {
+        for case in cases() {
+            let bias = case.bias();
+            for activation in [Activation::None, Activation::Relu, Activation::Relu6] {
+                let residual = case.output_like(7);
+                let epilogue = Epilogue {
+                    bias: Some(&bias),
+                    residual: Some(&residual),
+                    activation,
+                };
+                let Case {
+                    geometry,
+                    input,
+                    output,
+                    ..
+                } = case;
+                let channels = [output.channels, input.channels];
+                let dense = Dense::forward(&case.weights(), channels, geometry);
+                let ours = dense.apply(&case.images(), input, output, &epilogue);
+                assert_close(&ours, &case.forward(&epilogue), &format!("{case:?}"));
+            }
+        }
+    }
+
+    #[test]
+    fn backward_agrees_with_the_definition() {
+        for case in cases() {
+            let Case {
+                geometry,
+                input,
+                output,
+                ..
+            } = case;
+            let channels = [output.channels, input.channels];
+            let dense = Dense::backward(&case.weights(), channels, geometry);
+            let gradient = case.output_like(3);
+            let ours = dense.apply(&gradient, input, output, &Epilogue::default());
+            assert_close(&ours, &case.backward(&gradient), &format!("{case:?}"));
+        }
+    }
+
+    #[test]
+    fn an_image_does_not_depend_on_its_batch() {
+        let case = cases().remove(0);
+        let Case {
+            geometry,
+            input,
+            output,
+            ..
+        } = case;
+        let channels = [output.channels, input.channels];
+        let dense = Dense::forward(&case.weights(), channels, geometry);
+        let images = case.images();
+        let all = dense.apply(&images, input, output, &Epilogue::default());
+        for (image, expected) in images.chunks(input.len()).zip(all.chunks(output.len())) {
+            assert_eq!(
+                dense.apply(image, input, output, &Epilogue::default()),
+                expected
+            );
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Elementwise work between convolutions.
+
+use rayon::prelude::*;
+
+use crate::Activation;
+
+/// Values that one task handles.
+const TASK: usize = 1 << 15;
+
+/// The gradient before an activation, from the gradient after it and the activation's output.
+///
+/// # Panics
+///
+/// When the lengths differ.
+pub fn masked(gradient: &[f32], output: &[f32], activation: Activation) -> Vec<f32> {
+    assert_eq!(gradient.len(), output.len(), "one gradient per output");
+    let passes = |value: f32| match activation {
+        Activation::None => true,
+        Activation::Relu => value > 0.0,
+        Activation::Relu6 => value > 0.0 && value < 6.0,
+    };
+    let mut result = vec![0.0; gradient.len()];
+    result
+        .par_chunks_mut(TASK)
+        .zip(gradient.par_chunks(TASK).zip(output.par_chunks(TASK)))
+        .for_each(|(result, (gradient, output))| {
+            for ((result, gradient), output) in result.iter_mut().zip(gradient).zip(output) {
+                *result = if passes(*output) { *gradient } else { 0.0 };
+            }
+        });
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_activation_let_through_has_a_gradient() {
+        let output = [0.0, 1.0, 6.0, 3.0];
+        let gradient = [1.0, 2.0, 3.0, 4.0];
+        let of = |activation| masked(&gradient, &output, activation);
+        assert_eq!(of(Activation::None), gradient);
+        assert_eq!(of(Activation::Relu), [0.0, 2.0, 3.0, 4.0]);
+        assert_eq!(of(Activation::Relu6), [0.0, 2.0, 0.0, 4.0]);
+    }
+}

@@ -1,0 +1,133 @@
+//! The convolution of every network: Burn's parameters, and on a CPU kernels of our own.
+//!
+//! Off the CPU backend, and for shapes that the kernels do not know, Burn's own convolution computes.
+
+#[cfg(feature = "flex")]
+mod cpu;
+
+use burn::module::{Module, Param};
+use burn::nn::PaddingConfig2d;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::tensor::activation::relu;
+use burn::tensor::module::conv2d;
+use burn::tensor::ops::ConvOptions;
+use burn::tensor::{Device, Tensor};
+use cd_conv::Activation;
+
+/// A 2-D convolution with zero padding, equal on opposite sides, and no dilation.
+#[derive(Module, Debug)]
+pub(crate) struct Conv {
+    pub(crate) weight: Param<Tensor<4>>,
+    pub(crate) bias: Option<Param<Tensor<1>>>,
+    stride: [usize; 2],
+    padding: [usize; 2],
+    groups: usize,
+    /// Weights as the kernels want them, once they do not change any more.
+    #[cfg(feature = "flex")]
+    #[module(skip)]
+    frozen: Option<cpu::Frozen>,
+}
+
+impl Conv {
+    /// Burn's initial values.
+    ///
+    /// # Panics
+    ///
+    /// When the configuration asks for dilation or uneven padding: no architecture does.
+    pub(crate) fn new(config: Conv2dConfig, device: &Device) -> Self {
+        assert_eq!(config.dilation, [1, 1], "dilation");
+        let padding = match config.padding {
+            PaddingConfig2d::Valid => [0, 0],
+            PaddingConfig2d::Explicit(top, left, bottom, right) => {
+                assert_eq!([top, left], [bottom, right], "even padding");
+                [top, left]
+            }
+            ref other @ PaddingConfig2d::Same => {
+                panic!("padding {other:?} depends on the size of the map")
+            }
+        };
+        let Conv2d {
+            weight,
+            bias,
+            stride,
+            groups,
+            ..
+        } = config.init(device);
+        Self {
+            weight,
+            bias,
+            stride,
+            padding,
+            groups,
+            #[cfg(feature = "flex")]
+            frozen: None,
+        }
+    }
+
+    /// # Shapes
+    ///
+    /// - `x`: `[B, I, H, W]`
+    /// - output: `[B, O, h, w]`
+    pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        #[cfg(feature = "flex")]
+        if let Some(frozen) = &self.frozen {
+            return frozen.apply(x, None, Activation::None);
+        }
+        self.unfused(x)
+    }
+
+    /// The convolution, then ReLU.
+    ///
+    /// # Shapes
+    ///
+    /// As [`forward`](Self::forward).
+    pub(crate) fn forward_relu(&self, x: Tensor<4>) -> Tensor<4> {
+        #[cfg(feature = "flex")]
+        if let Some(frozen) = &self.frozen {
+            return frozen.apply(x, None, Activation::Relu);
+        }
+        relu(self.unfused(x))
+    }
+
+    /// The convolution plus `skip`, then ReLU.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[B, I, H, W]`
+    /// - `skip`, output: `[B, O, h, w]`
+    pub(crate) fn forward_add_relu(&self, x: Tensor<4>, skip: Tensor<4>) -> Tensor<4> {
+        #[cfg(feature = "flex")]
+        if let Some(frozen) = &self.frozen {
+            return frozen.apply(x, Some(skip), Activation::Relu);
+        }
+        relu(self.unfused(x) + skip)
+    }
+
+    fn unfused(&self, x: Tensor<4>) -> Tensor<4> {
+        let weight = self.weight.val();
+        #[cfg(feature = "flex")]
+        if let Some(shape) = cpu::Shape::of(self) {
+            let y = shape.convolve(x, weight);
+            return match &self.bias {
+                Some(bias) => y + bias.val().reshape([1, -1, 1, 1]),
+                None => y,
+            };
+        }
+        let padding = self.padding.map(|side| (side, side));
+        let options = ConvOptions {
+            stride: self.stride,
+            padding,
+            dilation: [1, 1],
+            groups: self.groups,
+        };
+        conv2d(x, weight, self.bias.as_ref().map(Param::val), options)
+    }
+
+    /// Prepares the weights as they are now for many calls; they must not change afterwards.
+    pub(crate) fn freeze(&mut self) {
+        #[cfg(feature = "flex")]
+        {
+            self.frozen = cpu::Frozen::of(self);
+        }
+    }
+}
