@@ -10,7 +10,7 @@ use std::path::Path;
 
 use cd_data::{AttackError, DataError, ManifestError, PoisonError};
 use cd_detect::{DetectError, Shard, ThresholdError};
-use cd_models::{Device, Progress, TrainError, WeightsError};
+use cd_models::{Device, InputSizeError, Progress, TrainError, WeightsError};
 use thiserror::Error;
 
 use crate::evaluation::Evaluation;
@@ -47,6 +47,9 @@ pub enum PipelineError {
     /// The weights could not be read or written.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    /// The model cannot take images of this size.
+    #[error(transparent)]
+    InputSize(#[from] InputSizeError),
     /// A detector failed.
     #[error(transparent)]
     Detect(#[from] DetectError),

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use burn::tensor::Tensor;
 use thiserror::Error;
 
+use crate::registry::InputSizeError;
+
 /// A place in a network where features can be read. The names are the same for every architecture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Tap {
@@ -110,6 +112,15 @@ pub trait Classifier: Sync {
     /// The taps that [`features`](Self::features) serves.
     fn taps(&self) -> Vec<Tap> {
         Vec::new()
+    }
+
+    /// Checks that images of `height` x `width` pixels can be classified; ask before a long run.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot; the message says which sizes can.
+    fn check_size(&self, _height: usize, _width: usize) -> Result<(), InputSizeError> {
+        Ok(())
     }
 }
 

@@ -1,27 +1,29 @@
-//! Weight files: safetensors and PyTorch checkpoints in, safetensors out.
+//! Weight files: safetensors, PyTorch checkpoints and burnpacks in, safetensors and burnpacks out.
 //!
 //! Files are recognised by content, not by name. PyTorch pickles are interpreted as data; no code
-//! in them runs. Names are the reference's (`conv1.weight`, `layer1.0.bn1.running_mean`, ...),
-//! nested under `model_state_dict`, `state_dict`, `netC`, `model` or a `module.` prefix or not.
+//! in them runs. Names are the reference's or torchvision's (`conv1.weight`,
+//! `layer1.0.bn1.running_mean`, ...), nested under `model_state_dict`, `state_dict`, `netC`, `model`
+//! or a `module.` prefix or not.
 
-use std::collections::HashMap;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView, View};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::atomic;
 use crate::model::{Model, Normalization};
-use crate::model_config::{ModelConfig, ModelError};
-use crate::registry::UnknownArchitecture;
-use crate::state::{NamedTensor, StateDict, StateError};
+use crate::model_config::{ModelConfig, ModelError, Nearest, burn_names};
+use crate::registry::{ARCHITECTURES, UnknownArchitecture};
+use crate::state::{StateDict, StateError};
 
-/// Nests that public checkpoints wrap around a state dict.
-const NESTS: [&str; 5] = ["model_state_dict", "state_dict", "netC", "model", "net"];
+mod read;
+mod write;
+
+pub use read::WeightsFormat;
+pub use write::save_weights;
+
+use read::{Contents, Metadata};
 
 /// The one metadata entry of our files: several would stand in random order, and the same weights
 /// would give different bytes.
@@ -46,7 +48,7 @@ pub enum WeightsError {
         /// What the system said.
         source: io::Error,
     },
-    /// Not a safetensors file or PyTorch checkpoint, or a damaged one.
+    /// None of the formats, or a damaged file.
     #[error("{}: {reason}", path.display())]
     Format {
         /// The file.
@@ -63,7 +65,7 @@ pub enum WeightsError {
         name: String,
     },
     /// No registered architecture has these names and shapes.
-    #[error("{}: the architecture could not be recognised from {count} parameters ({sample}, ...); known: {known}", path.display())]
+    #[error("{}: the architecture could not be recognised from {count} parameters ({sample}, ...); name it if the weights are of one of these: {known}", path.display())]
     Unrecognised {
         /// The file.
         path: PathBuf,
@@ -82,6 +84,14 @@ pub enum WeightsError {
         /// What does not fit.
         source: StateError,
     },
+    /// The file does not determine what was not asked for.
+    #[error("{}: the number of classes cannot be read off the weights; they lack the head of {architecture}", path.display())]
+    Classes {
+        /// The file.
+        path: PathBuf,
+        /// The architecture asked for.
+        architecture: &'static str,
+    },
     /// No such architecture.
     #[error(transparent)]
     Architecture(#[from] UnknownArchitecture),
@@ -93,21 +103,41 @@ pub enum WeightsError {
 ///
 /// # Errors
 ///
-/// When the file is damaged, holds non-finite values or fits no registered architecture.
+/// When the file is damaged, holds non-finite values or fits no registered architecture; for weights
+/// that look like one, everything missing, extra or misshaped is listed.
 pub fn load_weights(path: &Path, device: &Device) -> Result<Model, WeightsError> {
-    let (state, metadata) = read_file(path)?;
-    let (config, classes) =
-        ModelConfig::nearest(&state, device).ok_or_else(|| unrecognised(path, &state))?;
-    let model = config
-        .with_weights(classes, &state, device)
-        .map_err(|error| misfit(path, error))?;
-    let about = metadata
-        .get(METADATA_KEY)
-        .map(|text| serde_json::from_str::<About>(text))
-        .transpose()
-        .map_err(|error| format_error(path, &format!("metadata `{METADATA_KEY}`: {error}")))?;
-    let normalization = about.and_then(|about| about.normalization);
-    Ok(model.with_normalization(normalization))
+    let contents = read_finite(path)?.named_as_in_pytorch(device);
+    let about = about(path, &contents.metadata)?;
+    let stated = about.as_ref().map(|about| about.architecture.as_str());
+    let nearest = ModelConfig::nearest(&contents.state, stated, device)
+        .ok_or_else(|| unrecognised(path, &contents.state))?;
+    build(path, contents, &nearest.config, nearest.classes, device)
+}
+
+/// Reads a weights file that is known to be of an architecture.
+///
+/// What `config` and `classes` leave open is read off the weights.
+///
+/// # Errors
+///
+/// When the file is damaged or holds non-finite values, and everything missing, extra or misshaped.
+pub fn load_weights_as(
+    path: &Path,
+    config: &ModelConfig,
+    classes: Option<usize>,
+    device: &Device,
+) -> Result<Model, WeightsError> {
+    let architecture = config.architecture()?;
+    let contents = read_finite(path)?.named_as_in_pytorch(device);
+    let probed = config.probe(&contents.state);
+    let mut config = config.clone();
+    config.width = config.width.or(probed.map(|(width, _)| width));
+    let classes = classes.or(probed.map(|(_, classes)| classes));
+    let classes = classes.ok_or_else(|| WeightsError::Classes {
+        path: path.to_owned(),
+        architecture: architecture.title,
+    })?;
+    build(path, contents, &config, classes, device)
 }
 
 /// Reads the parameters of a weights file under plain names, without building a network.
@@ -116,212 +146,121 @@ pub fn load_weights(path: &Path, device: &Device) -> Result<Model, WeightsError>
 ///
 /// When the file is unreadable, damaged or holds non-finite values.
 pub fn read_weights(path: &Path) -> Result<StateDict, WeightsError> {
-    read_file(path).map(|(state, _)| state)
+    read_finite(path).map(|contents| contents.state)
 }
 
-/// Writes `model` as safetensors in the reference's parameter names, atomically.
-///
-/// Architecture, class count and normalisation go into the metadata. PyTorch reads the result with
-/// `load_state_dict(safetensors.torch.load_file(path))`.
+/// What a weights file holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WeightsSummary {
+    /// How it is written.
+    pub format: WeightsFormat,
+    /// Floating-point tensors in name order, under plain names, with their extents.
+    pub tensors: Vec<(String, Vec<usize>)>,
+    /// Number of values of all tensors together.
+    pub values: usize,
+    /// The first tensor that holds a NaN or infinite value.
+    pub non_finite: Option<String>,
+    /// Architecture with its width, and number of classes, where names and shapes tell them.
+    pub model: Option<(ModelConfig, usize)>,
+    /// What keeps the weights from being of the architecture that they look like.
+    pub misfit: Option<StateError>,
+    /// The input normalisation stored with the weights.
+    pub normalization: Option<Normalization>,
+}
+
+/// Describes a weights file of any origin.
 ///
 /// # Errors
 ///
-/// When the file cannot be written; a former file stays.
-pub fn save_weights(model: &Model, path: &Path) -> Result<(), WeightsError> {
-    let state = StateDict::of(model.net());
-    let mut tensors: Vec<(String, Stored)> = Vec::new();
-    for (name, tensor) in state.iter() {
-        let bytes = tensor.values.iter().flat_map(|v| v.to_le_bytes()).collect();
-        let stored = Stored {
-            dtype: Dtype::F32,
-            shape: tensor.shape.clone(),
-            bytes,
-        };
-        tensors.push((name.to_owned(), stored));
-        if let Some(norm) = name.strip_suffix(".running_var") {
-            let counter = Stored {
-                dtype: Dtype::I64,
-                shape: Vec::new(),
-                bytes: vec![0; 8],
-            };
-            tensors.push((format!("{norm}.num_batches_tracked"), counter));
+/// When the file is unreadable or damaged.
+pub fn describe_weights(path: &Path, device: &Device) -> Result<WeightsSummary, WeightsError> {
+    let Contents {
+        format,
+        state,
+        metadata,
+    } = read::read(path)?.named_as_in_pytorch(device);
+    let about = about(path, &metadata)?;
+    let stated = about.as_ref().map(|about| about.architecture.as_str());
+    let nearest = ModelConfig::nearest(&state, stated, device);
+    let tensors = state.iter();
+    let tensors = tensors.map(|(name, tensor)| (name.to_owned(), tensor.shape.clone()));
+    let mut summary = WeightsSummary {
+        format,
+        tensors: tensors.collect(),
+        values: state.value_count(),
+        non_finite: state.first_non_finite().map(str::to_owned),
+        model: None,
+        misfit: None,
+        normalization: about.and_then(|about| about.normalization),
+    };
+    match nearest {
+        Some(Nearest {
+            config,
+            classes,
+            exact: true,
+        }) => summary.model = Some((config, classes)),
+        Some(nearest) => {
+            let fitted = nearest.config.with_weights(nearest.classes, state, device);
+            if let Err(ModelError::Misfit(misfit)) = fitted {
+                summary.misfit = Some(misfit);
+            }
         }
+        None => {}
     }
-    let about = About {
-        architecture: model.config().name.clone(),
-        classes: model.classes(),
-        normalization: model.normalization(),
-    };
-    let about = serde_json::to_string(&about).expect("plain names and numbers");
-    let metadata = HashMap::from([(METADATA_KEY.to_owned(), about)]);
-    let bytes = safetensors::serialize(tensors, Some(metadata))
-        .map_err(|error| format_error(path, &error.to_string()))?;
-    atomic::write(path, &bytes).map_err(|source| WeightsError::Io {
-        path: path.to_owned(),
-        source,
-    })
+    Ok(summary)
 }
 
-struct Stored {
-    dtype: Dtype,
-    shape: Vec<usize>,
-    bytes: Vec<u8>,
-}
-
-impl View for Stored {
-    fn dtype(&self) -> Dtype {
-        self.dtype
-    }
-
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-
-    fn data(&self) -> std::borrow::Cow<'_, [u8]> {
-        (&self.bytes).into()
-    }
-
-    fn data_len(&self) -> usize {
-        self.bytes.len()
+impl Contents {
+    /// A burnpack has names of Burn's; what was recorded from a network of ours gets PyTorch's.
+    fn named_as_in_pytorch(mut self, device: &Device) -> Self {
+        if self.format == WeightsFormat::Burnpack {
+            self.state = burn_names(self.state, device);
+        }
+        self
     }
 }
 
-type Metadata = HashMap<String, String>;
-
-fn read_file(path: &Path) -> Result<(StateDict, Metadata), WeightsError> {
-    let (tensors, metadata) = match magic(path)? {
-        Magic::PyTorch => (read_pytorch(path)?, Metadata::new()),
-        Magic::Safetensors => read_safetensors(path)?,
-    };
-    let state = unnest(tensors);
-    if let Some(name) = state.first_non_finite() {
-        return Err(WeightsError::NonFinite {
+fn read_finite(path: &Path) -> Result<Contents, WeightsError> {
+    let contents = read::read(path)?;
+    match contents.state.first_non_finite() {
+        Some(name) => Err(WeightsError::NonFinite {
             path: path.to_owned(),
             name: name.to_owned(),
-        });
-    }
-    Ok((state, metadata))
-}
-
-enum Magic {
-    PyTorch,
-    Safetensors,
-}
-
-/// Tells the format from the first bytes: a zip or pickle is PyTorch's, a JSON header is safetensors.
-fn magic(path: &Path) -> Result<Magic, WeightsError> {
-    let io = |source| WeightsError::Io {
-        path: path.to_owned(),
-        source,
-    };
-    let mut head = Vec::new();
-    let file = File::open(path).map_err(io)?;
-    file.take(9).read_to_end(&mut head).map_err(io)?;
-    match head.as_slice() {
-        [] => Err(format_error(path, "the file is empty")),
-        [b'P', b'K', ..] | [0x80, ..] => Ok(Magic::PyTorch),
-        [_, _, _, _, _, _, _, _, b'{'] => Ok(Magic::Safetensors),
-        _ => Err(format_error(
-            path,
-            "neither a safetensors file nor a PyTorch checkpoint",
-        )),
+        }),
+        None => Ok(contents),
     }
 }
 
-fn read_safetensors(path: &Path) -> Result<(StateDict, Metadata), WeightsError> {
-    let bytes = fs::read(path).map_err(|source| WeightsError::Io {
-        path: path.to_owned(),
-        source,
-    })?;
-    let damaged = |error: safetensors::SafeTensorError| {
-        format_error(path, &format!("damaged safetensors file: {error}"))
-    };
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
-    let metadata = header.metadata().clone().unwrap_or_default();
-    let file = SafeTensors::deserialize(&bytes).map_err(damaged)?;
-    let mut state = StateDict::default();
-    for (name, view) in file.iter() {
-        if let Some(values) = floats(&view) {
-            let shape = view.shape().to_vec();
-            state.insert(name.to_owned(), NamedTensor { shape, values });
-        }
-    }
-    Ok((state, metadata))
-}
-
-/// The values of a floating-point tensor as f32; `None` for integers such as batch counters.
-fn floats(view: &TensorView<'_>) -> Option<Vec<f32>> {
-    let bytes = view.data();
-    Some(match view.dtype() {
-        Dtype::F32 => each(bytes, f32::from_le_bytes),
-        Dtype::F64 => each(bytes, |b| f64::from_le_bytes(b) as f32),
-        Dtype::F16 => each(bytes, |b| half::f16::from_le_bytes(b).to_f32()),
-        Dtype::BF16 => each(bytes, |b| half::bf16::from_le_bytes(b).to_f32()),
-        _ => return None,
-    })
-}
-
-fn each<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-    let (chunks, _) = bytes.as_chunks::<N>();
-    chunks.iter().map(|chunk| read(*chunk)).collect()
-}
-
-fn read_pytorch(path: &Path) -> Result<StateDict, WeightsError> {
-    use pytorch_reader::{DType, PytorchReader};
-    let damaged = |error: &dyn std::fmt::Display| {
-        format_error(path, &format!("unreadable PyTorch checkpoint: {error}"))
-    };
-    let reader = PytorchReader::new(path).map_err(|error| damaged(&error))?;
-    let mut state = StateDict::default();
-    for (name, tensor) in reader.tensors() {
-        let bytes = || tensor.read().map_err(|error| damaged(&error));
-        let values = match tensor.dtype() {
-            DType::F32 => each(&bytes()?, f32::from_ne_bytes),
-            DType::F64 => each(&bytes()?, |b| f64::from_ne_bytes(b) as f32),
-            DType::F16 => each(&bytes()?, |b| half::f16::from_ne_bytes(b).to_f32()),
-            DType::BF16 => each(&bytes()?, |b| half::bf16::from_ne_bytes(b).to_f32()),
-            _ => continue,
-        };
-        let shape = tensor.shape().to_vec();
-        state.insert(name.clone(), NamedTensor { shape, values });
-    }
-    Ok(state)
-}
-
-/// Strips the nest and the `module.` prefix; what lies outside the nest (optimiser state) is left.
-fn unnest(state: StateDict) -> StateDict {
-    let nest = NESTS.iter().map(|nest| format!("{nest}.")).find(|prefix| {
-        state
-            .iter()
-            .any(|(name, _)| name.starts_with(prefix.as_str()))
-    });
-    let mut plain = StateDict::default();
-    for (name, tensor) in state.iter() {
-        let inner = match &nest {
-            Some(prefix) => name.strip_prefix(prefix.as_str()),
-            None => Some(name),
-        };
-        if let Some(inner) = inner {
-            let inner = inner.strip_prefix("module.").unwrap_or(inner);
-            plain.insert(inner.to_owned(), tensor.clone());
-        }
-    }
-    plain
-}
-
-fn misfit(path: &Path, error: ModelError) -> WeightsError {
-    match error {
+fn build(
+    path: &Path,
+    contents: Contents,
+    config: &ModelConfig,
+    classes: usize,
+    device: &Device,
+) -> Result<Model, WeightsError> {
+    let about = about(path, &contents.metadata)?;
+    let model = config.with_weights(classes, contents.state, device);
+    let model = model.map_err(|error| match error {
         ModelError::Architecture(error) => error.into(),
         ModelError::Misfit(source) => WeightsError::Misfit {
             path: path.to_owned(),
             source,
         },
-    }
+    })?;
+    Ok(model.with_normalization(about.and_then(|about| about.normalization)))
+}
+
+fn about(path: &Path, metadata: &Metadata) -> Result<Option<About>, WeightsError> {
+    metadata
+        .get(METADATA_KEY)
+        .map(|text| serde_json::from_str(text))
+        .transpose()
+        .map_err(|error| format_error(path, &format!("metadata `{METADATA_KEY}`: {error}")))
 }
 
 fn unrecognised(path: &Path, state: &StateDict) -> WeightsError {
     let sample: Vec<&str> = state.iter().take(3).map(|(name, _)| name).collect();
-    let known: Vec<&str> = crate::ARCHITECTURES.iter().map(|a| a.name).collect();
+    let known: Vec<&str> = ARCHITECTURES.iter().map(|entry| entry.name).collect();
     WeightsError::Unrecognised {
         path: path.to_owned(),
         count: state.iter().count(),
@@ -337,102 +276,12 @@ fn format_error(path: &Path, reason: &str) -> WeightsError {
     }
 }
 
-#[cfg(all(test, feature = "flex"))]
-mod tests {
-    use super::*;
-
-    fn model() -> Model {
-        let config = ModelConfig::from_name("resnet10").expect("registered");
-        let config = config.with_width(4);
-        config.init(3, 1, &Device::flex()).expect("registered")
-    }
-
-    fn message(path: &Path) -> String {
-        let error = load_weights(path, &Device::flex()).expect_err("bad file");
-        error.to_string()
-    }
-
-    #[test]
-    fn saved_weights_come_back_exactly() {
-        let folder = tempfile::tempdir().expect("temporary folder");
-        let path = folder.path().join("model.safetensors");
-        let normalization = Normalization {
-            mean: [0.5, 0.25, 0.125],
-            std: [1.0, 2.0, 4.0],
-        };
-        let saved = model().with_normalization(Some(normalization));
-        save_weights(&saved, &path).expect("written");
-        let loaded = load_weights(&path, &Device::flex()).expect("read back");
-        assert_eq!(StateDict::of(loaded.net()), StateDict::of(saved.net()));
-        assert_eq!(loaded.config(), saved.config());
-        assert_eq!(
-            (loaded.classes(), loaded.normalization()),
-            (3, Some(normalization))
-        );
-        let bytes = fs::read(&path).expect("read");
-        save_weights(&loaded, &path).expect("written again");
-        assert!(
-            fs::read(&path).expect("read") == bytes,
-            "the same model gives the same bytes"
-        );
-    }
-
-    #[test]
-    fn bad_files_are_named_with_their_cause() {
-        let folder = tempfile::tempdir().expect("temporary folder");
-        let path = folder.path().join("model.safetensors");
-        assert!(message(&path).contains("model.safetensors"));
-        fs::write(&path, b"").expect("written");
-        assert!(message(&path).contains("empty"));
-        fs::write(&path, b"some other file").expect("written");
-        assert!(message(&path).contains("neither a safetensors file nor"));
-        fs::write(&path, b"\xff\xff\xff\xff\xff\xff\xff\x7f{\"a\":1}").expect("written");
-        assert!(message(&path).contains("damaged safetensors"));
-        fs::write(&path, b"PK\x03\x04garbage").expect("written");
-        assert!(message(&path).contains("unreadable PyTorch"));
-        save_weights(&model(), &path).expect("written");
-        let whole = fs::read(&path).expect("read");
-        fs::write(&path, &whole[..whole.len() - 100]).expect("written");
-        assert!(message(&path).contains("damaged safetensors"));
-    }
-
-    #[test]
-    fn nan_and_foreign_weights_are_refused() {
-        let folder = tempfile::tempdir().expect("temporary folder");
-        let path = folder.path().join("model.safetensors");
-        let mut state = StateDict::of(model().net());
-        let mut bias = state.get("linear.bias").expect("named so").clone();
-        bias.values[1] = f32::NAN;
-        state.insert("linear.bias".to_owned(), bias);
-        let net = model().net().clone();
-        let net = state.apply(net, "ResNet-10").expect("fits");
-        let poisoned = Model::new(net, model().config().clone(), 3);
-        save_weights(&poisoned, &path).expect("written");
-        assert!(message(&path).contains("`linear.bias` holds NaN"));
-
-        let foreign = Stored {
-            dtype: Dtype::F32,
-            shape: vec![1],
-            bytes: vec![0; 4],
-        };
-        let bytes = safetensors::serialize([("head.weight", foreign)], None).expect("valid");
-        fs::write(&path, bytes).expect("written");
-        assert!(message(&path).contains("could not be recognised from 1 parameters (head.weight"));
-    }
-
-    #[test]
-    fn nests_and_prefixes_are_stripped() {
-        let mut state = StateDict::default();
-        let tensor = NamedTensor {
-            shape: vec![1],
-            values: vec![0.0],
-        };
-        state.insert(
-            "model_state_dict.module.conv1.weight".into(),
-            tensor.clone(),
-        );
-        state.insert("optimizer.state.0".into(), tensor);
-        let names: Vec<String> = unnest(state).iter().map(|(n, _)| n.to_owned()).collect();
-        assert_eq!(names, ["conv1.weight"]);
+fn io_error(path: &Path, source: io::Error) -> WeightsError {
+    WeightsError::Io {
+        path: path.to_owned(),
+        source,
     }
 }
+
+#[cfg(all(test, feature = "flex"))]
+mod tests;

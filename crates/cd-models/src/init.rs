@@ -115,4 +115,14 @@ mod tests {
         let scale = first.get("bn1.weight").expect("named as in PyTorch");
         assert!(scale.values.iter().all(|&v| v == 1.0));
     }
+
+    #[test]
+    fn values_of_a_seed_are_pinned() {
+        let bytes = state(1);
+        let values = bytes.iter().flat_map(|(_, tensor)| &tensor.values);
+        let hash = values.fold(0xcbf2_9ce4_8422_2325_u64, |hash, value| {
+            (hash ^ u64::from(value.to_bits())).wrapping_mul(0x0100_0000_01b3)
+        });
+        assert_eq!(hash, 4_482_469_605_580_026_295);
+    }
 }

@@ -14,6 +14,7 @@
 pub mod atomic;
 mod augment;
 mod batch;
+mod catalogue;
 mod checkpoint;
 mod classifier;
 pub mod device;
@@ -35,11 +36,15 @@ pub use augment::Augmentation;
 pub use batch::{batch, one_batch, quantize, to_host};
 pub use burn;
 pub use burn::tensor::Device;
+pub use catalogue::models_markdown;
 pub use checkpoint::CheckpointError;
 pub use classifier::{Classifier, Tap, TapError};
 pub use images::{CHANNELS, ImageSet, ImageSetError};
-pub use import::{WeightsError, load_weights, read_weights, save_weights};
-pub use model::{Model, Normalization};
+pub use import::{
+    WeightsError, WeightsFormat, WeightsSummary, describe_weights, load_weights, load_weights_as,
+    read_weights, save_weights,
+};
+pub use model::{AttributeModel, Model, Normalization};
 pub use model_config::{ModelConfig, ModelError};
 pub use net::{Net, Network};
 pub use predict::{Predictions, predict};

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::classifier::{Classifier, Tap, TapError};
 use crate::model_config::ModelConfig;
-use crate::net::Net;
-use crate::state::shapes;
+use crate::net::{AttributeResNet, Net};
+use crate::registry::InputSizeError;
+use crate::state::parameter_count;
 
 /// Mean and standard deviation per colour channel, on the `[0, 1]` scale.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -85,11 +86,20 @@ impl Model {
 
     /// Number of trainable values: BatchNorm statistics do not count.
     pub fn parameter_count(&self) -> usize {
-        let shapes = shapes(&self.net).into_iter();
-        let trained = shapes.filter(|(name, _)| !name.contains(".running_"));
-        trained
-            .map(|(_, shape)| shape.iter().product::<usize>())
-            .sum()
+        parameter_count(&self.net)
+    }
+
+    /// One attribute of a model with a head per attribute, as a classifier of two classes (absent,
+    /// present); `None` for other models and attributes that there are not.
+    pub fn attribute(&self, index: usize) -> Option<AttributeModel<'_>> {
+        let Net::AttributeResNet(net) = self.folded() else {
+            return None;
+        };
+        (index < self.classes).then_some(AttributeModel {
+            model: self,
+            net,
+            index,
+        })
     }
 
     /// The device that holds its parameters.
@@ -102,7 +112,10 @@ impl Model {
             .expect("every architecture has parameters")
     }
 
-    fn folded(&self) -> &Net {
+    /// The network that computes: with BatchNorm folded into the layers before it.
+    ///
+    /// Its logits agree with those of [`net`](Self::net) within 1e-5 relative.
+    pub fn folded(&self) -> &Net {
         self.folded.get_or_init(|| self.net.folded())
     }
 
@@ -125,5 +138,70 @@ impl Classifier for Model {
 
     fn taps(&self) -> Vec<Tap> {
         self.net.taps()
+    }
+
+    fn check_size(&self, height: usize, width: usize) -> Result<(), InputSizeError> {
+        match self.config.architecture() {
+            Ok(architecture) => architecture.check_size(height, width),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+/// One attribute of a model with a head per attribute; see [`Model::attribute`].
+#[derive(Debug, Clone, Copy)]
+pub struct AttributeModel<'a> {
+    model: &'a Model,
+    net: &'a AttributeResNet,
+    index: usize,
+}
+
+impl Classifier for AttributeModel<'_> {
+    fn logits(&self, images: Tensor<4>) -> Tensor<2> {
+        let images = self.model.normalized(images);
+        self.net
+            .attribute(images, self.index)
+            .expect("`Model::attribute` checked the index")
+    }
+
+    fn features(&self, images: Tensor<4>, tap: Tap) -> Result<Tensor<4>, TapError> {
+        self.model.features(images, tap)
+    }
+
+    fn taps(&self) -> Vec<Tap> {
+        self.model.taps()
+    }
+
+    fn check_size(&self, height: usize, width: usize) -> Result<(), InputSizeError> {
+        self.model.check_size(height, width)
+    }
+}
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use super::*;
+    use crate::batch::to_host;
+
+    fn model(name: &str) -> Model {
+        let config = ModelConfig::from_name(name).expect("registered");
+        let model = config.with_width(4).init(3, 1, &Device::flex());
+        model.expect("registered")
+    }
+
+    #[test]
+    fn an_attribute_is_a_classifier_of_two_classes() {
+        let normalization = Normalization {
+            mean: [0.5; 3],
+            std: [0.25; 3],
+        };
+        let faces = model("attribute_resnet18").with_normalization(Some(normalization));
+        let images = Tensor::ones([2, 3, 64, 64], &Device::flex());
+        let odds = to_host(faces.logits(images.clone()));
+        let second = faces.attribute(1).expect("one of three");
+        let scores = to_host(second.logits(images));
+        assert_eq!(odds[1], scores[1] - scores[0]);
+        assert_eq!(odds[4], scores[3] - scores[2]);
+        assert!(faces.attribute(3).is_none());
+        assert!(model("resnet10").attribute(0).is_none());
     }
 }

@@ -8,8 +8,9 @@ use crate::classifier::{Tap, TapError};
 pub(crate) mod attributes;
 pub(crate) mod conv;
 pub(crate) mod efficientnet;
+mod fold;
 pub(crate) mod googlenet;
-pub(crate) mod layers;
+mod layers;
 pub(crate) mod mobilenet_v2;
 pub(crate) mod preact_resnet;
 pub(crate) mod resnet;
@@ -80,10 +81,6 @@ pub trait Network {
 
 /// A network of any registered architecture.
 #[derive(Module, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "modules cannot be boxed, and the tensors are elsewhere anyway"
-)]
 pub enum Net {
     /// Residual network.
     ResNet(ResNet),

@@ -12,7 +12,7 @@ use crate::net::{
     Net, attributes, efficientnet, googlenet, mobilenet_v2, preact_resnet, resnet, toy, vgg,
     vision_transformer,
 };
-use crate::state::StateDict;
+use crate::state::Shapes;
 
 /// What the registry says of an architecture.
 #[derive(Debug, Clone, Copy)]
@@ -167,11 +167,11 @@ pub(crate) const fn map(channels: usize, stride: usize) -> FeatureMap {
     FeatureMap { channels, stride }
 }
 
-pub(crate) const fn golden(logits: f64, penultimate: f64) -> Option<Golden> {
-    Some(Golden {
+pub(crate) const fn golden(logits: f64, penultimate: f64) -> Golden {
+    Golden {
         logits,
         penultimate: Some(penultimate),
-    })
+    }
 }
 
 pub(crate) const fn any_size(published: usize, smallest: usize) -> InputSize {
@@ -257,29 +257,31 @@ impl Architecture {
         (self.build)(width, classes, device)
     }
 
-    /// `state` under the names that this architecture exports.
-    pub(crate) fn renamed(&self, state: &StateDict) -> StateDict {
-        let ours = |part: &str| {
+    /// The exported name of a parameter that a checkpoint may call otherwise.
+    pub(crate) fn exported_name(&self, name: &str) -> String {
+        let ours = |part| {
             let alias = self.family.aliases.iter().find(|(alias, _)| *alias == part);
-            alias.map_or(part, |(_, ours)| ours).to_owned()
+            alias.map_or(part, |(_, ours)| *ours)
         };
-        state.renamed(|name| name.split('.').map(ours).collect::<Vec<_>>().join("."))
+        name.split('.').map(ours).collect::<Vec<_>>().join(".")
     }
 
-    /// Width and class count that `state` would have, judged by its first and last layer alone.
-    pub(crate) fn probe(&self, state: &StateDict) -> Option<(usize, usize)> {
-        /// No file of this size is a network; larger widths are not built to find out.
+    /// Width and class count of weights with these exported names, judged by the first and last
+    /// layer alone.
+    pub(crate) fn probe(&self, shapes: &Shapes) -> Option<(usize, usize)> {
+        /// Wider networks, in published widths, are not built to find out what a file is.
         const WIDEST: usize = 16;
         let rows = |name: &str| {
-            let tensor = state.get(name)?;
-            (!tensor.values.is_empty()).then_some(tensor.shape[0])
+            let shape = shapes.get(name)?;
+            let filled = shape.iter().all(|&extent| extent > 0);
+            shape.first().filter(|_| filled).copied()
         };
         let width = rows(self.family.stem)?;
         let classes = match self.family.head {
             Classes::Rows(name) => rows(name)?,
-            Classes::Count(prefix, suffix) => state
-                .iter()
-                .filter(|(name, _)| name.starts_with(prefix) && name.ends_with(suffix))
+            Classes::Count(prefix, suffix) => shapes
+                .keys()
+                .filter(|name| name.starts_with(prefix) && name.ends_with(suffix))
                 .count(),
         };
         let plausible = classes > 0 && width <= WIDEST * self.family.default_width;

@@ -18,12 +18,15 @@ pub struct NamedTensor {
     pub values: Vec<f32>,
 }
 
+/// Extents by parameter name.
+pub(crate) type Shapes = BTreeMap<String, Vec<usize>>;
+
 /// Parameters and BatchNorm statistics by the names that PyTorch's `state_dict()` uses.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct StateDict(BTreeMap<String, NamedTensor>);
 
 /// Weights that do not fit a network.
-#[derive(Debug, Error, PartialEq, Eq)]
+#[derive(Debug, Clone, Error, PartialEq, Eq)]
 #[error("the weights do not fit {network}: {}", list(.missing, .extra, .misshaped))]
 pub struct StateError {
     /// The network that was to be filled.
@@ -79,13 +82,31 @@ impl StateDict {
     }
 
     /// The same values under other names.
-    pub(crate) fn renamed(&self, name_of: impl Fn(&str) -> String) -> Self {
-        let renamed = self.iter().map(|(name, tensor)| (name_of(name), tensor));
+    #[must_use]
+    pub fn renamed(self, name_of: impl Fn(&str) -> String) -> Self {
+        let renamed = self.0.into_iter();
         Self(
             renamed
-                .map(|(name, tensor)| (name, tensor.clone()))
+                .map(|(name, tensor)| (name_of(&name), tensor))
                 .collect(),
         )
+    }
+
+    /// What begins with `prefix`, without it.
+    pub(crate) fn under(self, prefix: &str) -> Self {
+        let inner = self.0.into_iter().filter_map(|(name, tensor)| {
+            let inner = name.strip_prefix(prefix)?.to_owned();
+            Some((inner, tensor))
+        });
+        Self(inner.collect())
+    }
+
+    /// Names and shapes.
+    pub(crate) fn shapes(&self) -> Shapes {
+        let shapes = self.iter();
+        shapes
+            .map(|(name, tensor)| (name.to_owned(), tensor.shape.clone()))
+            .collect()
     }
 
     /// Adds or replaces a parameter.
@@ -130,7 +151,8 @@ impl StateDict {
         let known: BTreeSet<&str> = own.iter().map(|(name, _)| name.as_str()).collect();
         let misshaped = own.iter().filter_map(|(name, expected)| {
             let got = self.shape(name)?;
-            (got != expected).then(|| (name.clone(), expected.clone(), got.to_vec()))
+            let wrong = got != expected;
+            wrong.then(|| (name.clone(), expected.clone(), got.to_vec()))
         });
         let names = own.iter().map(|(name, _)| name);
         let error = StateError {
@@ -161,13 +183,22 @@ impl StateDict {
 
 /// Names and shapes of the parameters of `net` in PyTorch's terms, without computing their values.
 pub(crate) fn shapes(net: &Net) -> Vec<(String, Vec<usize>)> {
-    let mut collect = Shapes {
+    let mut collect = CollectShapes {
         found: Vec::new(),
         path: Path::default(),
         net,
     };
     net.visit(&mut collect);
     collect.found
+}
+
+/// Number of trainable values of `net`: BatchNorm statistics do not count.
+pub(crate) fn parameter_count(net: &Net) -> usize {
+    let shapes = shapes(net).into_iter();
+    let trained = shapes.filter(|(name, _)| !name.contains(".running_"));
+    trained
+        .map(|(_, shape)| shape.iter().product::<usize>())
+        .sum()
 }
 
 /// Where a module visitor stands, as a PyTorch name.
@@ -229,13 +260,13 @@ impl Path {
     }
 }
 
-struct Shapes<'a> {
+struct CollectShapes<'a> {
     found: Vec<(String, Vec<usize>)>,
     path: Path,
     net: &'a Net,
 }
 
-impl ModuleVisitor for Shapes<'_> {
+impl ModuleVisitor for CollectShapes<'_> {
     fn enter_module(&mut self, name: &str, container: &str) {
         self.path.enter(name, container);
     }

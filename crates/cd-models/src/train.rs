@@ -24,7 +24,7 @@ use crate::model_config::ModelConfig;
 use crate::net::Net;
 use crate::predict::predict;
 use crate::progress::{NoProgress, Progress};
-use crate::registry::UnknownArchitecture;
+use crate::registry::{InputSizeError, UnknownArchitecture};
 use crate::schedule::Schedule;
 
 /// Batches between two looks at the loss; each look waits for the device.
@@ -153,6 +153,9 @@ pub enum TrainError {
     /// No such architecture.
     #[error(transparent)]
     Architecture(#[from] UnknownArchitecture),
+    /// The architecture cannot take images of this size.
+    #[error("training: {0}")]
+    InputSize(#[from] InputSizeError),
     /// The checkpoint could not be written or continued.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -181,6 +184,8 @@ pub fn train(
             classes: set.class_count(),
         });
     }
+    let architecture = model.architecture()?;
+    architecture.check_size(set.height(), set.width())?;
     let identity = Identity {
         model: model.clone(),
         classes: set.class_count(),

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use cd_models::{Model, load_weights, save_weights, train};
+use cd_models::{Classifier, Model, load_weights, save_weights, train};
 
 use super::data::Data;
 use super::{PipelineError, RunOptions};
@@ -21,7 +21,10 @@ pub(super) fn trained(
     options: &RunOptions<'_>,
 ) -> Result<Model, PipelineError> {
     if let Some(path) = &experiment.weights {
-        return Ok(load_weights(path, options.device)?);
+        let model = load_weights(path, options.device)?;
+        let images = data.poisoned.train();
+        model.check_size(images.height(), images.width())?;
+        return Ok(model);
     }
     run.stage::<PipelineError>(Path::new(STAGE), |folder| {
         let trained = train(

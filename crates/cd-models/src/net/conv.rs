@@ -42,7 +42,9 @@ impl Conv {
                 assert_eq!([top, left], [bottom, right], "even padding");
                 [top, left]
             }
-            ref other => panic!("padding {other:?} depends on the size of the map"),
+            ref other @ PaddingConfig2d::Same => {
+                panic!("padding {other:?} depends on the size of the map")
+            }
         };
         let Conv2d {
             weight,

@@ -12,7 +12,8 @@ use burn::tensor::{Device, Tensor};
 use crate::registry::{Architecture, Classes, Family, Taps, any_size, golden, map};
 
 use super::conv::Conv;
-use super::layers::{Layer, conv, conv_norm_layers, fold_layers, pool, run, scaled};
+use super::fold::fold_layers;
+use super::layers::{Layer, conv, conv_norm_layers, pool, run, scaled};
 use super::{Net, Network};
 
 const PUBLISHED_WIDTH: usize = 32;
@@ -284,9 +285,9 @@ pub(crate) const ARCHITECTURES: &[Architecture] = &[Architecture {
     title: "EfficientNet-B0",
     summary: "16 inverted residual blocks that weigh their channels",
     family: &FAMILY,
-    parameters: 0,
+    parameters: 4_020_358,
     taps: &TAPS,
-    golden: golden(1.4e-6, 1.9e-6),
+    golden: Some(golden(4.6e-6, 4.7e-6)),
     build: |width, classes, device| {
         Net::EfficientNet(EfficientNetConfig { width, classes }.init(device))
     },

@@ -1,14 +1,14 @@
-//! Building blocks that several families share, with BatchNorm folding.
+//! Building blocks that several families share.
 
-use burn::module::{Module, Param, ParamId};
+use burn::module::Module;
 use burn::nn::conv::Conv2dConfig;
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d, Relu};
 use burn::tensor::activation::relu;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 
 use super::conv::Conv;
-use crate::batch::to_host;
+use super::fold::{fold_conv, fold_linear};
 
 /// `channels` scaled from a network of `published` width to one of `width`, at least 1.
 pub(crate) fn scaled(channels: usize, width: usize, published: usize) -> usize {
@@ -134,20 +134,12 @@ impl LinearNorm {
     }
 
     pub(crate) fn fold(&mut self) {
-        let Some(norm) = self.bn.take() else { return };
-        let affine = Affine::of(&norm, self.fc.bias.as_ref());
-        let scale = affine.scale.unsqueeze_dim::<2>(0);
-        self.fc.weight = self.fc.weight.clone().map(|weight| weight * scale);
-        self.fc.bias = Some(Param::initialized(ParamId::new(), affine.shift));
+        fold_linear(&mut self.fc, self.bn.take());
     }
 }
 
 /// One entry of a PyTorch `nn.Sequential`; a `Vec` of them has the same indices, so the same names.
 #[derive(Module, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "modules cannot be boxed, and the tensors are elsewhere anyway"
-)]
 pub(crate) enum Layer {
     Conv(Conv),
     /// A convolution and the ReLU behind it, after folding.
@@ -188,86 +180,11 @@ pub(crate) fn run(layers: &[Layer], x: Tensor<4>) -> Tensor<4> {
     layers.iter().fold(x, |x, layer| layer.forward(x))
 }
 
-/// Folds every BatchNorm that directly follows a convolution, and joins ReLUs to convolutions.
-pub(crate) fn fold_layers(layers: &mut Vec<Layer>) {
-    let mut folded: Vec<Layer> = Vec::with_capacity(layers.len());
-    for layer in layers.drain(..) {
-        match (folded.pop(), layer) {
-            (Some(Layer::Conv(mut conv)), Layer::Norm(norm)) => {
-                fold_conv(&mut conv, Some(norm));
-                folded.push(Layer::Conv(conv));
-            }
-            (Some(Layer::Conv(conv)), Layer::Relu(_)) => folded.push(Layer::ConvRelu(conv)),
-            (last, Layer::Conv(mut conv)) => {
-                fold_conv(&mut conv, None);
-                folded.extend(last);
-                folded.push(Layer::Conv(conv));
-            }
-            (last, other) => {
-                folded.extend(last);
-                folded.push(other);
-            }
-        }
-    }
-    *layers = folded;
-}
-
-/// Makes `conv` compute what it and the following `norm`, if there is one, compute together in inference,
-/// and freezes it.
-pub(crate) fn fold_conv(conv: &mut Conv, norm: Option<BatchNorm>) {
-    if let Some(norm) = norm {
-        let affine = Affine::of(&norm, conv.bias.as_ref());
-        let channels = affine.scale.dims()[0];
-        let scale = affine.scale.reshape([channels, 1, 1, 1]);
-        conv.weight = conv.weight.clone().map(|weight| weight * scale);
-        conv.bias = Some(Param::initialized(ParamId::new(), affine.shift));
-    }
-    conv.freeze();
-}
-
 /// `norm` applied to `x`, or `x` where it has been folded away.
 pub(crate) fn normalized<const D: usize>(x: Tensor<D>, norm: Option<&BatchNorm>) -> Tensor<D> {
     match norm {
         Some(norm) => norm.forward(x),
         None => x,
-    }
-}
-
-/// What BatchNorm does in inference: `scale * x + shift` per channel, a former bias included.
-struct Affine {
-    scale: Tensor<1>,
-    shift: Tensor<1>,
-}
-
-impl Affine {
-    /// Computed in f64: at a tiny variance the f32 rounding of `epsilon` would show.
-    fn of(norm: &BatchNorm, bias: Option<&Param<Tensor<1>>>) -> Self {
-        let device = norm.gamma.val().device().without_autodiff();
-        let host = |values: Tensor<1>| to_host(values).into_iter().map(f64::from);
-        let gamma = host(norm.gamma.val());
-        let scale: Vec<f64> = gamma
-            .zip(host(norm.running_var.value_sync()))
-            .map(|(gamma, variance)| gamma / (variance + norm.epsilon).sqrt())
-            .collect();
-        let bias: Vec<f64> = match bias {
-            Some(bias) => host(bias.val()).collect(),
-            None => vec![0.0; scale.len()],
-        };
-        let centred = host(norm.running_mean.value_sync()).zip(bias);
-        let shift: Vec<f32> = centred
-            .zip(host(norm.beta.val()))
-            .zip(&scale)
-            .map(|(((mean, bias), beta), scale)| (beta + (bias - mean) * scale) as f32)
-            .collect();
-        let scale: Vec<f32> = scale.into_iter().map(|value| value as f32).collect();
-        let tensor = |values: Vec<f32>| {
-            let count = values.len();
-            Tensor::from_data(TensorData::new(values, [count]), &device)
-        };
-        Self {
-            scale: tensor(scale),
-            shift: tensor(shift),
-        }
     }
 }
 

@@ -13,7 +13,7 @@ use burn::tensor::{Device, Tensor};
 use crate::registry::{Architecture, Classes, Family, InputSize, Taps, map};
 
 use super::conv::Conv;
-use super::layers::fold_conv;
+use super::fold::fold_conv;
 use super::{Net, Network};
 
 /// Channels of one attention head.
@@ -301,7 +301,7 @@ pub(crate) const ARCHITECTURES: &[Architecture] = &[
         title: "ViT-Tiny/16",
         summary: "12 encoder layers of 192 channels over patches of 16 pixels",
         family: &TINY,
-        parameters: 0,
+        parameters: 5_526_346,
         taps: &TINY_TAPS,
         golden: None,
         build: vit!(224, 16),
@@ -311,7 +311,7 @@ pub(crate) const ARCHITECTURES: &[Architecture] = &[
         title: "ViT-Tiny/4 (32 pixels)",
         summary: "12 encoder layers of 192 channels over patches of 4 pixels, for 32-pixel images",
         family: &TINY_32,
-        parameters: 0,
+        parameters: 5_362_762,
         taps: &TINY_32_TAPS,
         golden: None,
         build: vit!(32, 4),

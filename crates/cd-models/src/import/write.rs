@@ -1,0 +1,113 @@
+//! Weight files of our own.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use burn::store::burn_pack;
+use burn::tensor::{Bytes, DType};
+use safetensors::tensor::{Dtype, View};
+
+use super::read::transposed;
+use super::{About, METADATA_KEY, WeightsError, format_error, io_error};
+use crate::atomic;
+use crate::model::Model;
+use crate::state::StateDict;
+
+/// Writes `model` in the parameter names of its family's checkpoints, atomically: as a burnpack to a
+/// file that ends in `.bpk`, else as safetensors.
+///
+/// Architecture, class count and normalisation go into the metadata. PyTorch reads safetensors with
+/// `load_state_dict(safetensors.torch.load_file(path))`. The same model gives the same bytes.
+///
+/// # Errors
+///
+/// When the file cannot be written; a former file stays.
+pub fn save_weights(model: &Model, path: &Path) -> Result<(), WeightsError> {
+    let about = About {
+        architecture: model.config().name.clone(),
+        classes: model.classes(),
+        normalization: model.normalization(),
+    };
+    let about = serde_json::to_string(&about).expect("plain names and numbers");
+    let state = StateDict::of(model.net());
+    if path.extension().is_some_and(|end| end == "bpk") {
+        let bytes =
+            burnpack(&state, &about).map_err(|error| format_error(path, &error.to_string()))?;
+        return atomic::write(path, &bytes).map_err(|error| io_error(path, error));
+    }
+    let metadata = HashMap::from([(METADATA_KEY.to_owned(), about)]);
+    let bytes = safetensors::serialize(torch_tensors(&state), Some(metadata))
+        .map_err(|error| format_error(path, &error.to_string()))?;
+    atomic::write(path, &bytes).map_err(|error| io_error(path, error))
+}
+
+fn little_endian(values: &[f32]) -> Vec<u8> {
+    values
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect()
+}
+
+/// The tensors of a PyTorch state dict, with the batch counters that BatchNorm has there.
+fn torch_tensors(state: &StateDict) -> Vec<(String, Stored)> {
+    let mut tensors = Vec::new();
+    for (name, tensor) in state.iter() {
+        let stored = Stored {
+            dtype: Dtype::F32,
+            shape: tensor.shape.clone(),
+            bytes: little_endian(&tensor.values),
+        };
+        tensors.push((name.to_owned(), stored));
+        if let Some(norm) = name.strip_suffix(".running_var") {
+            let counter = Stored {
+                dtype: Dtype::I64,
+                shape: Vec::new(),
+                bytes: vec![0; 8],
+            };
+            tensors.push((format!("{norm}.num_batches_tracked"), counter));
+        }
+    }
+    tensors
+}
+
+/// Burn's format keeps matrices in Burn's layout.
+fn burnpack(state: &StateDict, about: &str) -> Result<Bytes, burn_pack::Error> {
+    let tensors = state.iter().map(|(name, tensor)| {
+        let (shape, bytes) = match tensor.shape[..] {
+            [rows, columns] => {
+                let turned = transposed(&tensor.values, rows, columns);
+                (turned.shape, little_endian(&turned.values))
+            }
+            _ => (tensor.shape.clone(), little_endian(&tensor.values)),
+        };
+        let bytes = Bytes::from_bytes_vec(bytes);
+        burn_pack::Tensor::new(name.to_owned(), DType::F32, shape, None, bytes)
+    });
+    burn_pack::Writer::new(tensors.collect())
+        .with_metadata(METADATA_KEY, about)
+        .into_bytes()
+}
+
+struct Stored {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+impl View for Stored {
+    fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> std::borrow::Cow<'_, [u8]> {
+        (&self.bytes).into()
+    }
+
+    fn data_len(&self) -> usize {
+        self.bytes.len()
+    }
+}
