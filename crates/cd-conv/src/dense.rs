@@ -272,7 +272,7 @@ impl Task<'_> {
             Activation::Relu => buffer.iter_mut().for_each(|value| *value = value.max(0.0)),
             Activation::Relu6 => buffer
                 .iter_mut()
-                .for_each(|value| *value = value.max(0.0).min(6.0)),
+                .for_each(|value| *value = value.clamp(0.0, 6.0)),
         }
         target.copy_from_slice(&buffer[..count]);
     }

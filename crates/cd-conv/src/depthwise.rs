@@ -127,9 +127,15 @@ impl WithSimd for Task<'_> {
                 }
                 match self.activation {
                     Activation::None => {}
-                    Activation::Relu => sums.iter_mut().for_each(|sum| *sum = sum.max(0.0)),
+                    Activation::Relu => {
+                        for sum in sums {
+                            *sum = sum.max(0.0);
+                        }
+                    }
                     Activation::Relu6 => {
-                        sums.iter_mut().for_each(|sum| *sum = sum.max(0.0).min(6.0));
+                        for sum in sums {
+                            *sum = sum.clamp(0.0, 6.0);
+                        }
                     }
                 }
             }

@@ -29,6 +29,15 @@
 //! assert_eq!(sum.apply(&[1.0, 2.0, 3.0, 4.0], map, output, &epilogue), [3.5, 7.5]);
 //! ```
 
+#![expect(
+    clippy::inline_always,
+    reason = "vector code must be inlined into the function that enables the vector instructions"
+)]
+#![expect(
+    clippy::needless_range_loop,
+    reason = "short counted loops over arrays are what the compiler unrolls into registers"
+)]
+
 mod dense;
 mod depthwise;
 mod elementwise;
