@@ -8,7 +8,8 @@
 //! * [`Dense`] and [`Depthwise`] hold weights prepared for one direction: from input to output, or
 //!   from the gradient of the output to the gradient of the input. Both directions are the same
 //!   gathering loop over another plan.
-//! * [`weight_gradient`] and [`depthwise_weight_gradient`] serve training.
+//! * [`weight_gradient`] and [`depthwise_weight_gradient`] serve training, and so do [`Moments`],
+//!   [`normalize`] and [`normalize_backward`], which are batch normalisation.
 //!
 //! Every output value is one chain of fused multiply-adds in an order that depends on its own position
 //! and the shapes alone, so results do not depend on the batch, the number of threads or the place of
@@ -43,6 +44,7 @@ mod depthwise;
 mod elementwise;
 mod geometry;
 mod gradient;
+mod norm;
 mod plan;
 
 #[cfg(test)]
@@ -53,6 +55,7 @@ pub use depthwise::{Depthwise, depthwise_weight_gradient};
 pub use elementwise::masked;
 pub use geometry::{Geometry, Map};
 pub use gradient::weight_gradient;
+pub use norm::{Moments, NormGradient, normalize, normalize_backward};
 
 /// What happens to a sum before it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -7,11 +7,14 @@ use crate::classifier::{Tap, TapError};
 
 pub(crate) mod attributes;
 pub(crate) mod conv;
+#[cfg(feature = "flex")]
+mod cpu;
 pub(crate) mod efficientnet;
 mod fold;
 pub(crate) mod googlenet;
 mod layers;
 pub(crate) mod mobilenet_v2;
+pub(crate) mod norm;
 pub(crate) mod preact_resnet;
 pub(crate) mod resnet;
 pub(crate) mod toy;

@@ -4,11 +4,11 @@ use burn::module::Module;
 use burn::nn::conv::Conv2dConfig;
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d, Relu};
-use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
 use super::conv::Conv;
 use super::fold::{fold_conv, fold_linear};
+use super::norm::{normalize, normalize_add_relu, normalize_relu};
 
 /// `channels` scaled from a network of `published` width to one of `width`, at least 1.
 pub(crate) fn scaled(channels: usize, width: usize, published: usize) -> usize {
@@ -75,7 +75,11 @@ impl ConvNorm {
     /// - `x`: `[B, I, H, W]`
     /// - output: `[B, O, h, w]`
     pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        normalized(self.conv.forward(x), self.norm.as_ref())
+        let x = self.conv.forward(x);
+        match &self.norm {
+            None => x,
+            Some(norm) => normalize(norm, x),
+        }
     }
 
     /// Convolution, BatchNorm, ReLU.
@@ -86,7 +90,7 @@ impl ConvNorm {
     pub(crate) fn forward_relu(&self, x: Tensor<4>) -> Tensor<4> {
         match &self.norm {
             None => self.conv.forward_relu(x),
-            Some(norm) => relu(norm.forward(self.conv.forward(x))),
+            Some(norm) => normalize_relu(norm, self.conv.forward(x)),
         }
     }
 
@@ -99,7 +103,7 @@ impl ConvNorm {
     pub(crate) fn forward_add_relu(&self, x: Tensor<4>, skip: Tensor<4>) -> Tensor<4> {
         match &self.norm {
             None => self.conv.forward_add_relu(x, skip),
-            Some(norm) => relu(norm.forward(self.conv.forward(x)) + skip),
+            Some(norm) => normalize_add_relu(norm, self.conv.forward(x), skip),
         }
     }
 
@@ -130,7 +134,11 @@ impl LinearNorm {
     /// - `x`: `[B, I]`
     /// - output: `[B, O]`
     pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        normalized(self.fc.forward(x), self.bn.as_ref())
+        let x = self.fc.forward(x);
+        match &self.bn {
+            None => x,
+            Some(norm) => norm.forward(x),
+        }
     }
 
     pub(crate) fn fold(&mut self) {
@@ -160,7 +168,7 @@ impl Layer {
         match self {
             Self::Conv(conv) => conv.forward(x),
             Self::ConvRelu(conv) => conv.forward_relu(x),
-            Self::Norm(norm) => norm.forward(x),
+            Self::Norm(norm) => normalize(norm, x),
             Self::Relu(relu) => relu.forward(x),
             Self::MaxPool(pool) => pool.forward(x),
         }
@@ -178,14 +186,6 @@ pub(crate) fn conv_norm_layers(config: Conv2dConfig, relu: bool, device: &Device
 /// Applies `layers` in order; nothing for none.
 pub(crate) fn run(layers: &[Layer], x: Tensor<4>) -> Tensor<4> {
     layers.iter().fold(x, |x, layer| layer.forward(x))
-}
-
-/// `norm` applied to `x`, or `x` where it has been folded away.
-pub(crate) fn normalized<const D: usize>(x: Tensor<D>, norm: Option<&BatchNorm>) -> Tensor<D> {
-    match norm {
-        Some(norm) => norm.forward(x),
-        None => x,
-    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@
 
 use burn::module::Module;
 use burn::nn::{BatchNorm, Linear, LinearConfig};
-use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
 use crate::registry::{Architecture, Classes, Family, Taps, any_size, golden, map};
@@ -14,6 +13,7 @@ use crate::registry::{Architecture, Classes, Family, Taps, any_size, golden, map
 use super::conv::Conv;
 use super::fold::{fold_conv, fold_layers};
 use super::layers::{Layer, conv, norm, pool, run};
+use super::norm::normalize_relu;
 use super::{Net, Network};
 
 /// Shape of a pre-activation ResNet.
@@ -147,7 +147,7 @@ impl Block {
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let entry = relu(self.bn1.forward(x.clone()));
+        let entry = normalize_relu(&self.bn1, x.clone());
         // A shortcut convolution sees the activated input, the identity the raw one.
         let skip = match self.shortcut.as_slice() {
             [] => x,
@@ -176,7 +176,7 @@ impl Block {
 fn conv_norm_relu(conv: &Conv, norm: Option<&BatchNorm>, x: Tensor<4>) -> Tensor<4> {
     match norm {
         None => conv.forward_relu(x),
-        Some(norm) => relu(norm.forward(conv.forward(x))),
+        Some(norm) => normalize_relu(norm, conv.forward(x)),
     }
 }
 

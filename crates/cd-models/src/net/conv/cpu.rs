@@ -1,7 +1,4 @@
 //! Our convolution kernels as operations of Burn's CPU backend.
-//!
-//! The kernels keep channels last. Their results are tensors `[B, C, H, W]` like all others, with
-//! strides that say so; the next convolution finds its source in order without a copy.
 
 use std::sync::Arc;
 
@@ -12,11 +9,12 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
 use burn::tensor::{Device, Tensor, TensorData};
-use cd_conv::{Activation, Dense, Depthwise, Epilogue, Geometry, Map, masked};
+use cd_conv::{Activation, Dense, Depthwise, Epilogue, Geometry, Map};
 use cd_conv::{depthwise_weight_gradient, weight_gradient};
 
 use super::Conv;
 use crate::batch::to_host;
+use crate::net::cpu::{before, channels_first, channels_last, map_of, values};
 
 /// Size of a convolution that the kernels know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -207,55 +205,6 @@ impl FrozenConv {
             Kernel::Depthwise(kernel) => kernel.backward(values(&gradient), input, output),
         };
         channels_first(dx, batch, input)
-    }
-}
-
-/// The same tensor as `[B, H, W, C]`, in order in memory.
-fn channels_last(tensor: &FloatTensor<Flex>) -> FloatTensor<Flex> {
-    tensor.permute(&[0, 2, 3, 1]).to_contiguous()
-}
-
-fn values(tensor: &FloatTensor<Flex>) -> &[f32] {
-    tensor
-        .as_slice()
-        .expect("a contiguous tensor of f32, the one float type of this backend's networks")
-}
-
-/// Values `[B, H, W, C]` as a tensor `[B, C, H, W]`.
-fn channels_first(values: Vec<f32>, batch: usize, map: Map) -> FloatTensor<Flex> {
-    let shape = [batch, map.height, map.width, map.channels];
-    FloatTensor::<Flex>::from_data(TensorData::new(values, shape)).permute(&[0, 3, 1, 2])
-}
-
-/// Gradient before the activation, channels first.
-fn before(
-    gradient: FloatTensor<Flex>,
-    output: &FloatTensor<Flex>,
-    activation: Activation,
-) -> FloatTensor<Flex> {
-    if activation == Activation::None {
-        return gradient;
-    }
-    let dims = gradient.shape().to_vec();
-    let map = Map {
-        height: dims[2],
-        width: dims[3],
-        channels: dims[1],
-    };
-    let (gradient, output) = (channels_last(&gradient), channels_last(output));
-    channels_first(
-        masked(values(&gradient), values(&output), activation),
-        dims[0],
-        map,
-    )
-}
-
-fn map_of(tensor: &FloatTensor<Flex>) -> Map {
-    let shape = tensor.shape();
-    Map {
-        height: shape[2],
-        width: shape[3],
-        channels: shape[1],
     }
 }
 

@@ -1,0 +1,337 @@
+//! Batch normalisation as training needs it: statistics of the batch, and the gradient through them.
+
+use pulp::Arch;
+use rayon::prelude::*;
+
+use crate::{Activation, Epilogue};
+
+/// A batch is summed in so many parts, on any number of threads, so that the order is always the same.
+const PARTS: usize = 16;
+
+/// Values that one elementwise task handles, about.
+const TASK: usize = 1 << 15;
+
+/// Mean and variance of every channel over a batch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Moments {
+    /// Mean per channel.
+    pub mean: Vec<f32>,
+    /// Mean squared distance from the mean per channel (divided by the number of values).
+    pub variance: Vec<f32>,
+}
+
+impl Moments {
+    /// Moments of `x`: pixels of `channels` values each.
+    ///
+    /// # Panics
+    ///
+    /// When `x` is empty or holds no whole number of pixels.
+    pub fn of(x: &[f32], channels: usize) -> Self {
+        assert!(
+            !x.is_empty() && x.len().is_multiple_of(channels),
+            "whole pixels"
+        );
+        let count = (x.len() / channels) as f64;
+        let sums = sum_pixels([x], channels, |sum, [x]| *sum += f64::from(x));
+        let mean: Vec<f64> = sums.iter().map(|sum| sum / count).collect();
+        let squares = sum_pixels_about([x], &mean, |sum, [x], mean| {
+            let distance = f64::from(x) - mean;
+            *sum += distance * distance;
+        });
+        Self {
+            mean: mean.iter().map(|&mean| mean as f32).collect(),
+            variance: squares.iter().map(|sum| (sum / count) as f32).collect(),
+        }
+    }
+
+    fn inverse_deviation(&self, epsilon: f64) -> Vec<f32> {
+        let inverse = |&variance: &f32| 1.0 / (f64::from(variance) + epsilon).sqrt();
+        self.variance
+            .iter()
+            .map(|variance| inverse(variance) as f32)
+            .collect()
+    }
+}
+
+/// `activation(gamma * (x - mean) / sqrt(variance + epsilon) + beta + residual)`; `beta` is the
+/// epilogue's bias.
+///
+/// # Panics
+///
+/// When lengths contradict each other.
+pub fn normalize(
+    x: &[f32],
+    moments: &Moments,
+    gamma: &[f32],
+    epsilon: f64,
+    epilogue: &Epilogue<'_>,
+) -> Vec<f32> {
+    let channels = gamma.len();
+    let scale: Vec<f32> = moments
+        .inverse_deviation(epsilon)
+        .iter()
+        .zip(gamma)
+        .map(|(inverse, gamma)| inverse * gamma)
+        .collect();
+    let beta = epilogue.bias.unwrap_or_default();
+    let shift: Vec<f32> = (0..channels)
+        .map(|c| beta.get(c).copied().unwrap_or_default() - moments.mean[c] * scale[c])
+        .collect();
+    let rows = rows(channels);
+    let mut y = vec![0.0; x.len()];
+    y.par_chunks_mut(rows).enumerate().for_each(|(task, y)| {
+        let place = task * rows..task * rows + y.len();
+        let x = &x[place.clone()];
+        let residual = epilogue.residual.map(|residual| &residual[place]);
+        Arch::new().dispatch(|| {
+            for (y, x) in y.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
+                for c in 0..channels {
+                    y[c] = x[c] * scale[c] + shift[c];
+                }
+            }
+            if let Some(residual) = residual {
+                for (y, residual) in y.iter_mut().zip(residual) {
+                    *y += residual;
+                }
+            }
+            activate(y, epilogue.activation);
+        });
+    });
+    y
+}
+
+fn activate(values: &mut [f32], activation: Activation) {
+    match activation {
+        Activation::None => {}
+        Activation::Relu => {
+            for value in values {
+                *value = value.max(0.0);
+            }
+        }
+        Activation::Relu6 => {
+            for value in values {
+                *value = value.clamp(0.0, 6.0);
+            }
+        }
+    }
+}
+
+/// Gradients of [`normalize`] before its activation, through the statistics.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NormGradient {
+    /// With respect to `x`.
+    pub x: Vec<f32>,
+    /// With respect to `gamma`.
+    pub gamma: Vec<f32>,
+    /// With respect to `beta`.
+    pub beta: Vec<f32>,
+}
+
+/// Gradients from the gradient before the activation; `x`, `moments`, `gamma` and `epsilon` as they went
+/// into [`normalize`].
+///
+/// # Panics
+///
+/// When lengths contradict each other.
+pub fn normalize_backward(
+    gradient: &[f32],
+    x: &[f32],
+    moments: &Moments,
+    gamma: &[f32],
+    epsilon: f64,
+) -> NormGradient {
+    let channels = gamma.len();
+    let count = (x.len() / channels) as f64;
+    let inverse = moments.inverse_deviation(epsilon);
+    let mean: Vec<f64> = moments.mean.iter().map(|&mean| f64::from(mean)).collect();
+    let beta = sum_pixels([gradient], channels, |sum, [g]| *sum += f64::from(g));
+    let projected = sum_pixels_about([gradient, x], &mean, |sum, [g, x], mean| {
+        *sum += f64::from(g) * (f64::from(x) - mean);
+    });
+    // dx = gamma * inverse * (g - mean(g) - xhat * mean(g * xhat)), xhat = (x - mean) * inverse.
+    let mut on_gradient = vec![0.0_f32; channels];
+    let mut on_x = vec![0.0_f32; channels];
+    let mut constant = vec![0.0_f32; channels];
+    let mut gamma_gradient = vec![0.0_f32; channels];
+    for c in 0..channels {
+        let inverse = f64::from(inverse[c]);
+        let scale = f64::from(gamma[c]) * inverse;
+        let slope = scale * projected[c] * inverse * inverse / count;
+        gamma_gradient[c] = (projected[c] * inverse) as f32;
+        on_gradient[c] = scale as f32;
+        on_x[c] = -slope as f32;
+        constant[c] = (slope * mean[c] - scale * beta[c] / count) as f32;
+    }
+    let rows = rows(channels);
+    let mut dx = vec![0.0; x.len()];
+    dx.par_chunks_mut(rows)
+        .zip(gradient.par_chunks(rows).zip(x.par_chunks(rows)))
+        .for_each(|(dx, (gradient, x))| {
+            Arch::new().dispatch(|| {
+                let pixels = gradient
+                    .chunks_exact(channels)
+                    .zip(x.chunks_exact(channels));
+                for (dx, (g, x)) in dx.chunks_exact_mut(channels).zip(pixels) {
+                    for c in 0..channels {
+                        dx[c] = g[c] * on_gradient[c] + (x[c] * on_x[c] + constant[c]);
+                    }
+                }
+            });
+        });
+    NormGradient {
+        x: dx,
+        gamma: gamma_gradient,
+        beta: beta.iter().map(|&sum| sum as f32).collect(),
+    }
+}
+
+/// Values of whole pixels in one task.
+fn rows(channels: usize) -> usize {
+    (TASK / channels).max(1) * channels
+}
+
+fn sum_pixels<const N: usize>(
+    inputs: [&[f32]; N],
+    channels: usize,
+    add: impl Fn(&mut f64, [f32; N]) + Sync,
+) -> Vec<f64> {
+    sum_pixels_about(inputs, &vec![0.0; channels], |sum, values, _| {
+        add(sum, values)
+    })
+}
+
+/// For every channel the sum of `add` over all pixels, in fixed parts.
+fn sum_pixels_about<const N: usize>(
+    inputs: [&[f32]; N],
+    centres: &[f64],
+    add: impl Fn(&mut f64, [f32; N], f64) + Sync,
+) -> Vec<f64> {
+    let channels = centres.len();
+    let pixels = inputs[0].len() / channels;
+    let part = pixels.div_ceil(PARTS).max(1) * channels;
+    let parts: Vec<Vec<f64>> = (0..PARTS)
+        .into_par_iter()
+        .map(|number| {
+            let end = inputs[0].len();
+            let place = (number * part).min(end)..((number + 1) * part).min(end);
+            let inputs = inputs.map(|input| &input[place.clone()]);
+            let mut sums = vec![0.0; channels];
+            Arch::new().dispatch(|| {
+                for pixel in (0..inputs[0].len()).step_by(channels) {
+                    let pixels = inputs.map(|input| &input[pixel..][..channels]);
+                    let centres = &centres[..channels];
+                    for (c, sum) in sums.iter_mut().enumerate() {
+                        add(sum, pixels.map(|pixel| pixel[c]), centres[c]);
+                    }
+                }
+            });
+            sums
+        })
+        .collect();
+    let mut whole = vec![0.0; channels];
+    for part in parts {
+        for (sum, value) in whole.iter_mut().zip(part) {
+            *sum += value;
+        }
+    }
+    whole
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wave(count: usize, step: f64) -> Vec<f32> {
+        (0..count).map(|k| (k as f64 * step).sin() as f32).collect()
+    }
+
+    /// The objective whose gradient the tests check: a fixed weighting of the output.
+    fn objective(x: &[f32], gamma: &[f32], beta: &[f32], weights: &[f32]) -> f64 {
+        let epilogue = Epilogue {
+            bias: Some(beta),
+            ..Epilogue::default()
+        };
+        let y = normalize(x, &Moments::of(x, gamma.len()), gamma, 1e-5, &epilogue);
+        y.iter()
+            .zip(weights)
+            .map(|(y, weight)| f64::from(*y) * f64::from(*weight))
+            .sum()
+    }
+
+    #[test]
+    fn moments_are_those_of_each_channel() {
+        let moments = Moments::of(&[1.0, 10.0, 3.0, 10.0], 2);
+        assert_eq!(moments.mean, [2.0, 10.0]);
+        assert_eq!(moments.variance, [1.0, 0.0]);
+    }
+
+    #[test]
+    fn normalized_values_have_the_asked_moments() {
+        let x = wave(300 * 3, 0.37);
+        let (gamma, beta) = ([2.0, 0.5, 1.0], [1.0, -1.0, 0.0]);
+        let epilogue = Epilogue {
+            bias: Some(&beta),
+            ..Epilogue::default()
+        };
+        let y = normalize(&x, &Moments::of(&x, 3), &gamma, 1e-12, &epilogue);
+        let moments = Moments::of(&y, 3);
+        for c in 0..3 {
+            assert!((moments.mean[c] - beta[c]).abs() < 1e-5);
+            assert!((moments.variance[c] - gamma[c] * gamma[c]).abs() < 1e-4);
+        }
+    }
+
+    #[test]
+    fn residual_and_activation_come_last() {
+        let x = [1.0, 3.0];
+        let epilogue = Epilogue {
+            bias: None,
+            residual: Some(&[0.0, 10.0]),
+            activation: Activation::Relu6,
+        };
+        let y = normalize(&x, &Moments::of(&x, 1), &[1.0], 0.0, &epilogue);
+        assert_eq!(y, [0.0, 6.0]);
+    }
+
+    #[test]
+    fn the_gradient_agrees_with_differences() {
+        let (x, weights) = (wave(40 * 3, 0.7), wave(40 * 3, 1.3));
+        let (gamma, beta) = (vec![1.5, 0.7, -0.4], vec![0.1, 0.2, 0.3]);
+        let moments = Moments::of(&x, 3);
+        let ours = normalize_backward(&weights, &x, &moments, &gamma, 1e-5);
+        let step = 1e-2;
+        let difference =
+            |moved: &dyn Fn(f32) -> f64| (moved(step) - moved(-step)) / f64::from(2.0 * step);
+        for place in [0, 17, 64, 119] {
+            let expected = difference(&|by| {
+                let mut x = x.clone();
+                x[place] += by;
+                objective(&x, &gamma, &beta, &weights)
+            });
+            assert!(
+                (expected - f64::from(ours.x[place])).abs() < 2e-3,
+                "{place}"
+            );
+        }
+        for c in 0..3 {
+            let expected = difference(&|by| {
+                let mut gamma = gamma.clone();
+                gamma[c] += by;
+                objective(&x, &gamma, &beta, &weights)
+            });
+            assert!(
+                (expected - f64::from(ours.gamma[c])).abs() < 2e-3,
+                "gamma {c}"
+            );
+            let expected = difference(&|by| {
+                let mut beta = beta.clone();
+                beta[c] += by;
+                objective(&x, &gamma, &beta, &weights)
+            });
+            assert!(
+                (expected - f64::from(ours.beta[c])).abs() < 2e-3,
+                "beta {c}"
+            );
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Tensors of Burn's CPU backend as the slices that our kernels work on.
+//!
+//! The kernels keep channels last. Their results are tensors `[B, C, H, W]` like all others, with
+//! strides that say so; the next kernel finds its source in order without a copy.
+
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Flex, TensorMetadata};
+use burn::tensor::TensorData;
+use cd_conv::{Activation, Map, masked};
+
+/// The same tensor as `[B, H, W, C]`, in order in memory.
+pub(super) fn channels_last(tensor: &FloatTensor<Flex>) -> FloatTensor<Flex> {
+    tensor.permute(&[0, 2, 3, 1]).to_contiguous()
+}
+
+pub(super) fn values(tensor: &FloatTensor<Flex>) -> &[f32] {
+    tensor
+        .as_slice()
+        .expect("a contiguous tensor of f32, the one float type of this backend's networks")
+}
+
+/// Values `[B, H, W, C]` as a tensor `[B, C, H, W]`.
+pub(super) fn channels_first(values: Vec<f32>, batch: usize, map: Map) -> FloatTensor<Flex> {
+    let shape = [batch, map.height, map.width, map.channels];
+    FloatTensor::<Flex>::from_data(TensorData::new(values, shape)).permute(&[0, 3, 1, 2])
+}
+
+/// Gradient before the activation, channels first.
+pub(super) fn before(
+    gradient: FloatTensor<Flex>,
+    output: &FloatTensor<Flex>,
+    activation: Activation,
+) -> FloatTensor<Flex> {
+    if activation == Activation::None {
+        return gradient;
+    }
+    let dims = gradient.shape().to_vec();
+    let map = Map {
+        height: dims[2],
+        width: dims[3],
+        channels: dims[1],
+    };
+    let (gradient, output) = (channels_last(&gradient), channels_last(output));
+    channels_first(
+        masked(values(&gradient), values(&output), activation),
+        dims[0],
+        map,
+    )
+}
+
+pub(super) fn map_of(tensor: &FloatTensor<Flex>) -> Map {
+    let shape = tensor.shape();
+    Map {
+        height: shape[2],
+        width: shape[3],
+        channels: shape[1],
+    }
+}

@@ -1,0 +1,386 @@
+//! Batch normalisation in training as an operation of Burn's CPU backend.
+
+use std::sync::Arc;
+
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{
+    Autodiff, AutodiffBackend, Backend, Dispatch, Flex, TensorMetadata, backend_extension,
+};
+use burn::module::RunningState;
+use burn::nn::BatchNorm;
+use burn::tensor::{Device, Tensor, TensorData};
+use cd_conv::{Activation, Epilogue, Moments, normalize, normalize_backward};
+
+use crate::batch::to_host;
+use crate::net::cpu::{before, channels_first, channels_last, map_of, values};
+
+/// Whether `norm` would use the statistics of this batch, and the batch lies on the CPU.
+pub(super) fn applies(norm: &BatchNorm, x: &Tensor<4>) -> bool {
+    let device = x.device();
+    let trains = device.is_autodiff() && norm.training.is_enabled();
+    trains && device.without_autodiff() == Device::flex()
+}
+
+/// `activation(norm(x) + skip)` by the statistics of the batch, which also move the running ones.
+///
+/// # Shapes
+///
+/// - `x`, `skip`, output: `[B, C, H, W]`
+pub(super) fn train(
+    norm: &BatchNorm,
+    x: Tensor<4>,
+    skip: Option<Tensor<4>>,
+    activation: Activation,
+) -> Tensor<4> {
+    let moments = Tensor::<2>::from_dispatch(Dispatch::cpu_moments(x.clone().into_dispatch()));
+    let mut mean = to_host(moments);
+    let variance = mean.split_off(mean.len() / 2);
+    let moments = Arc::new(Moments { mean, variance });
+    follow(&norm.running_mean, &moments.mean, norm.momentum);
+    follow(&norm.running_var, &moments.variance, norm.momentum);
+    let settings = Settings {
+        moments,
+        epsilon: norm.epsilon,
+        activation,
+    };
+    let x = x.into_dispatch();
+    let gamma = norm.gamma.val().into_dispatch();
+    let beta = norm.beta.val().into_dispatch();
+    Tensor::from_dispatch(match skip {
+        Some(skip) => Dispatch::cpu_norm_add(x, skip.into_dispatch(), gamma, beta, settings),
+        None => Dispatch::cpu_norm(x, gamma, beta, settings),
+    })
+}
+
+/// Moves a running statistic towards that of the batch.
+fn follow(running: &RunningState<Tensor<1>>, batch: &[f32], momentum: f64) {
+    let old = running.value_sync();
+    let device = old.device();
+    let moved: Vec<f32> = to_host(old)
+        .into_iter()
+        .zip(batch)
+        .map(|(old, batch)| {
+            (f64::from(old) * (1.0 - momentum) + f64::from(*batch) * momentum) as f32
+        })
+        .collect();
+    let count = moved.len();
+    running.update(Tensor::from_data(TensorData::new(moved, [count]), &device));
+}
+
+/// What does not have gradients.
+#[derive(Debug, Clone)]
+pub(super) struct Settings {
+    moments: Arc<Moments>,
+    epsilon: f64,
+    activation: Activation,
+}
+
+/// What the CPU backend learns.
+#[backend_extension(Autodiff, Flex)]
+pub(super) trait CpuNorm: Backend {
+    /// Mean and variance of every channel, `[2, C]`; without gradients.
+    fn cpu_moments(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// `activation(gamma * (x - mean) / deviation + beta)`.
+    fn cpu_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        settings: Settings,
+    ) -> FloatTensor<Self>;
+
+    /// `activation(gamma * (x - mean) / deviation + beta + skip)`.
+    fn cpu_norm_add(
+        x: FloatTensor<Self>,
+        skip: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        settings: Settings,
+    ) -> FloatTensor<Self>;
+}
+
+fn forward(
+    x: &FloatTensor<Flex>,
+    skip: Option<&FloatTensor<Flex>>,
+    gamma: &FloatTensor<Flex>,
+    beta: &FloatTensor<Flex>,
+    settings: &Settings,
+) -> FloatTensor<Flex> {
+    let map = map_of(x);
+    let batch = x.shape()[0];
+    let (x, gamma, beta) = (
+        channels_last(x),
+        gamma.to_contiguous(),
+        beta.to_contiguous(),
+    );
+    let skip = skip.map(channels_last);
+    let epilogue = Epilogue {
+        bias: Some(values(&beta)),
+        residual: skip.as_ref().map(values),
+        activation: settings.activation,
+    };
+    let moments = &settings.moments;
+    let y = normalize(
+        values(&x),
+        moments,
+        values(&gamma),
+        settings.epsilon,
+        &epilogue,
+    );
+    channels_first(y, batch, map)
+}
+
+impl CpuNorm for Flex {
+    fn cpu_moments(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        let channels = map_of(&x).channels;
+        let x = channels_last(&x);
+        let Moments { mut mean, variance } = Moments::of(values(&x), channels);
+        mean.extend(variance);
+        FloatTensor::<Self>::from_data(TensorData::new(mean, [2, channels]))
+    }
+
+    fn cpu_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        settings: Settings,
+    ) -> FloatTensor<Self> {
+        forward(&x, None, &gamma, &beta, &settings)
+    }
+
+    fn cpu_norm_add(
+        x: FloatTensor<Self>,
+        skip: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        settings: Settings,
+    ) -> FloatTensor<Self> {
+        forward(&x, Some(&skip), &gamma, &beta, &settings)
+    }
+}
+
+#[derive(Debug, Clone)]
+struct State {
+    x: FloatTensor<Flex>,
+    gamma: FloatTensor<Flex>,
+    output: FloatTensor<Flex>,
+    settings: Settings,
+}
+
+impl State {
+    /// Gradients of x, gamma and beta from that before the activation.
+    fn backward(&self, gradient: &FloatTensor<Flex>) -> [FloatTensor<Flex>; 3] {
+        let map = map_of(&self.x);
+        let batch = self.x.shape()[0];
+        let (x, gradient) = (channels_last(&self.x), channels_last(gradient));
+        let gamma = self.gamma.to_contiguous();
+        let Settings {
+            moments, epsilon, ..
+        } = &self.settings;
+        let found = normalize_backward(
+            values(&gradient),
+            values(&x),
+            moments,
+            values(&gamma),
+            *epsilon,
+        );
+        let row = |values: Vec<f32>| {
+            FloatTensor::<Flex>::from_data(TensorData::new(values, [map.channels]))
+        };
+        [
+            channels_first(found.x, batch, map),
+            row(found.gamma),
+            row(found.beta),
+        ]
+    }
+}
+
+#[derive(Debug)]
+struct NormBackward;
+
+impl Backward<Flex, 3> for NormBackward {
+    type State = State;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 3>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let state = ops.state;
+        let gradient = grads.consume::<Flex>(&ops.node);
+        let gradient = before(gradient, &state.output, state.settings.activation);
+        for (node, gradient) in ops.parents.into_iter().zip(state.backward(&gradient)) {
+            if let Some(node) = node {
+                grads.register::<Flex>(node.id, gradient);
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct NormAddBackward;
+
+impl Backward<Flex, 4> for NormAddBackward {
+    type State = State;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 4>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let state = ops.state;
+        let [x, gamma, beta, skip] = ops.parents;
+        let gradient = grads.consume::<Flex>(&ops.node);
+        let gradient = before(gradient, &state.output, state.settings.activation);
+        let found = state.backward(&gradient);
+        for (node, gradient) in [x, gamma, beta].into_iter().zip(found) {
+            if let Some(node) = node {
+                grads.register::<Flex>(node.id, gradient);
+            }
+        }
+        if let Some(skip) = skip {
+            grads.register::<Flex>(skip.id, gradient);
+        }
+    }
+}
+
+impl<C: CheckpointStrategy> CpuNorm for Autodiff<Flex, C> {
+    fn cpu_moments(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::from_inner(Flex::cpu_moments(x.into_primitive()))
+    }
+
+    fn cpu_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        settings: Settings,
+    ) -> FloatTensor<Self> {
+        let output = forward(
+            x.primitive(),
+            None,
+            gamma.primitive(),
+            beta.primitive(),
+            &settings,
+        );
+        let nodes = [x.node(), gamma.node(), beta.node()];
+        match NormBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                let state = State {
+                    x: x.into_primitive(),
+                    gamma: gamma.into_primitive(),
+                    output: output.clone(),
+                    settings,
+                };
+                prep.finish(state, output)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(output),
+        }
+    }
+
+    fn cpu_norm_add(
+        x: FloatTensor<Self>,
+        skip: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        settings: Settings,
+    ) -> FloatTensor<Self> {
+        let output = forward(
+            x.primitive(),
+            Some(skip.primitive()),
+            gamma.primitive(),
+            beta.primitive(),
+            &settings,
+        );
+        let nodes = [x.node(), gamma.node(), beta.node(), skip.node()];
+        match NormAddBackward
+            .prepare::<C>(nodes)
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(prep) => {
+                let state = State {
+                    x: x.into_primitive(),
+                    gamma: gamma.into_primitive(),
+                    output: output.clone(),
+                    settings,
+                };
+                prep.finish(state, output)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(output),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::layers;
+
+    fn wave(shape: [usize; 4], step: f32, device: &Device) -> Tensor<4> {
+        let values: Vec<f32> = (0..shape.iter().product())
+            .map(|k| (k as f32 * step).sin())
+            .collect();
+        Tensor::from_data(TensorData::new(values, shape), device)
+    }
+
+    fn close(ours: Vec<f32>, theirs: Vec<f32>, what: &str) {
+        assert_eq!(ours.len(), theirs.len(), "{what}");
+        for (a, b) in ours.into_iter().zip(theirs) {
+            assert!((a - b).abs() < 2e-5, "{what}: {a} is not {b}");
+        }
+    }
+
+    #[test]
+    fn it_agrees_with_burns_own_in_values_gradients_and_statistics() {
+        let device = Device::flex().autodiff();
+        let (ours, theirs) = (layers::norm(5, &device), layers::norm(5, &device));
+        let shape = [3, 5, 4, 6];
+        let inputs = || {
+            (
+                wave(shape, 0.7, &device).require_grad(),
+                wave(shape, 0.3, &device).require_grad(),
+            )
+        };
+        let weights = wave(shape, 1.1, &device);
+        let ((x, skip), (x2, skip2)) = (inputs(), inputs());
+        let y = train(&ours, x.clone(), Some(skip.clone()), Activation::Relu);
+        let z = burn::tensor::activation::relu(theirs.forward(x2.clone()) + skip2.clone());
+        close(to_host(y.clone()), to_host(z.clone()), "values");
+        let (g, h) = (
+            (y * weights.clone()).sum().backward(),
+            (z * weights).sum().backward(),
+        );
+        let pair = |a: Option<Tensor<4>>, b: Option<Tensor<4>>, what| {
+            close(
+                to_host(a.expect("tracked")),
+                to_host(b.expect("tracked")),
+                what,
+            );
+        };
+        pair(x.grad(&g), x2.grad(&h), "x");
+        pair(skip.grad(&g), skip2.grad(&h), "skip");
+        for (a, b, what) in [
+            (&ours.gamma, &theirs.gamma, "gamma"),
+            (&ours.beta, &theirs.beta, "beta"),
+        ] {
+            let (a, b) = (a.val().grad(&g), b.val().grad(&h));
+            close(
+                to_host(a.expect("tracked")),
+                to_host(b.expect("tracked")),
+                what,
+            );
+        }
+        for (a, b, what) in [
+            (&ours.running_mean, &theirs.running_mean, "running mean"),
+            (&ours.running_var, &theirs.running_var, "running variance"),
+        ] {
+            close(to_host(a.value_sync()), to_host(b.value_sync()), what);
+        }
+    }
+}
