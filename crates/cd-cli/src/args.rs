@@ -367,7 +367,7 @@ pub(crate) struct ConvertArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
-    /// Print an experiment file, by default with every default written out
+    /// Print an experiment file with its defaults written out
     Show {
         /// Experiment file; the built-in demo when absent
         file: Option<PathBuf>,

@@ -195,7 +195,7 @@ pub fn train(
             set,
             split: &split,
             config,
-            epoch,
+            number: epoch,
             device: &plain,
         };
         state = run.run(state, progress)?;
@@ -242,14 +242,18 @@ struct Epoch<'a> {
     split: &'a Split,
     config: &'a TrainConfig,
     /// Counted from 0.
-    epoch: usize,
+    number: usize,
     /// Without autodiff.
     device: &'a Device,
 }
 
 impl Epoch<'_> {
     fn run(&self, mut state: State, progress: &dyn Progress) -> Result<State, TrainError> {
-        let Self { config, epoch, .. } = *self;
+        let Self {
+            config,
+            number: epoch,
+            ..
+        } = *self;
         let started = Instant::now();
         let order = shuffled(&self.split.training, config.seed, epoch);
         let steps = order.len().div_ceil(config.batch_size);
@@ -320,7 +324,7 @@ impl Epoch<'_> {
             indices,
             &config.augmentation,
             config.seed,
-            self.epoch,
+            self.number,
             device,
         );
         let logits = net.forward(images.autodiff());

@@ -23,7 +23,7 @@ pub enum Step {
     },
     /// Mirrored left to right half of the time.
     Flip {},
-    /// A black square around a random pixel, cut at the border (DeVries and Taylor, *Improved
+    /// A black square around a random pixel, cut at the border (`DeVries` and Taylor, *Improved
     /// Regularization of Convolutional Neural Networks with Cutout*, 2017).
     Cutout {
         /// Side of the square in pixels, at least 1.

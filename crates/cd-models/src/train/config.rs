@@ -26,7 +26,7 @@ pub struct TrainConfig {
     pub momentum: f64,
     /// Whether momentum looks ahead (SGD only).
     pub nesterov: bool,
-    /// L2 penalty on every parameter, at least 0; for AdamW the decay per step over learning rate.
+    /// L2 penalty on every parameter, at least 0; for `AdamW` the decay per step over learning rate.
     pub weight_decay: f64,
     /// What turns gradients into steps.
     #[serde(skip_serializing_if = "Optimizer::is_sgd")]

@@ -90,7 +90,9 @@ fn resumes_exactly(config: &TrainConfig, stop_after: i64) -> Trained {
     assert_eq!(resumed.history.losses, whole.history.losses);
     let untimed = |trained: &Trained| {
         let mut epochs = trained.history.epochs.clone();
-        epochs.iter_mut().for_each(|epoch| epoch.seconds = 0.0);
+        for epoch in &mut epochs {
+            epoch.seconds = 0.0;
+        }
         epochs
     };
     assert_eq!(untimed(&resumed), untimed(&whole));

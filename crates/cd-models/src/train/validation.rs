@@ -113,8 +113,8 @@ mod tests {
         }
         let split = |validation, seed| {
             let config = TrainConfig {
-                validation,
                 seed,
+                validation,
                 ..TrainConfig::default()
             };
             Split::of(&set, &config)
