@@ -73,8 +73,11 @@ pub(crate) enum Command {
     Attacks,
     /// List the detectors
     Detectors,
-    /// List the model architectures
-    Models,
+    /// List the model architectures; look into weight files and convert them
+    Models {
+        #[command(subcommand)]
+        command: Option<ModelsCommand>,
+    },
     /// List the data sets
     Datasets,
     /// List the devices of this build
@@ -328,8 +331,43 @@ pub(crate) struct ReportArgs {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum ModelsCommand {
+    /// Print what a weights file holds
+    Inspect {
+        /// Weights file of any origin (.safetensors, .pt, .bpk)
+        file: PathBuf,
+    },
+    /// Write a weights file in another format
+    Convert(ConvertArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConvertArgs {
+    /// Weights file of any origin (.safetensors, .pt, .bpk)
+    pub(crate) file: PathBuf,
+    /// File to write: `.safetensors`, or `.bpk` for a burnpack
+    #[arg(long, value_name = "FILE")]
+    pub(crate) to: PathBuf,
+    /// Architecture of the weights, where they do not tell it (see `cd-cli models`)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) model: Option<String>,
+    /// Channels of the stem, where the weights do not tell
+    #[arg(long, requires = "model", value_parser = positive)]
+    pub(crate) width: Option<usize>,
+    /// Number of classes, where the weights do not tell
+    #[arg(long, requires = "model", value_parser = positive)]
+    pub(crate) classes: Option<usize>,
+    /// Mean of each channel on the [0, 1] scale; stored as input normalisation, replacing the file's
+    #[arg(long, value_name = "R,G,B", requires = "std", value_parser = mean, allow_hyphen_values = true)]
+    pub(crate) mean: Option<[f32; 3]>,
+    /// Standard deviation of each channel on the [0, 1] scale
+    #[arg(long, value_name = "R,G,B", requires = "mean", value_parser = deviation, allow_hyphen_values = true)]
+    pub(crate) std: Option<[f32; 3]>,
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
-    /// Print an experiment file, by default with every default written out
+    /// Print an experiment file with its defaults written out
     Show {
         /// Experiment file; the built-in demo when absent
         file: Option<PathBuf>,
@@ -340,6 +378,28 @@ pub(crate) enum ConfigCommand {
         #[arg(long)]
         resolved: bool,
     },
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err("expected a whole number of at least 1".to_owned()),
+    }
+}
+
+fn mean(text: &str) -> Result<[f32; 3], String> {
+    let numbers: Option<Vec<f32>> = text.split(',').map(|one| one.trim().parse().ok()).collect();
+    let three = numbers.and_then(|numbers| <[f32; 3]>::try_from(numbers).ok());
+    let finite = three.filter(|three| three.iter().all(|number| number.is_finite()));
+    finite.ok_or_else(|| "expected three numbers, for example 0.49,0.48,0.45".to_owned())
+}
+
+fn deviation(text: &str) -> Result<[f32; 3], String> {
+    let three = mean(text)?;
+    if three.iter().all(|&number| number > 0.0) {
+        return Ok(three);
+    }
+    Err("expected three numbers above 0".to_owned())
 }
 
 fn shard(text: &str) -> Result<(usize, usize), String> {
@@ -367,5 +427,14 @@ mod tests {
     fn shards_are_checked() {
         assert_eq!(shard("1/4"), Ok((1, 4)));
         assert!(shard("4/4").is_err() && shard("x").is_err());
+    }
+
+    #[test]
+    fn channel_values_are_checked() {
+        assert_eq!(mean("0.5, -1,2"), Ok([0.5, -1.0, 2.0]));
+        assert!(mean("0.5,1").is_err() && mean("1,2,x").is_err() && mean("1,2,inf").is_err());
+        assert_eq!(deviation("1,2,3"), Ok([1.0, 2.0, 3.0]));
+        assert!(deviation("1,0,1").is_err());
+        assert!(positive("0").is_err() && positive("-1").is_err());
     }
 }

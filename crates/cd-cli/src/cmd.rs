@@ -6,6 +6,7 @@ mod evaluate;
 mod experiment;
 mod folder;
 mod inspect;
+mod models;
 mod poison;
 
 use anyhow::{Context, Result};
@@ -70,7 +71,7 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Ending> {
     match &cli.command {
         Command::Attacks => list::attacks(global.json),
         Command::Detectors => list::detectors(global.json),
-        Command::Models => list::models(global.json),
+        Command::Models { command: None } => list::models(global.json),
         Command::Datasets => list::datasets(global.json),
         Command::Devices => list::devices(global.json),
         Command::Config { command } => config::show(command),
@@ -91,6 +92,9 @@ fn with_session(command: &Command, session: &Session) -> Result<Ending> {
         Command::Report(args) => experiment::report(args, session),
         Command::Scan(args) => folder::scan(args, session),
         Command::Train(args) => folder::train(args, session),
+        Command::Models {
+            command: Some(command),
+        } => models::models(command, session),
         Command::Detect(args) => folder::detect(args, session),
         Command::Data { command } => data::data(command, session),
         Command::Poison(args) => poison::poison(args, session),

@@ -160,7 +160,7 @@ impl Experiment {
         Ok(experiment)
     }
 
-    /// The experiment as TOML, with every default written out.
+    /// The experiment as TOML, with defaults written out; what is off is left out.
     pub fn to_toml(&self) -> String {
         toml::to_string(self).expect("every value of an experiment has a TOML form")
     }

@@ -28,7 +28,7 @@ pub fn batch(set: &ImageSet, indices: &[usize], device: &Device) -> Tensor<4> {
 pub(crate) fn augmented_batch(
     set: &ImageSet,
     indices: &[usize],
-    augmentation: Augmentation,
+    augmentation: &Augmentation,
     seed: u64,
     epoch: usize,
     device: &Device,

@@ -25,6 +25,8 @@ const NETWORK: &str = "network.bpk";
 const OPTIMIZER: &str = "optimizer.bpk";
 const STATE: &str = "state.json";
 const LOSSES: &str = "losses.f32";
+/// The network of the epoch that was best on the held-out images, where there are any.
+const BEST: &str = "best.bpk";
 
 /// Why a checkpoint could not be written or continued.
 #[derive(Debug, Error)]
@@ -64,9 +66,18 @@ pub(crate) struct Identity {
     pub(crate) config: TrainConfig,
 }
 
+/// A training run between two epochs.
+pub(crate) struct State {
+    pub(crate) net: Net,
+    pub(crate) optimizer: ModuleOptimizer,
+    pub(crate) history: History,
+    /// The frozen network of the best epoch, where images are held out to tell which that is.
+    pub(crate) best: Option<Net>,
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct State {
+struct Header {
     version: u32,
     identity: Identity,
     history: History,
@@ -84,17 +95,12 @@ impl<'a> Checkpoints<'a> {
     }
 
     /// Writes the state after `history.epochs.len()` epochs, then removes older ones.
-    pub(crate) fn save(
-        &self,
-        identity: &Identity,
-        net: &Net,
-        optimizer: &ModuleOptimizer,
-        history: &History,
-    ) -> Result<(), CheckpointError> {
+    pub(crate) fn save(&self, identity: &Identity, state: &State) -> Result<(), CheckpointError> {
+        let history = &state.history;
         let path = self
             .folder
             .join(format!("epoch-{:04}", history.epochs.len()));
-        let state = State {
+        let header = Header {
             version: VERSION,
             identity: identity.clone(),
             history: history.clone(),
@@ -102,14 +108,19 @@ impl<'a> Checkpoints<'a> {
         let encode = |error: RecordError| io::Error::other(error.to_string());
         atomic::replace_folder::<CheckpointError>(&path, |scratch| {
             // `valid` merges the running statistics of all threads before they are read.
-            let network = net.valid().into_record().into_bytes().map_err(encode)?;
-            fs::write(scratch.join(NETWORK), &network[..])?;
-            let optimizer = optimizer.into_bytes().map_err(encode)?;
+            let last = state.net.valid();
+            for (name, net) in [(NETWORK, Some(&last)), (BEST, state.best.as_ref())] {
+                if let Some(net) = net {
+                    let bytes = net.clone().into_record().into_bytes().map_err(encode)?;
+                    fs::write(scratch.join(name), &bytes[..])?;
+                }
+            }
+            let optimizer = state.optimizer.into_bytes().map_err(encode)?;
             fs::write(scratch.join(OPTIMIZER), &optimizer[..])?;
             let losses = history.losses.iter().flatten();
             let bytes: Vec<u8> = losses.flat_map(|loss| loss.to_le_bytes()).collect();
             fs::write(scratch.join(LOSSES), bytes)?;
-            let text = serde_json::to_vec_pretty(&state).map_err(io::Error::other)?;
+            let text = serde_json::to_vec_pretty(&header).map_err(io::Error::other)?;
             fs::write(scratch.join(STATE), text)?;
             Ok(())
         })
@@ -121,41 +132,46 @@ impl<'a> Checkpoints<'a> {
     }
 
     /// Continues from the newest checkpoint, if there is one.
-    pub(crate) fn load(
-        &self,
-        identity: &Identity,
-        net: Net,
-        optimizer: ModuleOptimizer,
-    ) -> Result<(Net, ModuleOptimizer, History), CheckpointError> {
+    pub(crate) fn load(&self, identity: &Identity, fresh: State) -> Result<State, CheckpointError> {
         let Some((path, _)) = self.list()?.into_iter().max_by_key(|(_, epoch)| *epoch) else {
-            return Ok((net, optimizer, History::default()));
+            return Ok(fresh);
         };
         let damaged = |reason: String| CheckpointError::Damaged {
             path: path.clone(),
             reason,
         };
         let text = fs::read(path.join(STATE)).map_err(|e| damaged(format!("{STATE}: {e}")))?;
-        let state: State =
+        let header: Header =
             serde_json::from_slice(&text).map_err(|e| damaged(format!("{STATE}: {e}")))?;
-        if state.version != VERSION {
-            return Err(damaged(format!("format version {}", state.version)));
+        if header.version != VERSION {
+            return Err(damaged(format!("format version {}", header.version)));
         }
-        compare(&path, &state.identity, identity)?;
-        let mut history = state.history;
+        compare(&path, &header.identity, identity)?;
+        let mut history = header.history;
         history.losses = read_losses(&path.join(LOSSES), identity.images).map_err(damaged)?;
         let read = |name: &str| -> Result<Bytes, CheckpointError> {
             let bytes = fs::read(path.join(name)).map_err(|e| damaged(format!("{name}: {e}")))?;
             Ok(Bytes::from_bytes_vec(bytes))
         };
-        let record = ModuleRecord::from_bytes(read(NETWORK)?)
-            .map_err(|e| damaged(format!("{NETWORK}: {e}")))?;
-        let net = net
-            .try_load_record(record)
-            .map_err(|e| damaged(format!("{NETWORK}: {e}")))?;
-        let optimizer = optimizer
+        let fill = |net: Net, name: &str| -> Result<Net, CheckpointError> {
+            let record = ModuleRecord::from_bytes(read(name)?);
+            let record = record.map_err(|e| damaged(format!("{name}: {e}")))?;
+            net.try_load_record(record)
+                .map_err(|e| damaged(format!("{name}: {e}")))
+        };
+        let best = history.best_epoch();
+        let best = best.map(|_| fill(fresh.net.valid(), BEST)).transpose()?;
+        let net = fill(fresh.net, NETWORK)?;
+        let optimizer = fresh
+            .optimizer
             .from_bytes(read(OPTIMIZER)?)
             .map_err(|e| damaged(format!("{OPTIMIZER}: {e}")))?;
-        Ok((net, optimizer, history))
+        Ok(State {
+            net,
+            optimizer,
+            history,
+            best,
+        })
     }
 
     /// Complete checkpoints with their number of epochs.

@@ -284,4 +284,6 @@ fn io_error(path: &Path, source: io::Error) -> WeightsError {
 }
 
 #[cfg(all(test, feature = "flex"))]
+mod mutations;
+#[cfg(all(test, feature = "flex"))]
 mod tests;

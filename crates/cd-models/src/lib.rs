@@ -32,7 +32,7 @@ mod schedule;
 mod state;
 mod train;
 
-pub use augment::Augmentation;
+pub use augment::{Augmentation, Step};
 pub use batch::{batch, one_batch, quantize, to_host};
 pub use burn;
 pub use burn::tensor::Device;
@@ -55,4 +55,7 @@ pub use registry::{
 };
 pub use schedule::Schedule;
 pub use state::{NamedTensor, StateDict, StateError};
-pub use train::{EpochReport, History, TrainConfig, TrainError, Trained, train};
+pub use train::{
+    EpochReport, History, Keep, Moments, Optimizer, Snapshots, TrainConfig, TrainError, Trained,
+    train,
+};

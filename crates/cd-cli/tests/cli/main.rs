@@ -3,5 +3,6 @@
 mod common;
 mod full_disk;
 mod messages;
+mod models;
 mod own_folder;
 mod resume;

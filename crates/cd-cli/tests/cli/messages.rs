@@ -115,6 +115,21 @@ fn experiment_files_are_checked_to_the_key() {
         "run good.toml --set train.learning_rate=nan",
         &["`learning_rate` is NaN"],
     );
+    fail_with(
+        here,
+        "run good.toml --set train.early_stop=2",
+        &["`early_stop` is 2", "`validation` share above 0"],
+    );
+    fail_with(
+        here,
+        "run good.toml --set train.augmentation=flop",
+        &["unknown variant `flop`", "expected one of"],
+    );
+    fail_with(
+        here,
+        "run good.toml --set train.optimizer={name=\"adamm\"}",
+        &["unknown variant `adamm`", "did you mean `adam`"],
+    );
     let calibrated = "run good.toml --set detect.threshold.rule=\"calibrated\"";
     fail_with(here, calibrated, &["needs clean images", "detect.trusted"]);
 }

@@ -67,6 +67,27 @@ fn killed_at_any_moment_a_run_ends_with_the_same_numbers() {
 }
 
 #[test]
+fn held_out_images_leave_the_best_and_the_last_weights() {
+    let scratch = tempfile::tempdir().expect("temporary folder");
+    let here = scratch.path();
+    fs::write(here.join("tiny.toml"), TINY).expect("written");
+    let options = "--set train.validation=0.2 --set train.clip_norm=1 --set train.label_smoothing=0.1 \
+                   --set train.optimizer={name=\"adamw\"} --set train.learning_rate=0.01 \
+                   --set train.augmentation=[{name=\"flip\"},{name=\"cutout\",pixels=3}]";
+    for keep in ["best", "last"] {
+        let run =
+            format!("run tiny.toml --runs {keep} --until train --set train.keep={keep} {options}");
+        succeed(here, &run);
+        let train = cell(&here.join(keep)).join("train");
+        let read = |name: &str| fs::read(train.join(name)).expect("written");
+        let kept = read(&format!("{keep}.safetensors"));
+        assert!(read("model.safetensors") == kept, "{keep}");
+        let history = String::from_utf8(read("history.json")).expect("text");
+        assert_eq!(history.matches("validation_accuracy").count(), 3);
+    }
+}
+
+#[test]
 fn batch_size_and_threads_do_not_change_a_byte_of_the_scores() {
     let scratch = tempfile::tempdir().expect("temporary folder");
     let here = scratch.path();

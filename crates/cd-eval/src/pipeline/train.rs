@@ -12,6 +12,9 @@ use crate::run_dir::{RunDir, RunDirError};
 
 const STAGE: &str = "train";
 const WEIGHTS: &str = "model.safetensors";
+/// Written where images were held out to tell which epoch was best.
+const BEST: &str = "best.safetensors";
+const LAST: &str = "last.safetensors";
 const CHECKPOINTS: &str = "checkpoints";
 
 pub(super) fn trained(
@@ -36,6 +39,10 @@ pub(super) fn trained(
             options.progress,
         )?;
         save_weights(&trained.model, &folder.join(WEIGHTS))?;
+        if let Some(snapshots) = &trained.snapshots {
+            save_weights(&snapshots.best, &folder.join(BEST))?;
+            save_weights(&snapshots.last, &folder.join(LAST))?;
+        }
         let losses = trained.history.losses.iter().flatten();
         let bytes: Vec<u8> = losses.flat_map(|loss| loss.to_le_bytes()).collect();
         run.write(&Path::new(STAGE).join("losses.f32"), &bytes)?;

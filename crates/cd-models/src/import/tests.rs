@@ -18,7 +18,7 @@ fn message(path: &Path) -> String {
     error.to_string()
 }
 
-fn fixture(name: &str) -> PathBuf {
+pub(super) fn fixture(name: &str) -> PathBuf {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/models");
     PathBuf::from(folder).join(name)
 }

@@ -1,0 +1,268 @@
+//! Settings of a training run, and which of them contradict each other.
+
+use burn::optim::decay::WeightDecayConfig;
+use burn::optim::momentum::MomentumConfig;
+use burn::optim::{AdamConfig, AdamWConfig, ModuleOptimizer, SgdConfig};
+use serde::{Deserialize, Serialize};
+
+use super::TrainError;
+use crate::augment::Augmentation;
+use crate::schedule::Schedule;
+
+/// Settings of a training run.
+///
+/// What is off is left out when a configuration is written, so that settings added later do not
+/// change the fingerprint of experiments that do not use them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainConfig {
+    /// Passes over the training set; at least 1.
+    pub epochs: usize,
+    /// Images per step; at least 1.
+    pub batch_size: usize,
+    /// Initial learning rate, above 0.
+    pub learning_rate: f64,
+    /// Momentum of SGD in `[0, 1)`.
+    pub momentum: f64,
+    /// Whether momentum looks ahead (SGD only).
+    pub nesterov: bool,
+    /// L2 penalty on every parameter, at least 0; for `AdamW` the decay per step over learning rate.
+    pub weight_decay: f64,
+    /// What turns gradients into steps.
+    #[serde(skip_serializing_if = "Optimizer::is_sgd")]
+    pub optimizer: Optimizer,
+    /// Largest Euclidean norm of all gradients of a step together, above 0; larger ones are scaled
+    /// down to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip_norm: Option<f64>,
+    /// Share of a target that is spread evenly over all classes, in `[0, 1)` (Szegedy et al.,
+    /// *Rethinking the Inception Architecture*, CVPR 2016). Recorded per-sample losses are without.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub label_smoothing: f64,
+    /// How the learning rate falls.
+    pub schedule: Schedule,
+    /// How images are changed.
+    pub augmentation: Augmentation,
+    /// Drives initial weights, order, augmentation and the choice of held-out images.
+    pub seed: u64,
+    /// Per-sample losses are recorded at the start of this many first epochs (ABL needs 20).
+    pub record_losses: usize,
+    /// Share of the images, in `[0, 1)`, that is held out to measure accuracy after each epoch.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub validation: f64,
+    /// Which weights become the model; `best` needs `validation`.
+    #[serde(skip_serializing_if = "Keep::is_last")]
+    pub keep: Keep,
+    /// Stop after this many epochs in a row without a better accuracy on the held-out images, at
+    /// least 1; needs `validation`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub early_stop: Option<usize>,
+}
+
+impl Default for TrainConfig {
+    /// The paper's CIFAR-10 protocol: 60 epochs, batch 100, SGD .1/.9/5e-4, x0.1 at epochs 45 and 60.
+    fn default() -> Self {
+        Self {
+            epochs: 60,
+            batch_size: 100,
+            learning_rate: 0.1,
+            momentum: MOMENTUM,
+            nesterov: false,
+            weight_decay: 5e-4,
+            optimizer: Optimizer::Sgd {},
+            clip_norm: None,
+            label_smoothing: 0.0,
+            schedule: Schedule::MultiStep {
+                milestones: vec![45, 60],
+                gamma: 0.1,
+                warmup: 0.0,
+            },
+            augmentation: Augmentation::None,
+            seed: 0,
+            record_losses: 20,
+            validation: 0.0,
+            keep: Keep::Last,
+            early_stop: None,
+        }
+    }
+}
+
+/// The default momentum, which optimisers without momentum leave unused.
+const MOMENTUM: f64 = 0.9;
+
+/// What turns gradients into steps.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Optimizer {
+    /// Gradient descent with `momentum`, `nesterov` and `weight_decay`.
+    Sgd {},
+    /// Kingma and Ba, *Adam*, ICLR 2015; `weight_decay` is added to the gradient.
+    Adam(Moments),
+    /// Loshchilov and Hutter, *Decoupled Weight Decay Regularization*, ICLR 2019.
+    AdamW(Moments),
+}
+
+impl Optimizer {
+    fn is_sgd(&self) -> bool {
+        *self == Self::Sgd {}
+    }
+}
+
+/// How Adam averages, with PyTorch's defaults.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Moments {
+    /// Share of the past in the mean of the gradients, in `[0, 1)`.
+    pub beta_1: f64,
+    /// Share of the past in the mean of their squares, in `[0, 1)`.
+    pub beta_2: f64,
+    /// Added to the divisor, above 0.
+    pub epsilon: f64,
+}
+
+impl Default for Moments {
+    fn default() -> Self {
+        Self {
+            beta_1: 0.9,
+            beta_2: 0.999,
+            epsilon: 1e-8,
+        }
+    }
+}
+
+/// Which weights of a run become the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Keep {
+    /// Those after the last epoch.
+    #[default]
+    Last,
+    /// Those of the epoch with the highest accuracy on the held-out images, the earlier on ties.
+    Best,
+}
+
+impl Keep {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
+    fn is_last(&self) -> bool {
+        *self == Self::Last
+    }
+}
+
+/// Whether a setting of which 0 means off is off.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
+pub(crate) fn is_zero(value: &f64) -> bool {
+    *value == 0.0
+}
+
+impl TrainConfig {
+    pub(super) fn check(&self) -> Result<(), TrainError> {
+        at_least_one("epochs", self.epochs)?;
+        at_least_one("batch_size", self.batch_size)?;
+        positive("learning_rate", self.learning_rate)?;
+        share("momentum", self.momentum)?;
+        let decay = self.weight_decay;
+        let expected = "a number of at least 0";
+        require(
+            decay >= 0.0 && decay.is_finite(),
+            "weight_decay",
+            decay,
+            expected,
+        )?;
+        if let Some(norm) = self.clip_norm {
+            positive("clip_norm", norm)?;
+        }
+        share("label_smoothing", self.label_smoothing)?;
+        self.schedule.check()?;
+        self.augmentation.check()?;
+        self.check_optimizer()?;
+        self.check_validation()
+    }
+
+    fn check_optimizer(&self) -> Result<(), TrainError> {
+        let (Optimizer::Adam(moments) | Optimizer::AdamW(moments)) = self.optimizer else {
+            return Ok(());
+        };
+        share("optimizer.beta_1", moments.beta_1)?;
+        share("optimizer.beta_2", moments.beta_2)?;
+        positive("optimizer.epsilon", moments.epsilon)?;
+        let expected = "false, for only the optimizer `sgd` looks ahead";
+        require(!self.nesterov, "nesterov", true, expected)?;
+        let expected =
+            "to be left out, for only the optimizer `sgd` has it; set `optimizer.beta_1`";
+        let untouched = self.momentum == MOMENTUM;
+        require(untouched, "momentum", self.momentum, expected)
+    }
+
+    fn check_validation(&self) -> Result<(), TrainError> {
+        share("validation", self.validation)?;
+        let validated = self.validation > 0.0;
+        let expected = "`last`, or a `validation` share above 0 beside it";
+        let kept = validated || self.keep == Keep::Last;
+        require(kept, "keep", "best", expected)?;
+        if let Some(patience) = self.early_stop {
+            at_least_one("early_stop", patience)?;
+            let expected = "a `validation` share above 0 beside it";
+            require(validated, "early_stop", patience, expected)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn init_optimizer(&self) -> ModuleOptimizer {
+        let decay = self.weight_decay as f32;
+        match self.optimizer {
+            Optimizer::Sgd {} => {
+                let momentum = MomentumConfig::new()
+                    .with_momentum(self.momentum)
+                    .with_dampening(0.0)
+                    .with_nesterov(self.nesterov);
+                SgdConfig::new()
+                    .with_momentum((self.momentum > 0.0).then_some(momentum))
+                    .with_weight_decay(Some(WeightDecayConfig::new(decay)))
+                    .init()
+            }
+            Optimizer::Adam(moments) => AdamConfig::new()
+                .with_beta_1(moments.beta_1 as f32)
+                .with_beta_2(moments.beta_2 as f32)
+                .with_epsilon(moments.epsilon as f32)
+                .with_weight_decay(Some(WeightDecayConfig::new(decay)))
+                .init(),
+            Optimizer::AdamW(moments) => AdamWConfig::new()
+                .with_beta_1(moments.beta_1 as f32)
+                .with_beta_2(moments.beta_2 as f32)
+                .with_epsilon(moments.epsilon as f32)
+                .with_weight_decay(decay)
+                .init(),
+        }
+    }
+}
+
+/// An error that names `key` and what it should be, unless `holds`.
+pub(crate) fn require(
+    holds: bool,
+    key: &'static str,
+    value: impl ToString,
+    expected: &'static str,
+) -> Result<(), TrainError> {
+    if holds {
+        return Ok(());
+    }
+    Err(TrainError::Config {
+        key,
+        value: value.to_string(),
+        expected,
+    })
+}
+
+pub(crate) fn at_least_one(key: &'static str, value: usize) -> Result<(), TrainError> {
+    require(value > 0, key, value, "at least 1")
+}
+
+pub(crate) fn positive(key: &'static str, value: f64) -> Result<(), TrainError> {
+    let holds = value > 0.0 && value.is_finite();
+    require(holds, key, value, "a number above 0")
+}
+
+fn share(key: &'static str, value: f64) -> Result<(), TrainError> {
+    let holds = (0.0..1.0).contains(&value);
+    require(holds, key, value, "a number from 0 to below 1")
+}
