@@ -196,7 +196,7 @@ fn sum_pixels<const N: usize>(
     add: impl Fn(&mut f64, [f32; N]) + Sync,
 ) -> Vec<f64> {
     sum_pixels_about(inputs, &vec![0.0; channels], |sum, values, _| {
-        add(sum, values)
+        add(sum, values);
     })
 }
 
