@@ -12,6 +12,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor};
+#[cfg(feature = "flex")]
 use cd_conv::Activation;
 
 /// A 2-D convolution with zero padding, equal on opposite sides, and no dilation.

@@ -6,6 +6,7 @@ mod cpu;
 use burn::nn::BatchNorm;
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
+#[cfg(feature = "flex")]
 use cd_conv::Activation;
 
 /// BatchNorm.
