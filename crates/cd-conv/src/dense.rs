@@ -3,6 +3,7 @@
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
+use crate::elementwise::{activate, add};
 use crate::geometry::{Geometry, Map};
 use crate::plan::{Direction, Pass, Plan};
 use crate::{Activation, Epilogue};
@@ -30,19 +31,8 @@ impl Dense {
     /// # Panics
     ///
     /// When `weights` has another length.
-    pub fn forward(weights: &[f32], [outputs, inputs]: [usize; 2], geometry: Geometry) -> Self {
-        let taps = geometry.taps();
-        assert_eq!(weights.len(), outputs * inputs * taps, "weights");
-        let at = |target: usize, tap: usize, source: usize| {
-            weights[(target * inputs + source) * taps + tap]
-        };
-        Self {
-            blocks: pack(outputs, taps, inputs, at),
-            geometry,
-            direction: Direction::Forward,
-            sources: inputs,
-            targets: outputs,
-        }
+    pub fn forward(weights: &[f32], channels: [usize; 2], geometry: Geometry) -> Self {
+        Self::new(weights, channels, geometry, Direction::Forward)
     }
 
     /// The same weights for the way from the gradient of the output to that of the input.
@@ -50,18 +40,34 @@ impl Dense {
     /// # Panics
     ///
     /// When `weights` has another length.
-    pub fn backward(weights: &[f32], [outputs, inputs]: [usize; 2], geometry: Geometry) -> Self {
+    pub fn backward(weights: &[f32], channels: [usize; 2], geometry: Geometry) -> Self {
+        Self::new(weights, channels, geometry, Direction::Backward)
+    }
+
+    fn new(
+        weights: &[f32],
+        [outputs, inputs]: [usize; 2],
+        geometry: Geometry,
+        direction: Direction,
+    ) -> Self {
         let taps = geometry.taps();
         assert_eq!(weights.len(), outputs * inputs * taps, "weights");
-        let at = |target: usize, tap: usize, source: usize| {
-            weights[(source * inputs + target) * taps + tap]
+        let at = |output: usize, tap: usize, input: usize| {
+            weights[(output * inputs + input) * taps + tap]
+        };
+        let (targets, sources, blocks) = match direction {
+            Direction::Forward => (outputs, inputs, pack(outputs, taps, inputs, at)),
+            Direction::Backward => {
+                let swapped = |target, tap, source| at(source, tap, target);
+                (inputs, outputs, pack(inputs, taps, outputs, swapped))
+            }
         };
         Self {
-            blocks: pack(inputs, taps, outputs, at),
+            blocks,
             geometry,
-            direction: Direction::Backward,
-            sources: outputs,
-            targets: inputs,
+            direction,
+            sources,
+            targets,
         }
     }
 
@@ -82,14 +88,7 @@ impl Dense {
         assert_eq!(plan.source.channels, self.sources, "source channels");
         assert_eq!(plan.target.channels, self.targets, "target channels");
         let (from, to) = (plan.source.len(), plan.target.len());
-        let batch = source.len() / from.max(1);
-        assert_eq!(source.len(), batch * from, "whole images");
-        if let Some(bias) = epilogue.bias {
-            assert_eq!(bias.len(), self.targets, "bias");
-        }
-        if let Some(residual) = epilogue.residual {
-            assert_eq!(residual.len(), batch * to, "residual");
-        }
+        let batch = plan.checked_batch(source, epilogue);
         let mut target = vec![0.0; batch * to];
         if target.is_empty() {
             return target;
@@ -267,27 +266,8 @@ impl Task<'_> {
         if let Some(residual) = self.residual {
             add(&mut buffer, &residual[place..][..count]);
         }
-        match self.activation {
-            Activation::None => {}
-            Activation::Relu => buffer.iter_mut().for_each(|value| *value = value.max(0.0)),
-            Activation::Relu6 => buffer
-                .iter_mut()
-                .for_each(|value| *value = value.clamp(0.0, 6.0)),
-        }
+        activate(&mut buffer, self.activation);
         target.copy_from_slice(&buffer[..count]);
-    }
-}
-
-#[inline(always)]
-fn add(buffer: &mut [f32; BLOCK], values: &[f32]) {
-    if let Ok(values) = <&[f32; BLOCK]>::try_from(values) {
-        for k in 0..BLOCK {
-            buffer[k] += values[k];
-        }
-    } else {
-        for (sum, value) in buffer.iter_mut().zip(values) {
-            *sum += value;
-        }
     }
 }
 

@@ -3,27 +3,42 @@
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
+use crate::elementwise::{activate, add};
 use crate::geometry::{Geometry, Map};
 use crate::gradient::in_parts;
 use crate::plan::{Direction, Plan};
 use crate::{Activation, Epilogue};
 
-/// Weights prepared for both directions, which use the same ones.
+/// Weights prepared for one direction.
 #[derive(Debug, Clone)]
 pub struct Depthwise {
-    /// `[tap][channel]`.
+    /// `[tap][channel]`, in both directions.
     weights: Vec<f32>,
     channels: usize,
     geometry: Geometry,
+    direction: Direction,
 }
 
 impl Depthwise {
-    /// Weights `[channels, 1, kernel height, kernel width]`.
+    /// Weights `[channels, 1, kernel height, kernel width]` for the way from input to output.
     ///
     /// # Panics
     ///
     /// When `weights` has another length.
-    pub fn new(weights: &[f32], channels: usize, geometry: Geometry) -> Self {
+    pub fn forward(weights: &[f32], channels: usize, geometry: Geometry) -> Self {
+        Self::new(weights, channels, geometry, Direction::Forward)
+    }
+
+    /// The same weights for the way from the gradient of the output to that of the input.
+    ///
+    /// # Panics
+    ///
+    /// When `weights` has another length.
+    pub fn backward(weights: &[f32], channels: usize, geometry: Geometry) -> Self {
+        Self::new(weights, channels, geometry, Direction::Backward)
+    }
+
+    fn new(weights: &[f32], channels: usize, geometry: Geometry, direction: Direction) -> Self {
         let taps = geometry.taps();
         assert_eq!(weights.len(), channels * taps, "weights");
         let at = |place: usize| weights[place % channels * taps + place / channels];
@@ -31,55 +46,34 @@ impl Depthwise {
             weights: (0..weights.len()).map(at).collect(),
             channels,
             geometry,
+            direction,
         }
     }
 
-    /// A batch of inputs to a batch of outputs.
+    /// Convolves a batch, as [`Dense::apply`](crate::Dense::apply) does.
     ///
     /// # Panics
     ///
     /// When lengths and maps contradict each other.
-    pub fn forward(
+    pub fn apply(
         &self,
         source: &[f32],
         input: Map,
         output: Map,
         epilogue: &Epilogue<'_>,
     ) -> Vec<f32> {
-        let plan = Plan::cached(self.geometry, input, output, Direction::Forward);
-        self.apply(&plan, source, epilogue)
-    }
-
-    /// The gradient of a batch of outputs to the gradient of the inputs.
-    ///
-    /// # Panics
-    ///
-    /// When lengths and maps contradict each other.
-    pub fn backward(&self, gradient: &[f32], input: Map, output: Map) -> Vec<f32> {
-        let plan = Plan::cached(self.geometry, input, output, Direction::Backward);
-        self.apply(&plan, gradient, &Epilogue::default())
-    }
-
-    fn apply(&self, plan: &Plan, source: &[f32], epilogue: &Epilogue<'_>) -> Vec<f32> {
+        let plan = Plan::cached(self.geometry, input, output, self.direction);
         let (from, to) = (plan.source.len(), plan.target.len());
         assert_eq!(plan.source.channels, self.channels, "source channels");
         assert_eq!(plan.target.channels, self.channels, "target channels");
-        let batch = source.len() / from.max(1);
-        assert_eq!(source.len(), batch * from, "whole images");
-        if let Some(bias) = epilogue.bias {
-            assert_eq!(bias.len(), self.channels, "bias");
-        }
-        if let Some(residual) = epilogue.residual {
-            assert_eq!(residual.len(), batch * to, "residual");
-        }
-        let mut target = vec![0.0; batch * to];
+        let mut target = vec![0.0; plan.checked_batch(source, epilogue) * to];
         if target.is_empty() {
             return target;
         }
         let images = target.par_chunks_mut(to).zip(source.par_chunks(from));
         images.enumerate().for_each(|(image, (target, source))| {
             Arch::new().dispatch(Task {
-                plan,
+                plan: &plan,
                 weights: &self.weights,
                 source,
                 bias: epilogue.bias,
@@ -125,19 +119,7 @@ impl WithSimd for Task<'_> {
                 if let Some(residual) = self.residual {
                     add(sums, &residual[pixel * channels..][..channels]);
                 }
-                match self.activation {
-                    Activation::None => {}
-                    Activation::Relu => {
-                        for sum in sums {
-                            *sum = sum.max(0.0);
-                        }
-                    }
-                    Activation::Relu6 => {
-                        for sum in sums {
-                            *sum = sum.clamp(0.0, 6.0);
-                        }
-                    }
-                }
+                activate(sums, self.activation);
             }
         }
     }
@@ -160,13 +142,6 @@ fn multiply_add<S: Simd>(simd: S, sums: &mut [f32], a: &[f32], b: &[f32]) {
     }
 }
 
-#[inline(always)]
-fn add(sums: &mut [f32], values: &[f32]) {
-    for (sum, value) in sums.iter_mut().zip(values) {
-        *sum += value;
-    }
-}
-
 /// The gradient `[channels, 1, kernel height, kernel width]` from a batch of inputs and the gradient of
 /// the batch of outputs.
 ///
@@ -180,14 +155,13 @@ pub fn depthwise_weight_gradient(
     input: Map,
     output: Map,
 ) -> Vec<f32> {
-    let batch = images.len() / input.len().max(1);
-    assert_eq!(images.len(), batch * input.len(), "whole images");
+    let plan = Plan::cached(geometry, input, output, Direction::Forward);
+    let batch = plan.batch(images);
     assert_eq!(
         gradient.len(),
         batch * output.len(),
         "one gradient per output"
     );
-    let plan = Plan::cached(geometry, input, output, Direction::Forward);
     let (channels, taps) = (input.channels, geometry.taps());
     let sums = in_parts(batch, taps * channels, |first, count, sums| {
         Arch::new().dispatch(GradientTask {
@@ -267,16 +241,17 @@ mod tests {
                 residual: Some(&gradient),
                 activation: Activation::Relu6,
             };
-            let ours = Depthwise::new(&weights, channels, geometry);
+            let ours = Depthwise::forward(&weights, channels, geometry);
             let dense = Dense::forward(&full, [channels, channels], geometry);
             assert_close(
-                &ours.forward(&images, input, output, &epilogue),
+                &ours.apply(&images, input, output, &epilogue),
                 &dense.apply(&images, input, output, &epilogue),
                 "forward",
             );
+            let ours = Depthwise::backward(&weights, channels, geometry);
             let dense = Dense::backward(&full, [channels, channels], geometry);
             assert_close(
-                &ours.backward(&gradient, input, output),
+                &ours.apply(&gradient, input, output, &Epilogue::default()),
                 &dense.apply(&gradient, input, output, &Epilogue::default()),
                 "backward",
             );

@@ -7,6 +7,32 @@ use crate::Activation;
 /// Values that one task handles.
 const TASK: usize = 1 << 15;
 
+/// Applies `activation` to every value.
+#[inline(always)]
+pub(crate) fn activate(values: &mut [f32], activation: Activation) {
+    match activation {
+        Activation::None => {}
+        Activation::Relu => {
+            for value in values {
+                *value = value.max(0.0);
+            }
+        }
+        Activation::Relu6 => {
+            for value in values {
+                *value = value.clamp(0.0, 6.0);
+            }
+        }
+    }
+}
+
+/// `sums[k] += values[k]`.
+#[inline(always)]
+pub(crate) fn add(sums: &mut [f32], values: &[f32]) {
+    for (sum, value) in sums.iter_mut().zip(values) {
+        *sum += value;
+    }
+}
+
 /// The gradient before an activation, from the gradient after it and the activation's output.
 ///
 /// # Panics

@@ -1,5 +1,8 @@
 //! The gradient of a dense convolution with respect to its weights.
 
+use std::borrow::Cow;
+use std::ops::AddAssign;
+
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -27,14 +30,13 @@ pub fn weight_gradient(
     input: Map,
     output: Map,
 ) -> Vec<f32> {
-    let batch = images.len() / input.len().max(1);
-    assert_eq!(images.len(), batch * input.len(), "whole images");
+    let plan = Plan::cached(geometry, input, output, Direction::Forward);
+    let batch = plan.batch(images);
     assert_eq!(
         gradient.len(),
         batch * output.len(),
         "one gradient per output"
     );
-    let plan = Plan::cached(geometry, input, output, Direction::Forward);
     let (inputs, outputs, taps) = (input.channels, output.channels, geometry.taps());
     let padded = outputs.next_multiple_of(BLOCK);
     let gradient = pad_channels(gradient, outputs, padded);
@@ -81,7 +83,12 @@ pub(crate) fn in_parts(
             sums
         })
         .collect();
-    let mut whole = vec![0.0; len];
+    total(parts, len)
+}
+
+/// The sum of `parts` in their order, value by value; an empty part counts as zeros.
+pub(crate) fn total<T: Copy + Default + AddAssign>(parts: Vec<Vec<T>>, len: usize) -> Vec<T> {
+    let mut whole = vec![T::default(); len];
     for part in parts {
         for (sum, value) in whole.iter_mut().zip(part) {
             *sum += value;
@@ -90,15 +97,15 @@ pub(crate) fn in_parts(
     whole
 }
 
-fn pad_channels(values: &[f32], channels: usize, padded: usize) -> Vec<f32> {
+fn pad_channels(values: &[f32], channels: usize, padded: usize) -> Cow<'_, [f32]> {
     if channels == padded {
-        return values.to_vec();
+        return Cow::Borrowed(values);
     }
     let mut wide = vec![0.0; values.len() / channels * padded];
     for (wide, values) in wide.chunks_mut(padded).zip(values.chunks(channels)) {
         wide[..channels].copy_from_slice(values);
     }
-    wide
+    Cow::Owned(wide)
 }
 
 /// A few images, whose products are added to `sums`: `[block][tap][input channel][BLOCK]`.

@@ -3,7 +3,9 @@
 use pulp::Arch;
 use rayon::prelude::*;
 
-use crate::{Activation, Epilogue};
+use crate::Epilogue;
+use crate::elementwise::{activate, add};
+use crate::gradient::total;
 
 /// A batch is summed in so many parts, on any number of threads, so that the order is always the same.
 const PARTS: usize = 16;
@@ -90,30 +92,12 @@ pub fn normalize(
                 }
             }
             if let Some(residual) = residual {
-                for (y, residual) in y.iter_mut().zip(residual) {
-                    *y += residual;
-                }
+                add(y, residual);
             }
             activate(y, epilogue.activation);
         });
     });
     y
-}
-
-fn activate(values: &mut [f32], activation: Activation) {
-    match activation {
-        Activation::None => {}
-        Activation::Relu => {
-            for value in values {
-                *value = value.max(0.0);
-            }
-        }
-        Activation::Relu6 => {
-            for value in values {
-                *value = value.clamp(0.0, 6.0);
-            }
-        }
-    }
 }
 
 /// Gradients of [`normalize`] before its activation, through the statistics.
@@ -228,18 +212,13 @@ fn sum_pixels_about<const N: usize>(
             sums
         })
         .collect();
-    let mut whole = vec![0.0; channels];
-    for part in parts {
-        for (sum, value) in whole.iter_mut().zip(part) {
-            *sum += value;
-        }
-    }
-    whole
+    total(parts, channels)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Activation;
 
     fn wave(count: usize, step: f64) -> Vec<f32> {
         (0..count).map(|k| (k as f64 * step).sin() as f32).collect()

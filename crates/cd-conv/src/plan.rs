@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
+use crate::Epilogue;
 use crate::geometry::{Geometry, Map};
 
 /// Target pixels that see the same taps.
@@ -64,6 +65,33 @@ impl Plan {
         };
         let plan = plans.entry((geometry, input, output, direction));
         Arc::clone(plan.or_insert_with(make))
+    }
+
+    /// Images in `source`.
+    ///
+    /// # Panics
+    ///
+    /// When it holds no whole number of them.
+    pub(crate) fn batch(&self, source: &[f32]) -> usize {
+        let batch = source.len() / self.source.len().max(1);
+        assert_eq!(source.len(), batch * self.source.len(), "whole images");
+        batch
+    }
+
+    /// Images in `source`, to which `epilogue` must fit.
+    ///
+    /// # Panics
+    ///
+    /// When lengths contradict each other.
+    pub(crate) fn checked_batch(&self, source: &[f32], epilogue: &Epilogue<'_>) -> usize {
+        let batch = self.batch(source);
+        if let Some(bias) = epilogue.bias {
+            assert_eq!(bias.len(), self.target.channels, "bias");
+        }
+        if let Some(residual) = epilogue.residual {
+            assert_eq!(residual.len(), batch * self.target.len(), "residual");
+        }
+        batch
     }
 
     /// From input (the source) to output (the target).

@@ -105,34 +105,31 @@ pub enum Net {
     VisionTransformer(VisionTransformer),
 }
 
+/// What is inside `$net`, whatever its family.
+macro_rules! inside {
+    ($net:expr) => {
+        match $net {
+            Net::ResNet(net) => net,
+            Net::PreActResNet(net) => net,
+            Net::Vgg(net) => net,
+            Net::MobileNetV2(net) => net,
+            Net::GoogLeNet(net) => net,
+            Net::EfficientNet(net) => net,
+            Net::Toy(net) => net,
+            Net::AttributeResNet(net) => net,
+            Net::VisionTransformer(net) => net,
+        }
+    };
+}
+
 impl Net {
     /// The network behind the enum.
     pub fn network(&self) -> &dyn Network {
-        match self {
-            Self::ResNet(net) => net,
-            Self::PreActResNet(net) => net,
-            Self::Vgg(net) => net,
-            Self::MobileNetV2(net) => net,
-            Self::GoogLeNet(net) => net,
-            Self::EfficientNet(net) => net,
-            Self::Toy(net) => net,
-            Self::AttributeResNet(net) => net,
-            Self::VisionTransformer(net) => net,
-        }
+        inside!(self)
     }
 
     fn network_mut(&mut self) -> &mut dyn Network {
-        match self {
-            Self::ResNet(net) => net,
-            Self::PreActResNet(net) => net,
-            Self::Vgg(net) => net,
-            Self::MobileNetV2(net) => net,
-            Self::GoogLeNet(net) => net,
-            Self::EfficientNet(net) => net,
-            Self::Toy(net) => net,
-            Self::AttributeResNet(net) => net,
-            Self::VisionTransformer(net) => net,
-        }
+        inside!(self)
     }
 
     /// Class scores; see [`Classifier::logits`](crate::Classifier::logits).

@@ -34,20 +34,13 @@ pub(super) fn before(
     if activation == Activation::None {
         return gradient;
     }
-    let dims = gradient.shape().to_vec();
-    let map = Map {
-        height: dims[2],
-        width: dims[3],
-        channels: dims[1],
-    };
+    let (batch, map) = (gradient.shape()[0], map_of(&gradient));
     let (gradient, output) = (channels_last(&gradient), channels_last(output));
-    channels_first(
-        masked(values(&gradient), values(&output), activation),
-        dims[0],
-        map,
-    )
+    let masked = masked(values(&gradient), values(&output), activation);
+    channels_first(masked, batch, map)
 }
 
+/// Height, width and channels of a tensor `[B, C, H, W]`.
 pub(super) fn map_of(tensor: &FloatTensor<Flex>) -> Map {
     let shape = tensor.shape();
     Map {

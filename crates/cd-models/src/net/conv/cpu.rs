@@ -58,61 +58,39 @@ impl Shape {
         ))
     }
 
-    /// Input and output map for `[B, I, H, W]`.
+    /// The map of the outputs over `input`.
     ///
     /// # Panics
     ///
     /// When the window is larger than the padded map, or the channels are others.
-    fn maps(&self, dims: &[usize]) -> (Map, Map) {
-        assert_eq!(dims[1], self.inputs, "input channels of a convolution");
-        let input = Map {
-            height: dims[2],
-            width: dims[3],
-            channels: self.inputs,
-        };
-        let output = self.geometry.output(input, self.outputs);
-        (
-            input,
-            output.expect("images are at least as large as the windows over them"),
-        )
+    fn output(&self, input: Map) -> Map {
+        assert_eq!(
+            input.channels, self.inputs,
+            "input channels of a convolution"
+        );
+        self.geometry
+            .output(input, self.outputs)
+            .expect("images are at least as large as the windows over them")
     }
 
-    fn kernel(&self, weight: &[f32]) -> Kernel {
+    fn forward_kernel(&self, weight: &[f32]) -> Kernel {
+        if self.depthwise {
+            return Kernel::Depthwise(Depthwise::forward(weight, self.outputs, self.geometry));
+        }
         let channels = [self.outputs, self.inputs];
-        if self.depthwise {
-            Kernel::Depthwise(Depthwise::new(weight, self.outputs, self.geometry))
-        } else {
-            Kernel::Dense {
-                forward: Dense::forward(weight, channels, self.geometry),
-                backward: Dense::backward(weight, channels, self.geometry),
-            }
-        }
+        Kernel::Dense(Dense::forward(weight, channels, self.geometry))
     }
 
-    fn forward_once(&self, weight: &[f32], x: &[f32], input: Map, output: Map) -> Vec<f32> {
-        let epilogue = Epilogue::default();
+    fn backward_kernel(&self, weight: &[f32]) -> Kernel {
         if self.depthwise {
-            let kernel = Depthwise::new(weight, self.outputs, self.geometry);
-            return kernel.forward(x, input, output, &epilogue);
+            return Kernel::Depthwise(Depthwise::backward(weight, self.outputs, self.geometry));
         }
-        Dense::forward(weight, [self.outputs, self.inputs], self.geometry)
-            .apply(x, input, output, &epilogue)
+        let channels = [self.outputs, self.inputs];
+        Kernel::Dense(Dense::backward(weight, channels, self.geometry))
     }
 
-    fn backward_once(&self, weight: &[f32], gradient: &[f32], input: Map, output: Map) -> Vec<f32> {
-        if self.depthwise {
-            let kernel = Depthwise::new(weight, self.outputs, self.geometry);
-            return kernel.backward(gradient, input, output);
-        }
-        Dense::backward(weight, [self.outputs, self.inputs], self.geometry).apply(
-            gradient,
-            input,
-            output,
-            &Epilogue::default(),
-        )
-    }
-
-    fn weight_gradient(&self, x: &[f32], gradient: &[f32], input: Map, output: Map) -> Vec<f32> {
+    fn weight_gradient(&self, x: &[f32], gradient: &[f32], input: Map) -> Vec<f32> {
+        let output = self.output(input);
         if self.depthwise {
             depthwise_weight_gradient(x, gradient, self.geometry, input, output)
         } else {
@@ -121,10 +99,20 @@ impl Shape {
     }
 }
 
+/// Weights prepared for one direction.
 #[derive(Debug)]
 enum Kernel {
-    Dense { forward: Dense, backward: Dense },
+    Dense(Dense),
     Depthwise(Depthwise),
+}
+
+impl Kernel {
+    fn apply(&self, source: &[f32], input: Map, output: Map, epilogue: &Epilogue<'_>) -> Vec<f32> {
+        match self {
+            Self::Dense(kernel) => kernel.apply(source, input, output, epilogue),
+            Self::Depthwise(kernel) => kernel.apply(source, input, output, epilogue),
+        }
+    }
 }
 
 /// A convolution whose weights do not change any more.
@@ -134,7 +122,8 @@ pub(super) struct Frozen(Arc<FrozenConv>);
 #[derive(Debug)]
 pub(super) struct FrozenConv {
     shape: Shape,
-    kernel: Kernel,
+    forward: Kernel,
+    backward: Kernel,
     bias: Option<Vec<f32>>,
 }
 
@@ -142,9 +131,11 @@ impl Frozen {
     /// The present weights of `conv`, if the kernels can work with it.
     pub(super) fn of(conv: &Conv) -> Option<Self> {
         let shape = Shape::of(conv)?;
+        let weight = to_host(conv.weight.val());
         Some(Self(Arc::new(FrozenConv {
             shape,
-            kernel: shape.kernel(&to_host(conv.weight.val())),
+            forward: shape.forward_kernel(&weight),
+            backward: shape.backward_kernel(&weight),
             bias: conv.bias.as_ref().map(|bias| to_host(bias.val())),
         })))
     }
@@ -176,8 +167,8 @@ impl FrozenConv {
         skip: Option<&FloatTensor<Flex>>,
         activation: Activation,
     ) -> FloatTensor<Flex> {
-        let dims = x.shape().to_vec();
-        let (input, output) = self.shape.maps(&dims);
+        let (batch, input) = (x.shape()[0], map_of(x));
+        let output = self.shape.output(input);
         let x = channels_last(x);
         let skip = skip.map(channels_last);
         let epilogue = Epilogue {
@@ -185,25 +176,18 @@ impl FrozenConv {
             residual: skip.as_ref().map(values),
             activation,
         };
-        let y = match &self.kernel {
-            Kernel::Dense { forward, .. } => forward.apply(values(&x), input, output, &epilogue),
-            Kernel::Depthwise(kernel) => kernel.forward(values(&x), input, output, &epilogue),
-        };
-        channels_first(y, dims[0], output)
+        let y = self.forward.apply(values(&x), input, output, &epilogue);
+        channels_first(y, batch, output)
     }
 
     fn backward(&self, gradient: &FloatTensor<Flex>, input: Map) -> FloatTensor<Flex> {
         let batch = gradient.shape()[0];
-        let (input, output) = self
-            .shape
-            .maps(&[batch, input.channels, input.height, input.width]);
         let gradient = channels_last(gradient);
-        let dx = match &self.kernel {
-            Kernel::Dense { backward, .. } => {
-                backward.apply(values(&gradient), input, output, &Epilogue::default())
-            }
-            Kernel::Depthwise(kernel) => kernel.backward(values(&gradient), input, output),
-        };
+        let epilogue = Epilogue::default();
+        let output = self.shape.output(input);
+        let dx = self
+            .backward
+            .apply(values(&gradient), input, output, &epilogue);
         channels_first(dx, batch, input)
     }
 }
@@ -254,11 +238,12 @@ impl CpuConv for Flex {
         weight: FloatTensor<Self>,
         shape: Shape,
     ) -> FloatTensor<Self> {
-        let dims = x.shape().to_vec();
-        let (input, output) = shape.maps(&dims);
+        let (batch, input) = (x.shape()[0], map_of(&x));
+        let output = shape.output(input);
         let (x, weight) = (channels_last(&x), weight.to_contiguous());
-        let y = shape.forward_once(values(&weight), values(&x), input, output);
-        channels_first(y, dims[0], output)
+        let kernel = shape.forward_kernel(values(&weight));
+        let y = kernel.apply(values(&x), input, output, &Epilogue::default());
+        channels_first(y, batch, output)
     }
 }
 
@@ -271,48 +256,27 @@ struct FrozenState {
     activation: Activation,
 }
 
+/// Parents are the input and, where one is added, the skip.
 #[derive(Debug)]
 struct FrozenBackward;
 
-impl Backward<Flex, 1> for FrozenBackward {
+impl<const N: usize> Backward<Flex, N> for FrozenBackward {
     type State = FrozenState;
 
     fn backward(
         self,
-        ops: Ops<Self::State, 1>,
+        ops: Ops<Self::State, N>,
         grads: &mut Gradients,
         _checkpointer: &mut Checkpointer,
     ) {
-        let [x] = ops.parents;
-        let state = ops.state;
-        let gradient = grads.consume::<Flex>(&ops.node);
-        if let Some(x) = x {
-            let gradient = before(gradient, &state.output, state.activation);
-            grads.register::<Flex>(x.id, state.conv.backward(&gradient, state.input));
-        }
-    }
-}
-
-#[derive(Debug)]
-struct FrozenAddBackward;
-
-impl Backward<Flex, 2> for FrozenAddBackward {
-    type State = FrozenState;
-
-    fn backward(
-        self,
-        ops: Ops<Self::State, 2>,
-        grads: &mut Gradients,
-        _checkpointer: &mut Checkpointer,
-    ) {
-        let [x, skip] = ops.parents;
         let state = ops.state;
         let gradient = grads.consume::<Flex>(&ops.node);
         let gradient = before(gradient, &state.output, state.activation);
-        if let Some(x) = x {
+        let mut parents = ops.parents.into_iter();
+        if let Some(x) = parents.next().flatten() {
             grads.register::<Flex>(x.id, state.conv.backward(&gradient, state.input));
         }
-        if let Some(skip) = skip {
+        if let Some(skip) = parents.next().flatten() {
             grads.register::<Flex>(skip.id, gradient);
         }
     }
@@ -342,19 +306,47 @@ impl Backward<Flex, 2> for ConvBackward {
         let ConvState { x, weight, shape } = ops.state;
         let gradient = channels_last(&grads.consume::<Flex>(&ops.node));
         let gradient = values(&gradient);
-        let dims = x.shape().to_vec();
-        let (input, output) = shape.maps(&dims);
+        let (batch, input) = (x.shape()[0], map_of(&x));
         if let Some(node) = weight_node {
             let x = channels_last(&x);
-            let dw = shape.weight_gradient(values(&x), gradient, input, output);
+            let dw = shape.weight_gradient(values(&x), gradient, input);
             let dw = TensorData::new(dw, weight.shape());
             grads.register::<Flex>(node.id, FloatTensor::<Flex>::from_data(dw));
         }
         if let Some(node) = x_node {
             let weight = weight.to_contiguous();
-            let dx = shape.backward_once(values(&weight), gradient, input, output);
-            grads.register::<Flex>(node.id, channels_first(dx, dims[0], input));
+            let kernel = shape.backward_kernel(values(&weight));
+            let output = shape.output(input);
+            let dx = kernel.apply(gradient, input, output, &Epilogue::default());
+            grads.register::<Flex>(node.id, channels_first(dx, batch, input));
         }
+    }
+}
+
+/// The node of a frozen convolution in the graph; `parents` are its input and skip.
+fn frozen<C: CheckpointStrategy, const N: usize>(
+    parents: [&FloatTensor<Autodiff<Flex, C>>; N],
+    output: FloatTensor<Flex>,
+    conv: Arc<FrozenConv>,
+    activation: Activation,
+) -> FloatTensor<Autodiff<Flex, C>> {
+    let input = map_of(parents[0].primitive());
+    let nodes = parents.map(<FloatTensor<Autodiff<Flex, C>>>::node);
+    match FrozenBackward
+        .prepare::<C>(nodes)
+        .compute_bound()
+        .stateful()
+    {
+        OpsKind::Tracked(prep) => {
+            let state = FrozenState {
+                conv,
+                input,
+                output: output.clone(),
+                activation,
+            };
+            prep.finish(state, output)
+        }
+        OpsKind::UnTracked(prep) => prep.finish(output),
     }
 }
 
@@ -365,23 +357,7 @@ impl<C: CheckpointStrategy> CpuConv for Autodiff<Flex, C> {
         activation: Activation,
     ) -> FloatTensor<Self> {
         let output = conv.forward(x.primitive(), None, activation);
-        let input = map_of(x.primitive());
-        match FrozenBackward
-            .prepare::<C>([x.node()])
-            .compute_bound()
-            .stateful()
-        {
-            OpsKind::Tracked(prep) => {
-                let state = FrozenState {
-                    conv,
-                    input,
-                    output: output.clone(),
-                    activation,
-                };
-                prep.finish(state, output)
-            }
-            OpsKind::UnTracked(prep) => prep.finish(output),
-        }
+        frozen::<C, _>([&x], output, conv, activation)
     }
 
     fn cpu_frozen_add(
@@ -391,24 +367,7 @@ impl<C: CheckpointStrategy> CpuConv for Autodiff<Flex, C> {
         activation: Activation,
     ) -> FloatTensor<Self> {
         let output = conv.forward(x.primitive(), Some(skip.primitive()), activation);
-        let input = map_of(x.primitive());
-        let nodes = [x.node(), skip.node()];
-        match FrozenAddBackward
-            .prepare::<C>(nodes)
-            .compute_bound()
-            .stateful()
-        {
-            OpsKind::Tracked(prep) => {
-                let state = FrozenState {
-                    conv,
-                    input,
-                    output: output.clone(),
-                    activation,
-                };
-                prep.finish(state, output)
-            }
-            OpsKind::UnTracked(prep) => prep.finish(output),
-        }
+        frozen::<C, _>([&x, &skip], output, conv, activation)
     }
 
     fn cpu_conv(

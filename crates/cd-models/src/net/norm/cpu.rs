@@ -199,22 +199,28 @@ impl State {
     }
 }
 
+/// Parents are the input, gamma, beta and, where one is added, the skip.
 #[derive(Debug)]
 struct NormBackward;
 
-impl Backward<Flex, 3> for NormBackward {
+impl<const N: usize> Backward<Flex, N> for NormBackward {
     type State = State;
 
     fn backward(
         self,
-        ops: Ops<Self::State, 3>,
+        ops: Ops<Self::State, N>,
         grads: &mut Gradients,
         _checkpointer: &mut Checkpointer,
     ) {
         let state = ops.state;
         let gradient = grads.consume::<Flex>(&ops.node);
         let gradient = before(gradient, &state.output, state.settings.activation);
-        for (node, gradient) in ops.parents.into_iter().zip(state.backward(&gradient)) {
+        let found = state.backward(&gradient);
+        for (node, gradient) in ops
+            .parents
+            .into_iter()
+            .zip(found.into_iter().chain([gradient]))
+        {
             if let Some(node) = node {
                 grads.register::<Flex>(node.id, gradient);
             }
@@ -222,31 +228,24 @@ impl Backward<Flex, 3> for NormBackward {
     }
 }
 
-#[derive(Debug)]
-struct NormAddBackward;
-
-impl Backward<Flex, 4> for NormAddBackward {
-    type State = State;
-
-    fn backward(
-        self,
-        ops: Ops<Self::State, 4>,
-        grads: &mut Gradients,
-        _checkpointer: &mut Checkpointer,
-    ) {
-        let state = ops.state;
-        let [x, gamma, beta, skip] = ops.parents;
-        let gradient = grads.consume::<Flex>(&ops.node);
-        let gradient = before(gradient, &state.output, state.settings.activation);
-        let found = state.backward(&gradient);
-        for (node, gradient) in [x, gamma, beta].into_iter().zip(found) {
-            if let Some(node) = node {
-                grads.register::<Flex>(node.id, gradient);
-            }
+/// The node of a normalisation in the graph; `parents` are its input, gamma, beta and skip.
+fn tracked<C: CheckpointStrategy, const N: usize>(
+    parents: [&FloatTensor<Autodiff<Flex, C>>; N],
+    output: FloatTensor<Flex>,
+    settings: Settings,
+) -> FloatTensor<Autodiff<Flex, C>> {
+    let nodes = parents.map(<FloatTensor<Autodiff<Flex, C>>>::node);
+    match NormBackward.prepare::<C>(nodes).compute_bound().stateful() {
+        OpsKind::Tracked(prep) => {
+            let state = State {
+                x: parents[0].primitive().clone(),
+                gamma: parents[1].primitive().clone(),
+                output: output.clone(),
+                settings,
+            };
+            prep.finish(state, output)
         }
-        if let Some(skip) = skip {
-            grads.register::<Flex>(skip.id, gradient);
-        }
+        OpsKind::UnTracked(prep) => prep.finish(output),
     }
 }
 
@@ -268,19 +267,7 @@ impl<C: CheckpointStrategy> CpuNorm for Autodiff<Flex, C> {
             beta.primitive(),
             &settings,
         );
-        let nodes = [x.node(), gamma.node(), beta.node()];
-        match NormBackward.prepare::<C>(nodes).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => {
-                let state = State {
-                    x: x.into_primitive(),
-                    gamma: gamma.into_primitive(),
-                    output: output.clone(),
-                    settings,
-                };
-                prep.finish(state, output)
-            }
-            OpsKind::UnTracked(prep) => prep.finish(output),
-        }
+        tracked::<C, _>([&x, &gamma, &beta], output, settings)
     }
 
     fn cpu_norm_add(
@@ -297,23 +284,7 @@ impl<C: CheckpointStrategy> CpuNorm for Autodiff<Flex, C> {
             beta.primitive(),
             &settings,
         );
-        let nodes = [x.node(), gamma.node(), beta.node(), skip.node()];
-        match NormAddBackward
-            .prepare::<C>(nodes)
-            .compute_bound()
-            .stateful()
-        {
-            OpsKind::Tracked(prep) => {
-                let state = State {
-                    x: x.into_primitive(),
-                    gamma: gamma.into_primitive(),
-                    output: output.clone(),
-                    settings,
-                };
-                prep.finish(state, output)
-            }
-            OpsKind::UnTracked(prep) => prep.finish(output),
-        }
+        tracked::<C, _>([&x, &gamma, &beta, &skip], output, settings)
     }
 }
 
