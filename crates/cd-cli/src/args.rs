@@ -69,6 +69,8 @@ pub(crate) enum Command {
     Inspect(InspectArgs),
     /// Write the HTML report of a finished run again
     Report(ReportArgs),
+    /// Measure how fast this machine forwards, searches and trains
+    Bench(BenchArgs),
     /// List the attacks
     Attacks,
     /// List the detectors
@@ -141,12 +143,19 @@ pub(crate) struct SearchArgs {
     /// Detectors to run (see `cd-cli detectors`)
     #[arg(long = "detector", value_name = "NAME", default_values_t = [String::from("cd-l")])]
     pub(crate) detectors: Vec<String>,
-    /// Optimisation steps per image
-    #[arg(long, default_value_t = 100)]
-    pub(crate) steps: usize,
+    /// Settings of the search that belong together
+    #[arg(long, value_enum, default_value_t = PresetName::Accurate)]
+    pub(crate) preset: PresetName,
+    /// Optimisation steps per image instead of the preset's
+    #[arg(long, value_name = "N")]
+    pub(crate) steps: Option<usize>,
     /// Flag what is this many robust standard deviations more suspicious than the median
     #[arg(long, default_value_t = 2.0, value_name = "T")]
     pub(crate) threshold: f64,
+    /// Compare all images with each other, or those of a class of which nearly all are suspicious with
+    /// their own class
+    #[arg(long, value_enum, default_value_t = Compare::SmallClasses)]
+    pub(crate) compare: Compare,
     /// Images computed at a time; bounds memory
     #[arg(long, default_value_t = 32, value_name = "N")]
     pub(crate) batch_size: usize,
@@ -156,6 +165,83 @@ pub(crate) struct SearchArgs {
     /// Work on part I of N (from 0) of the pictures; the last part to finish writes the results
     #[arg(long, value_name = "I/N", value_parser = shard)]
     pub(crate) shard: Option<(usize, usize)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Compare {
+    /// As published; finds a target class that is poisoned nearly as a whole
+    Set,
+    /// Keeps small, plain objects from hiding the poisoned images
+    SmallClasses,
+}
+
+/// How much work an image is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PresetName {
+    /// The published method: 100 steps
+    Paper,
+    /// The fewest steps without loss
+    Fast,
+    /// The best ranking at no more than the published cost
+    Accurate,
+}
+
+impl From<PresetName> for cd_detect::Preset {
+    fn from(name: PresetName) -> Self {
+        match name {
+            PresetName::Paper => Self::Paper,
+            PresetName::Fast => Self::Fast,
+            PresetName::Accurate => Self::Accurate,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Work {
+    /// Logits of every image
+    Forward,
+    /// Masks of every image
+    Search,
+    /// Passes of SGD over the images
+    Train,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// What to time
+    #[arg(long, value_enum, default_value_t = Work::Search)]
+    pub(crate) work: Work,
+    /// Architecture (see `cd-cli models`)
+    #[arg(long, default_value = "resnet18", value_name = "NAME")]
+    pub(crate) model: String,
+    /// Channels of the stem [default: as published]
+    #[arg(long)]
+    pub(crate) width: Option<usize>,
+    /// Weights to load instead of drawing some
+    #[arg(long, value_name = "FILE")]
+    pub(crate) weights: Option<PathBuf>,
+    /// Write the weights, so that another implementation can use them
+    #[arg(long, value_name = "FILE")]
+    pub(crate) save_weights: Option<PathBuf>,
+    /// The detector of `search`
+    #[arg(long, default_value = "cd-l", value_name = "NAME")]
+    pub(crate) detector: String,
+    /// Settings of the detector
+    #[arg(long, value_enum, default_value_t = PresetName::Paper)]
+    pub(crate) preset: PresetName,
+    /// Steps per image instead of the preset's; passes of `train` [default: 10]
+    #[arg(long, value_name = "N")]
+    pub(crate) steps: Option<usize>,
+    /// Number of images
+    #[arg(long, default_value_t = 64, value_name = "N")]
+    pub(crate) images: usize,
+    /// Images computed at a time
+    #[arg(long, default_value_t = 32, value_name = "N")]
+    pub(crate) batch_size: usize,
+    /// Side of the images in pixels
+    #[arg(long, default_value_t = 32, value_name = "PIXELS")]
+    pub(crate) size: usize,
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,6 @@
 //! One file per command, or per group of small ones.
 
+mod bench;
 mod config;
 mod data;
 mod evaluate;
@@ -95,6 +96,7 @@ fn with_session(command: &Command, session: &Session) -> Result<Ending> {
         Command::Models {
             command: Some(command),
         } => models::models(command, session),
+        Command::Bench(args) => bench::bench(args, session),
         Command::Detect(args) => folder::detect(args, session),
         Command::Data { command } => data::data(command, session),
         Command::Poison(args) => poison::poison(args, session),

@@ -14,6 +14,9 @@
 //! of (seed, image, step).
 
 mod noise;
+mod preset;
+
+use std::f64::consts::PI;
 
 use cd_models::burn::optim::{Adam, AdamConfig, AdamState, Optimizer};
 use cd_models::burn::tensor::Tensor;
@@ -21,6 +24,8 @@ use cd_models::{Classifier, Tap, to_host};
 use serde::{Deserialize, Serialize};
 
 use crate::error::DetectError;
+
+pub use preset::Preset;
 
 /// What the mask must keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,12 +47,26 @@ pub enum Reduction {
     Mean,
 }
 
+/// How the learning rate goes over the steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decay {
+    /// The same at every step, as published.
+    #[default]
+    None,
+    /// Half a cosine, from the full rate at the first step towards zero after the last.
+    Cosine,
+}
+
 /// Cognitive Distillation with all of its settings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CognitiveDistillation {
     objective: Objective,
     steps: usize,
     learning_rate: f64,
+    decay: Decay,
+    betas: [f64; 2],
+    repeats: usize,
     alpha: f64,
     beta: f64,
     p: u8,
@@ -63,6 +82,9 @@ impl CognitiveDistillation {
             objective: Objective::Logits,
             steps: 100,
             learning_rate: 0.1,
+            decay: Decay::None,
+            betas: [0.1, 0.1],
+            repeats: 1,
             alpha: 0.01,
             beta: 1.0,
             p: 1,
@@ -101,6 +123,27 @@ impl CognitiveDistillation {
     #[must_use]
     pub fn with_learning_rate(mut self, learning_rate: f64) -> Self {
         self.learning_rate = learning_rate;
+        self
+    }
+
+    /// How the learning rate goes over the steps.
+    #[must_use]
+    pub fn with_decay(mut self, decay: Decay) -> Self {
+        self.decay = decay;
+        self
+    }
+
+    /// Adam's decay rates of the first and the second moment, each at least 0 and below 1.
+    #[must_use]
+    pub fn with_betas(mut self, betas: [f64; 2]) -> Self {
+        self.betas = betas;
+        self
+    }
+
+    /// Searches per image, each with other fill colours; masks and norms are their means. At least 1.
+    #[must_use]
+    pub fn with_repeats(mut self, repeats: usize) -> Self {
+        self.repeats = repeats;
         self
     }
 
@@ -151,6 +194,11 @@ impl CognitiveDistillation {
         self.mask_channels
     }
 
+    /// Steps per image, over all repeats.
+    pub fn total_steps(&self) -> usize {
+        self.steps * self.repeats
+    }
+
     /// Checks every setting against its range.
     ///
     /// # Errors
@@ -173,6 +221,13 @@ impl CognitiveDistillation {
                 self.learning_rate.to_string(),
                 "a number above 0",
             );
+        }
+        if !self.betas.iter().all(|beta| (0.0..1.0).contains(beta)) {
+            let value = format!("{:?}", self.betas);
+            return wrong("betas", value, "two numbers from 0 to below 1");
+        }
+        if self.repeats == 0 {
+            return wrong("repeats", "0".into(), "at least 1");
         }
         if !(self.alpha >= 0.0 && self.alpha.is_finite()) {
             return wrong("alpha", self.alpha.to_string(), "a number of at least 0");
@@ -229,21 +284,48 @@ impl CognitiveDistillation {
         let device = images.device();
         let target = self.target(model, images.clone())?;
         require_finite(&target, numbers, |index| DetectError::ModelOutput { index })?;
-        let colours = noise::colours(self.seed, numbers, self.steps, &device);
-        let mut theta = self.initial_theta(&images);
-        let mut state = None;
-        for step in 0..self.steps {
-            let colour = colours.clone().slice([step..step + 1]).squeeze_dim::<2>(0);
-            let done = self.step(model, &images, &target, colour, theta, state)?;
-            theta = done.theta;
-            state = Some(done.state);
+        let colours = noise::colours(self.seed, numbers, self.total_steps(), &device);
+        let mut sum: Option<Tensor<4>> = None;
+        for repeat in 0..self.repeats {
+            let colours = colours.clone().narrow(0, repeat * self.steps, self.steps);
+            let masks = self.search(model, &images, &target, &colours)?;
+            sum = Some(match sum {
+                Some(sum) => sum + masks,
+                None => masks,
+            });
         }
-        let masks = mask_of(theta);
+        let sum = sum.expect("`check` made sure of at least one repeat");
+        let masks = if self.repeats == 1 {
+            sum
+        } else {
+            sum / self.repeats as f64
+        };
         let norms = norms_of(&masks);
         match norms.iter().position(|norm| !norm.is_finite()) {
             Some(at) => Err(DetectError::Mask { index: numbers[at] }),
             None => Ok(Distilled { masks, norms }),
         }
+    }
+
+    /// Masks after all steps with the fill colours `[steps, B, 3]`.
+    fn search(
+        &self,
+        model: &dyn Classifier,
+        images: &Tensor<4>,
+        target: &Tensor<2>,
+        colours: &Tensor<3>,
+    ) -> Result<Tensor<4>, DetectError> {
+        let mut search = Search {
+            step: 0,
+            theta: self.initial_theta(images),
+            adam: None,
+        };
+        while search.step < self.steps {
+            let colour = colours.clone().narrow(0, search.step, 1);
+            let colour = colour.squeeze_dim::<2>(0);
+            search = self.step(model, images, target, colour, search)?.next;
+        }
+        Ok(mask_of(search.theta))
     }
 
     /// What the mask has to keep of `images`, as `[B, values]`.
@@ -273,7 +355,6 @@ impl CognitiveDistillation {
     /// # Shapes
     ///
     /// - `images`: `[B, 3, H, W]`; `target`: `[B, values]`; `colour`: `[B, 3]`
-    /// - `theta`: `[B, Cm, H, W]`
     ///
     /// # Errors
     ///
@@ -284,10 +365,9 @@ impl CognitiveDistillation {
         images: &Tensor<4>,
         target: &Tensor<2>,
         colour: Tensor<2>,
-        theta: Tensor<4>,
-        state: Option<AdamState<4>>,
+        search: Search,
     ) -> Result<Step, DetectError> {
-        let tracked = theta.clone().autodiff().require_grad();
+        let tracked = search.theta.clone().autodiff().require_grad();
         let mask = mask_of(tracked.clone());
         let colour = colour.unsqueeze_dims::<4>(&[2, 3]);
         let kept = images.clone().autodiff() * mask.clone();
@@ -305,38 +385,42 @@ impl CognitiveDistillation {
         let gradient = tracked
             .grad(&gradients)
             .expect("theta requires a gradient and enters the loss");
-        let (theta, state) = self.update(theta, gradient.clone(), state);
         Ok(Step {
-            theta,
-            state,
+            next: self.update(search, gradient.clone()),
             gradient,
             terms: terms.inner(),
         })
     }
 
-    /// What Adam makes of a gradient: the next parameters and its next state.
-    ///
-    /// # Shapes
-    ///
-    /// - `theta`, `gradient` and output: `[B, Cm, H, W]`
-    pub fn update(
-        &self,
-        theta: Tensor<4>,
-        gradient: Tensor<4>,
-        state: Option<AdamState<4>>,
-    ) -> (Tensor<4>, AdamState<4>) {
-        let (theta, state) = adam().step(self.learning_rate, theta, gradient, state);
-        (theta, state.expect("Adam always has a state after a step"))
+    /// What Adam makes of a gradient `[B, Cm, H, W]`.
+    pub fn update(&self, search: Search, gradient: Tensor<4>) -> Search {
+        let rate = self.learning_rate_at(search.step);
+        let (theta, adam) = self.adam().step(rate, search.theta, gradient, search.adam);
+        Search {
+            step: search.step + 1,
+            theta,
+            adam,
+        }
     }
-}
 
-/// Adam as the method uses it: nearly the sign of the gradient.
-fn adam() -> Adam {
-    AdamConfig::new()
-        .with_beta_1(0.1)
-        .with_beta_2(0.1)
-        .with_epsilon(1e-8)
-        .build()
+    fn learning_rate_at(&self, step: usize) -> f64 {
+        match self.decay {
+            Decay::None => self.learning_rate,
+            Decay::Cosine => {
+                let done = step as f64 / self.steps as f64;
+                self.learning_rate * 0.5 * (1.0 + (PI * done).cos())
+            }
+        }
+    }
+
+    /// With the published betas of 0.1 nearly the sign of the gradient.
+    fn adam(&self) -> Adam {
+        AdamConfig::new()
+            .with_beta_1(self.betas[0] as f32)
+            .with_beta_2(self.betas[1] as f32)
+            .with_epsilon(1e-8)
+            .build()
+    }
 }
 
 /// Masks of a batch and their sizes.
@@ -348,13 +432,22 @@ pub struct Distilled {
     pub norms: Vec<f64>,
 }
 
+/// A search between two steps.
+#[derive(Clone)]
+pub struct Search {
+    /// Steps done.
+    pub step: usize,
+    /// The parameters of the masks, `[B, Cm, H, W]`.
+    pub theta: Tensor<4>,
+    /// Adam's state; `None` before the first step.
+    pub adam: Option<AdamState<4>>,
+}
+
 /// Everything that one optimiser step produces.
 #[derive(Clone)]
 pub struct Step {
-    /// The next parameters, `[B, Cm, H, W]`.
-    pub theta: Tensor<4>,
-    /// The next state of Adam.
-    pub state: AdamState<4>,
+    /// The search after the step.
+    pub next: Search,
     /// Gradient of the objective at the old parameters, `[B, Cm, H, W]`.
     pub gradient: Tensor<4>,
     /// Distance, alpha * norm, beta * variation of each image before the step, `[B, 3]`.

@@ -71,15 +71,21 @@ impl Detection {
     /// Scores in `[0, 1]`, higher = more suspicious: the raw values, min-max scaled over the set and
     /// turned so that the suspicious end is 1. All 0 when the raw values are equal.
     pub fn scores(&self) -> Vec<f64> {
+        self.on_score_scale(&self.raw)
+    }
+
+    /// Any values of the measure on the scale of [`scores`](Self::scores), outside `[0, 1]` where they lie
+    /// beyond those of the set.
+    pub fn on_score_scale(&self, values: &[f64]) -> Vec<f64> {
         let low = self.raw.iter().copied().fold(f64::INFINITY, f64::min);
         let high = self.raw.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let range = high - low;
-        let score = |&raw: &f64| match self.measure.direction {
+        let score = |&value: &f64| match self.measure.direction {
             _ if range <= 0.0 => 0.0,
-            Direction::Low => 1.0 - (raw - low) / range,
-            Direction::High => (raw - low) / range,
+            Direction::Low => 1.0 - (value - low) / range,
+            Direction::High => (value - low) / range,
         };
-        self.raw.iter().map(score).collect()
+        values.iter().map(score).collect()
     }
 
     /// Image positions from most to least suspicious; equal values in the order of the set.

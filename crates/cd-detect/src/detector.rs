@@ -10,7 +10,7 @@ use thiserror::Error;
 
 pub use cognitive::{Cdf, Cdl};
 
-use crate::cognitive::CognitiveDistillation;
+use crate::cognitive::{CognitiveDistillation, Preset};
 use crate::detection::Detection;
 use crate::error::DetectError;
 
@@ -93,6 +93,9 @@ pub trait Detector {
     fn steps_mut(&mut self) -> Option<&mut usize> {
         None
     }
+
+    /// Takes the settings of `preset`, if it has presets.
+    fn apply(&mut self, _preset: Preset) {}
 
     /// The method that makes its masks, if it makes masks.
     ///

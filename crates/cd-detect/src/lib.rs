@@ -28,13 +28,17 @@ mod detection;
 mod detector;
 mod error;
 mod parts;
+mod small_classes;
 mod threshold;
 
-pub use cognitive::{CognitiveDistillation, Distilled, Objective, Reduction, Step};
+pub use cognitive::{
+    CognitiveDistillation, Decay, Distilled, Objective, Preset, Reduction, Search, Step,
+};
 pub use detection::{Detection, Direction, Masks, Measure, Scale};
 pub use detector::{
     Cdf, Cdl, DETECTORS, Detector, DetectorConfig, DetectorInfo, Shard, Store, Suspects,
     UnknownDetector,
 };
 pub use error::DetectError;
+pub use small_classes::Comparison;
 pub use threshold::{Decision, ThresholdError, ThresholdRule};

@@ -134,9 +134,8 @@ fn finite(key: &'static str, value: f64) -> Result<(), ThresholdError> {
 
 fn robust(detection: &Detection, t: f64) -> Decision {
     let median_and_std = |values: Vec<f64>| {
-        let middle = median(values.clone());
-        let spread = values.into_iter().map(|x| (x - middle).abs()).collect();
-        (middle, MAD_TO_STD * median(spread))
+        let std = robust_spread(&values);
+        (median(values), std)
     };
     match detection.measure.scale {
         Scale::Linear => {
@@ -202,8 +201,14 @@ fn most_suspicious(detection: &Detection, share: f64) -> Decision {
     }
 }
 
+/// A standard deviation that outliers do not move: 1.4826 median absolute deviations.
+pub(crate) fn robust_spread(values: &[f64]) -> f64 {
+    let middle = median(values.to_vec());
+    MAD_TO_STD * median(values.iter().map(|x| (x - middle).abs()).collect())
+}
+
 /// The middle value; the mean of the two middle ones for an even count, 0 for none.
-fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     match values.len() {

@@ -11,7 +11,7 @@
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use cd_detect::{CognitiveDistillation, Reduction};
+use cd_detect::{CognitiveDistillation, Reduction, Search};
 use cd_models::burn::optim::{AdamState, AdaptiveMomentumState};
 use cd_models::burn::tensor::{Device, Tensor, TensorData};
 use cd_models::{Classifier, Model, Tap, device, load_weights, read_weights, to_host};
@@ -183,22 +183,19 @@ fn single_steps_agree_within_ten_times_the_noise_floor() {
         for &(step, terms_floor, gradient_floor, next_floor) in case.floors {
             let key = |part: &str| format!("{}.t{step}.{part}", case.name);
             let colour = noise.clone().slice([step..step + 1]).reshape([8, 3]);
-            let state = (step > 0).then(|| {
+            let adam = (step > 0).then(|| {
                 let first = fixture.tensor(&key("exp_avg"));
                 let second = fixture.tensor(&key("exp_avg_sq"));
                 AdamState::new(AdaptiveMomentumState::new(step, first, second))
             });
-            let theta: Tensor<4> = fixture.tensor(&key("param"));
+            let search = Search {
+                step,
+                theta: fixture.tensor(&key("param")),
+                adam,
+            };
             let done = case
                 .method
-                .step(
-                    &model,
-                    &images,
-                    &target,
-                    colour,
-                    theta.clone(),
-                    state.clone(),
-                )
+                .step(&model, &images, &target, colour, search.clone())
                 .expect("has the tap");
             let terms = largest(done.terms, &fixture.values(&key("terms_f64")).1);
             let golden_gradient = fixture.values(&key("grad_f64")).1;
@@ -213,10 +210,8 @@ fn single_steps_agree_within_ten_times_the_noise_floor() {
                 .collect();
             // The update of the reference's own gradient: ours differs in its last digits, which
             // Adam enlarges where a gradient is nearly zero.
-            let (next, _) = case
-                .method
-                .update(theta, fixture.tensor(&key("grad_f64")), state);
-            let next = largest(next, &fixture.values(&key("next_param_f64")).1);
+            let next = case.method.update(search, fixture.tensor(&key("grad_f64")));
+            let next = largest(next.theta, &fixture.values(&key("next_param_f64")).1);
             let place = format!("{} step {step}", case.name);
             println!("{place}: terms {terms:.1e} gradients off {images_off:?} next {next:.1e}");
             assert!(

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use cd_data::{DatasetConfig, PoisonConfig};
-use cd_detect::{DetectorConfig, ThresholdRule};
+use cd_detect::{Comparison, DetectorConfig, ThresholdRule};
 use cd_models::{ModelConfig, TrainConfig, names};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -57,6 +57,8 @@ pub struct DetectStage {
     pub trusted: usize,
     /// Images computed at a time; bounds memory, does not change results.
     pub batch_size: usize,
+    /// What images are compared with: all of them, or small classes with themselves.
+    pub compare: Comparison,
     /// How images are flagged.
     pub threshold: ThresholdRule,
     /// The detectors.
@@ -70,6 +72,7 @@ impl Default for DetectStage {
             sample: None,
             trusted: 0,
             batch_size: 32,
+            compare: Comparison::default(),
             threshold: ThresholdRule::default(),
             detectors: ["cd-l", "cd-f"]
                 .into_iter()

@@ -50,11 +50,12 @@ pub enum ScoresError {
     },
 }
 
-/// One row per image, in the order of the set.
-pub fn rows(set: &ImageSet, detection: &Detection, decision: &Decision) -> Vec<ScoreRow> {
-    let scores = detection.scores();
+/// One row per image, in the order of the set: its `raw` number, and what `judged` and `decision` made of
+/// it.
+pub fn rows(set: &ImageSet, raw: &[f64], judged: &Detection, decision: &Decision) -> Vec<ScoreRow> {
+    let scores = judged.scores();
     let mut ranks = vec![0; set.len()];
-    for (place, index) in detection.ranking().into_iter().enumerate() {
+    for (place, index) in judged.ranking().into_iter().enumerate() {
         ranks[index] = place + 1;
     }
     (0..set.len())
@@ -62,7 +63,7 @@ pub fn rows(set: &ImageSet, detection: &Detection, decision: &Decision) -> Vec<S
             index,
             file: set.name(index).to_owned(),
             label: set.class_names()[set.labels()[index] as usize].clone(),
-            raw: detection.raw[index],
+            raw: raw[index],
             score: scores[index],
             rank: ranks[index],
             flagged: decision.flagged[index],

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use cd_data::{DatasetConfig, FolderConfig};
-use cd_detect::{DetectorConfig, ThresholdRule};
+use cd_detect::{Comparison, DetectorConfig, ThresholdRule};
 use cd_eval::Experiment;
 use cd_eval::bootstrap::Bootstrap;
 use cd_eval::experiment::DetectStage;
@@ -14,7 +14,7 @@ use cd_models::{Augmentation, ModelConfig, Schedule, TrainConfig};
 use super::Session;
 use super::experiment::finish;
 use crate::Ending;
-use crate::args::{DetectArgs, ImagesArgs, ModelArgs, ScanArgs, SearchArgs, TrainArgs};
+use crate::args::{Compare, DetectArgs, ImagesArgs, ModelArgs, ScanArgs, SearchArgs, TrainArgs};
 use crate::output;
 
 pub(crate) fn scan(args: &ScanArgs, session: &Session) -> Result<Ending> {
@@ -126,8 +126,9 @@ fn detect_stage(search: &SearchArgs, seed: u64) -> Result<DetectStage> {
     let configure = |name: &String| -> Result<DetectorConfig> {
         let mut config = DetectorConfig::from_name(name)?;
         let detector = config.detector_mut();
-        if let Some(steps) = detector.steps_mut() {
-            *steps = search.steps;
+        detector.apply(search.preset.into());
+        if let (Some(own), Some(steps)) = (detector.steps_mut(), search.steps) {
+            *own = steps;
         }
         if let Some(own_seed) = detector.seed_mut() {
             *own_seed = seed;
@@ -137,6 +138,10 @@ fn detect_stage(search: &SearchArgs, seed: u64) -> Result<DetectStage> {
     Ok(DetectStage {
         sample: search.sample,
         batch_size: search.batch_size,
+        compare: match search.compare {
+            Compare::Set => Comparison::Set,
+            Compare::SmallClasses => Comparison::SmallClasses,
+        },
         threshold: ThresholdRule::Robust {
             t: search.threshold,
         },

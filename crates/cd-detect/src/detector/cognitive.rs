@@ -10,7 +10,7 @@ use cd_models::{Tap, batch, quantize, to_host};
 use serde::{Deserialize, Serialize};
 
 use super::{Detector, DetectorInfo, Suspects};
-use crate::cognitive::{CognitiveDistillation, Reduction};
+use crate::cognitive::{CognitiveDistillation, Decay, Preset, Reduction};
 use crate::detection::{Detection, Direction, Masks, Measure, Scale};
 use crate::error::DetectError;
 use crate::parts::{Part, Parts, ranges};
@@ -30,6 +30,12 @@ macro_rules! variant {
             pub steps: usize,
             /// Adam's learning rate; above 0.
             pub learning_rate: f64,
+            /// How the learning rate goes over the steps: `none` (constant) or `cosine`.
+            pub decay: Decay,
+            /// Adam's decay rates, each at least 0 and below 1.
+            pub betas: [f64; 2],
+            /// Searches per image, whose masks are averaged; at least 1.
+            pub repeats: usize,
             /// Weight of the mask's norm; at least 0.
             pub alpha: f64,
             /// Weight of the total variation; at least 0.
@@ -53,6 +59,9 @@ macro_rules! variant {
                 Self {
                     steps: 100,
                     learning_rate: $lr,
+                    decay: Decay::None,
+                    betas: [0.1, 0.1],
+                    repeats: 1,
                     alpha: $alpha,
                     beta: $beta,
                     p: 1,
@@ -72,6 +81,9 @@ macro_rules! variant {
                 let distillation = CognitiveDistillation::$base()
                     .with_steps(self.steps)
                     .with_learning_rate(self.learning_rate)
+                    .with_decay(self.decay)
+                    .with_betas(self.betas)
+                    .with_repeats(self.repeats)
                     .with_alpha(self.alpha)
                     .with_beta(self.beta)
                     .with_p(self.p)
@@ -100,6 +112,15 @@ macro_rules! variant {
 
             fn steps_mut(&mut self) -> Option<&mut usize> {
                 Some(&mut self.steps)
+            }
+
+            fn apply(&mut self, preset: Preset) {
+                let schedule = preset.schedule();
+                self.steps = schedule.steps;
+                self.learning_rate = Self::default().learning_rate * schedule.rate;
+                self.decay = schedule.decay;
+                self.betas = schedule.betas;
+                self.repeats = schedule.repeats;
             }
 
             fn distillation(&self) -> Result<Option<CognitiveDistillation>, DetectError> {

@@ -24,6 +24,9 @@ const DECISION: &str = "decision.json";
 pub(super) struct StoredDecision {
     pub(super) rule: String,
     pub(super) cutoff: Option<f64>,
+    /// The border on the scale of the scores.
+    #[serde(default)]
+    pub(super) score: Option<f64>,
     pub(super) measure: String,
 }
 
@@ -62,14 +65,40 @@ pub(super) fn all(
             complete = false;
             continue;
         };
+        let (raw, labels) = (detection.raw.clone(), data.searched.labels());
+        let (judged, own) = experiment.detect.compare.apply(detection, labels);
         let rule = &experiment.detect.threshold;
-        let decision = rule.apply(&detection, clean.as_deref())?;
+        let mut decision = rule.apply(&judged, clean.as_deref())?;
+        decision.explanation += &compared_with_themselves(&own, data.searched.class_names());
         run.stage_since::<PipelineError>(&stage, started, |folder| {
-            keep(run, &stage, folder, &data.searched, &detection, &decision)
+            keep(
+                run,
+                &stage,
+                folder,
+                &data.searched,
+                &raw,
+                &judged,
+                &decision,
+            )
         })?;
         remove_parts(&folder)?;
     }
     Ok(complete)
+}
+
+/// What the rule says of classes that were compared with themselves.
+fn compared_with_themselves(classes: &[u32], names: &[String]) -> String {
+    if classes.is_empty() {
+        return String::new();
+    }
+    let names: Vec<&str> = classes
+        .iter()
+        .map(|&class| names[class as usize].as_str())
+        .collect();
+    format!(
+        "; compared with their own class, of which nearly all images are suspicious: {}",
+        names.join(", ")
+    )
 }
 
 /// A detection, and raw values of trusted clean images where there are any.
@@ -125,17 +154,21 @@ fn keep(
     stage: &Path,
     folder: &Path,
     images: &ImageSet,
-    detection: &Detection,
+    raw: &[f64],
+    judged: &Detection,
     decision: &Decision,
 ) -> Result<(), PipelineError> {
-    scores::write_all(folder, &scores::rows(images, detection, decision))?;
-    if let Some(masks) = &detection.masks {
+    scores::write_all(folder, &scores::rows(images, raw, judged, decision))?;
+    if let Some(masks) = &judged.masks {
         write_masks(&folder.join(MASKS), masks)?;
     }
     let stored = StoredDecision {
         rule: decision.explanation.clone(),
         cutoff: decision.cutoff,
-        measure: detection.measure.title.to_owned(),
+        score: decision
+            .cutoff
+            .map(|cutoff| judged.on_score_scale(&[cutoff])[0]),
+        measure: judged.measure.title.to_owned(),
     };
     run.write_json(&stage.join(DECISION), &stored)?;
     Ok(())

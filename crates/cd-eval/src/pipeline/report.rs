@@ -171,9 +171,7 @@ fn section(
         raw_label: decision.measure,
         threshold: Some(Threshold {
             rule: decision.rule,
-            value: decision
-                .cutoff
-                .and_then(|cutoff| on_score_scale(cutoff, &rows)),
+            value: decision.score,
             flagged: metrics.flagged,
         }),
         metrics: metrics.metrics.iter().map(metric_row).collect(),
@@ -200,14 +198,6 @@ fn metric_row(metric: &crate::evaluation::Metric) -> MetricRow {
         value,
         hint: meaning(&metric.name).to_owned(),
     }
-}
-
-/// The border of the rule as a score: scores are linear in the raw values.
-fn on_score_scale(cutoff: f64, rows: &[ScoreRow]) -> Option<f64> {
-    let most = rows.iter().min_by(|a, b| b.score.total_cmp(&a.score))?;
-    let least = rows.iter().min_by(|a, b| a.score.total_cmp(&b.score))?;
-    let range = most.raw - least.raw;
-    (range != 0.0).then(|| (cutoff - least.raw) / range)
 }
 
 fn class_counts(set: &ImageSet, rows: &[ScoreRow], truth: Option<&[bool]>) -> Vec<ClassCounts> {

@@ -1,0 +1,257 @@
+"""Cognitive Distillation in PyTorch, for `cargo xtask bench cd` to compare with.
+
+Times one piece of work and prints one JSON object. Weights and images are the same as on our side:
+weights from a safetensors file, images by a formula. Needs torch, numpy and safetensors.
+
+    python cd.py --model resnet18 --width 16 --weights w.safetensors --work search --form eager
+"""
+
+import argparse
+import json
+import platform
+import resource
+import time
+
+import numpy as np
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from safetensors.torch import load_file
+
+CLASSES = 10
+
+
+class ResidualBlock(nn.Module):
+    def __init__(self, entry, out, stride):
+        super().__init__()
+        self.conv1 = nn.Conv2d(entry, out, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(out)
+        self.conv2 = nn.Conv2d(out, out, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(out)
+        self.shortcut = nn.Sequential()
+        if stride != 1 or entry != out:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(entry, out, 1, stride, bias=False), nn.BatchNorm2d(out)
+            )
+
+    def forward(self, x):
+        y = F.relu(self.bn1(self.conv1(x)))
+        return F.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
+
+
+class ResNet18(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, width, 3, 1, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        entry = width
+        for stage in range(4):
+            out = width << stage
+            first = ResidualBlock(entry, out, 1 if stage == 0 else 2)
+            setattr(self, f"layer{stage + 1}", nn.Sequential(first, ResidualBlock(out, out, 1)))
+            entry = out
+        self.linear = nn.Linear(entry, CLASSES)
+
+    def forward(self, x):
+        x = F.relu(self.bn1(self.conv1(x)))
+        for stage in range(1, 5):
+            x = getattr(self, f"layer{stage}")(x)
+        return self.linear(x.mean((2, 3)))
+
+
+class Vgg16(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        layers, entry = [], 3
+        for count, published in zip((2, 2, 3, 3, 3), (64, 128, 256, 512, 512)):
+            out = published * width // 64
+            for _ in range(count):
+                layers += [nn.Conv2d(entry, out, 3, 1, 1), nn.BatchNorm2d(out), nn.ReLU()]
+                entry = out
+            layers.append(nn.MaxPool2d(2))
+        self.features = nn.Sequential(*layers)
+        self.classifier = nn.Linear(entry, CLASSES)
+
+    def forward(self, x):
+        return self.classifier(self.features(x).mean((2, 3)))
+
+
+class InvertedBlock(nn.Module):
+    def __init__(self, entry, out, expansion, stride):
+        super().__init__()
+        inner = entry * expansion
+        self.residual = stride == 1
+        self.conv1 = nn.Conv2d(entry, inner, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(inner)
+        self.conv2 = nn.Conv2d(inner, inner, 3, stride, 1, groups=inner, bias=False)
+        self.bn2 = nn.BatchNorm2d(inner)
+        self.conv3 = nn.Conv2d(inner, out, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(out)
+        self.shortcut = nn.Sequential()
+        if stride == 1 and entry != out:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(entry, out, 1, bias=False), nn.BatchNorm2d(out)
+            )
+
+    def forward(self, x):
+        y = F.relu(self.bn1(self.conv1(x)))
+        y = F.relu(self.bn2(self.conv2(y)))
+        y = self.bn3(self.conv3(y))
+        return y + self.shortcut(x) if self.residual else y
+
+
+class MobileNetV2(nn.Module):
+    STAGES = ((1, 16, 1, 1), (6, 24, 2, 1), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
+
+    def __init__(self, width):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, width, 3, 1, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        blocks, entry = [], width
+        for expansion, published, count, stride in self.STAGES:
+            out = published * width // 32
+            for number in range(count):
+                blocks.append(InvertedBlock(entry, out, expansion, stride if number == 0 else 1))
+                entry = out
+        self.layers = nn.Sequential(*blocks)
+        last = 1280 * width // 32
+        self.conv2 = nn.Conv2d(entry, last, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(last)
+        self.linear = nn.Linear(last, CLASSES)
+
+    def forward(self, x):
+        x = self.layers(F.relu(self.bn1(self.conv1(x))))
+        x = F.relu(self.bn2(self.conv2(x)))
+        return self.linear(x.mean((2, 3)))
+
+
+MODELS = {"resnet18": ResNet18, "vgg16": Vgg16, "mobilenet_v2": MobileNetV2}
+
+
+def fold(module):
+    """Folds every BatchNorm into the convolution before it."""
+    names = list(module._modules)
+    for first, second in zip(names, names[1:]):
+        conv, norm = module._modules[first], module._modules[second]
+        if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            module._modules[first] = torch.nn.utils.fuse_conv_bn_eval(conv, norm)
+            module._modules[second] = nn.Identity()
+    for child in module.children():
+        fold(child)
+    return module
+
+
+def images(count, side, device):
+    values = (np.arange(count * side * side * 3) % 251).astype(np.float32) / 255
+    values = values.reshape(count, side, side, 3).transpose(0, 3, 1, 2)
+    return torch.from_numpy(np.ascontiguousarray(values)).to(device)
+
+
+def total_variation(mask):
+    down = (mask[:, :, 1:] - mask[:, :, :-1]).square().sum((1, 2, 3))
+    right = (mask[:, :, :, 1:] - mask[:, :, :, :-1]).square().sum((1, 2, 3))
+    return (down + right) / mask[0].numel()
+
+
+def search(model, x, steps, autocast):
+    """Masks of one batch by the published settings of CD-L."""
+    with torch.no_grad(), autocast():
+        target = model(x).float()
+    theta = torch.ones(len(x), 1, *x.shape[2:], device=x.device, requires_grad=True)
+    adam = torch.optim.Adam([theta], lr=0.1, betas=(0.1, 0.1))
+    for _ in range(steps):
+        adam.zero_grad()
+        mask = (theta.tanh() + 1) / 2
+        colour = torch.rand(len(x), 3, 1, 1, device=x.device)
+        with autocast():
+            output = model(x * mask + (1 - mask) * colour).float()
+        distance = (output - target).abs().mean(1)
+        loss = distance + 0.01 * mask.abs().sum((1, 2, 3)) + total_variation(mask)
+        loss.mean().backward()
+        adam.step()
+    return (theta.detach().tanh() + 1) / 2
+
+
+def train(model, x, steps):
+    """Steps of SGD on one batch."""
+    model.train()
+    sgd = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
+    labels = torch.arange(len(x), device=x.device) % CLASSES
+    for _ in range(steps):
+        sgd.zero_grad()
+        F.cross_entropy(model(x), labels).backward()
+        sgd.step()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", choices=MODELS, default="resnet18")
+    parser.add_argument("--width", type=int, default=64)
+    parser.add_argument("--weights", required=True)
+    parser.add_argument("--work", choices=("forward", "search", "train"), default="search")
+    parser.add_argument("--form", choices=("eager", "best", "compiled"), default="eager")
+    parser.add_argument("--images", type=int, default=64)
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int)
+    options = parser.parse_args()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+
+    model = MODELS[options.model](options.width)
+    model.load_state_dict(load_file(options.weights), strict=False)
+    model.to(options.device)
+    x = images(options.images, 32, options.device)
+    autocast = lambda: torch.autocast("cuda", enabled=False)
+    if options.work != "train":
+        model.eval().requires_grad_(False)
+    if options.form != "eager":
+        if options.work != "train":
+            model = fold(model)
+        model = model.to(memory_format=torch.channels_last)
+        x = x.contiguous(memory_format=torch.channels_last)
+        if options.device != "cpu":
+            torch.backends.cuda.matmul.allow_tf32 = True
+            torch.backends.cudnn.allow_tf32 = True
+            torch.backends.cudnn.benchmark = True
+            autocast = lambda: torch.autocast("cuda", dtype=torch.bfloat16)
+    if options.form == "compiled":
+        model = torch.compile(model)
+
+    def work(steps):
+        for part in x.split(options.batch_size):
+            if options.work == "forward":
+                with torch.no_grad():
+                    model(part)
+            elif options.work == "train":
+                train(model, part, steps)
+            else:
+                search(model, part, steps, autocast)
+        if options.device != "cpu":
+            torch.cuda.synchronize()
+
+    with torch.no_grad():
+        checksum = 0.0
+        if options.work != "train":
+            checksum = float(model(x[: options.batch_size]).double().abs().sum())
+    work(1)
+    started, cpu = time.perf_counter(), time.process_time()
+    work(options.steps)
+    seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    result = {
+        "seconds": seconds,
+        "cpu_seconds": cpu,
+        "peak_mib": peak,
+        "checksum": checksum,
+        "version": f"PyTorch {torch.__version__}, Python {platform.python_version()}",
+        "threads": torch.get_num_threads(),
+    }
+    if options.device != "cpu":
+        result["device_peak_mib"] = torch.cuda.max_memory_allocated() / 2**20
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
