@@ -1,7 +1,9 @@
-//! Developer commands: `cargo xtask check`, `cargo xtask reproduce <table>`.
+//! Developer commands: `cargo xtask check`, `cargo xtask reproduce <table>`, `cargo xtask bench cd`.
 //!
 //! Drives cargo and the `cd-cli` binary; links none of the toolkit's crates, so it builds in seconds.
 
+mod bench;
+mod build;
 mod check;
 mod reproduce;
 
@@ -37,6 +39,17 @@ enum Command {
         #[arg(long, default_value = "runs")]
         runs: PathBuf,
     },
+    /// Time ours beside others
+    Bench {
+        #[command(subcommand)]
+        what: Benchmark,
+    },
+}
+
+#[derive(Subcommand)]
+enum Benchmark {
+    /// Cognitive Distillation, forward passes and training beside PyTorch (benches/peer/cd.py)
+    Cd(bench::BenchArgs),
 }
 
 fn main() -> ExitCode {
@@ -59,6 +72,9 @@ fn run() -> Result<bool> {
             device,
             runs,
         } => reproduce::reproduce(&table, device.as_deref(), &runs),
+        Command::Bench {
+            what: Benchmark::Cd(args),
+        } => bench::bench(&args),
     }
 }
 

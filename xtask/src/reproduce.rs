@@ -9,6 +9,8 @@ use anyhow::{Context, Result, bail};
 use comfy_table::{ContentArrangement, Table as TextTable, presets};
 use serde::{Deserialize, Serialize};
 
+use crate::build::binary;
+
 /// `configs/table/<name>.toml`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -89,7 +91,7 @@ struct Record {
 /// Runs the missing cells; `false` when a figure misses its tolerance.
 pub(crate) fn reproduce(name: &str, device: Option<&str>, runs: &Path) -> Result<bool> {
     let table = read(name)?;
-    let binary = build()?;
+    let binary = binary()?;
     let mut records = Vec::new();
     for row in &table.rows {
         eprintln!("==> {}", row.label);
@@ -126,19 +128,6 @@ fn read(name: &str) -> Result<Table> {
     }
     let text = fs::read_to_string(&path)?;
     toml::from_str(&text).with_context(|| path.display().to_string())
-}
-
-fn build() -> Result<PathBuf> {
-    let status = Command::new(env!("CARGO"))
-        .args(["build", "--release", "--package", "cd-cli"])
-        .current_dir(crate::root())
-        .status()
-        .context("cargo could not be started")?;
-    if !status.success() {
-        bail!("cd-cli does not build");
-    }
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or("target".into(), PathBuf::from);
-    Ok(crate::root().join(target).join("release/cd-cli"))
 }
 
 fn run(

@@ -5,11 +5,10 @@ use rayon::prelude::*;
 
 use crate::elementwise::{activate, add};
 use crate::geometry::{Geometry, Map};
+use crate::panel::{BLOCK, accumulate, pack};
 use crate::plan::{Direction, Pass, Plan};
+use crate::winograd::Winograd;
 use crate::{Activation, Epilogue};
-
-/// Target channels that are computed together.
-pub(crate) const BLOCK: usize = 16;
 
 /// Target pixels that one task computes at least, so that short tiles are rare on small maps.
 const TASK_PIXELS: usize = 512;
@@ -23,6 +22,8 @@ pub struct Dense {
     direction: Direction,
     sources: usize,
     targets: usize,
+    /// Takes the place of `blocks` where it is faster.
+    winograd: Option<Winograd>,
 }
 
 impl Dense {
@@ -55,12 +56,24 @@ impl Dense {
         let at = |output: usize, tap: usize, input: usize| {
             weights[(output * inputs + input) * taps + tap]
         };
-        let (targets, sources, blocks) = match direction {
-            Direction::Forward => (outputs, inputs, pack(outputs, taps, inputs, at)),
-            Direction::Backward => {
-                let swapped = |target, tap, source| at(source, tap, target);
-                (inputs, outputs, pack(inputs, taps, outputs, swapped))
-            }
+        let (targets, sources) = match direction {
+            Direction::Forward => (outputs, inputs),
+            Direction::Backward => (inputs, outputs),
+        };
+        let weight = |target: usize, tap: usize, source: usize| match direction {
+            Direction::Forward => at(target, tap, source),
+            Direction::Backward => at(source, tap, target),
+        };
+        // Backwards the window is walked the other way round.
+        let turned = |target: usize, tap: usize, source: usize| match direction {
+            Direction::Forward => weight(target, tap, source),
+            Direction::Backward => weight(target, taps - 1 - tap, source),
+        };
+        let winograd = Winograd::suits(geometry, sources, targets)
+            .then(|| Winograd::new(targets, sources, turned));
+        let blocks = match winograd {
+            Some(_) => Vec::new(),
+            None => pack(targets, taps, sources, weight),
         };
         Self {
             blocks,
@@ -68,6 +81,7 @@ impl Dense {
             direction,
             sources,
             targets,
+            winograd,
         }
     }
 
@@ -93,6 +107,10 @@ impl Dense {
         if target.is_empty() {
             return target;
         }
+        if let Some(winograd) = &self.winograd {
+            winograd.apply(source, plan.source, epilogue, &mut target);
+            return target;
+        }
         let images = TASK_PIXELS.div_ceil(plan.target.pixels());
         let arch = Arch::new();
         target
@@ -115,29 +133,6 @@ impl Dense {
             });
         target
     }
-}
-
-fn pack(
-    targets: usize,
-    taps: usize,
-    sources: usize,
-    at: impl Fn(usize, usize, usize) -> f32,
-) -> Vec<f32> {
-    let mut packed = Vec::with_capacity(targets.next_multiple_of(BLOCK) * taps * sources);
-    for block in (0..targets).step_by(BLOCK) {
-        for tap in 0..taps {
-            for source in 0..sources {
-                packed.extend((block..block + BLOCK).map(|target| {
-                    if target < targets {
-                        at(target, tap, source)
-                    } else {
-                        0.0
-                    }
-                }));
-            }
-        }
-    }
-    packed
 }
 
 /// A few images of a batch.
@@ -268,47 +263,6 @@ impl Task<'_> {
         }
         activate(&mut buffer, self.activation);
         target.copy_from_slice(&buffer[..count]);
-    }
-}
-
-/// `sums[p][b] += rows[p][c] * vectors[b][c]` over all channels `c`, in their order; `T` at a
-/// time, for which a row's address is loaded once.
-#[inline(always)]
-fn accumulate<S: Simd, const V: usize, const B: usize, const P: usize, const T: usize>(
-    simd: S,
-    channels: usize,
-    rows: &[&[f32]; P],
-    vectors: &[&[[S::f32s; V]]; B],
-    sums: &mut [[[S::f32s; V]; B]; P],
-) {
-    let turns = channels / T;
-    for turn in 0..turns {
-        let mut w = [[[simd.splat_f32s(0.0); V]; B]; T];
-        for k in 0..T {
-            for b in 0..B {
-                w[k][b] = vectors[b][turn * T + k];
-            }
-        }
-        for p in 0..P {
-            for k in 0..T {
-                let x = simd.splat_f32s(rows[p][turn * T + k]);
-                for b in 0..B {
-                    for v in 0..V {
-                        sums[p][b][v] = simd.mul_add_e_f32s(w[k][b][v], x, sums[p][b][v]);
-                    }
-                }
-            }
-        }
-    }
-    for c in turns * T..channels {
-        for p in 0..P {
-            let x = simd.splat_f32s(rows[p][c]);
-            for b in 0..B {
-                for v in 0..V {
-                    sums[p][b][v] = simd.mul_add_e_f32s(vectors[b][c][v], x, sums[p][b][v]);
-                }
-            }
-        }
     }
 }
 

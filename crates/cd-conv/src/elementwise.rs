@@ -1,5 +1,6 @@
 //! Elementwise work between convolutions.
 
+use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::Activation;
@@ -40,21 +41,28 @@ pub(crate) fn add(sums: &mut [f32], values: &[f32]) {
 /// When the lengths differ.
 pub fn masked(gradient: &[f32], output: &[f32], activation: Activation) -> Vec<f32> {
     assert_eq!(gradient.len(), output.len(), "one gradient per output");
-    let passes = |value: f32| match activation {
-        Activation::None => true,
-        Activation::Relu => value > 0.0,
-        Activation::Relu6 => value > 0.0 && value < 6.0,
-    };
     let mut result = vec![0.0; gradient.len()];
     result
         .par_chunks_mut(TASK)
         .zip(gradient.par_chunks(TASK).zip(output.par_chunks(TASK)))
         .for_each(|(result, (gradient, output))| {
-            for ((result, gradient), output) in result.iter_mut().zip(gradient).zip(output) {
-                *result = if passes(*output) { *gradient } else { 0.0 };
-            }
+            Arch::new().dispatch(|| match activation {
+                Activation::None => result.copy_from_slice(gradient),
+                Activation::Relu => keep(result, gradient, output, |value| value > 0.0),
+                Activation::Relu6 => {
+                    keep(result, gradient, output, |value| value > 0.0 && value < 6.0);
+                }
+            });
         });
     result
+}
+
+/// The gradients of those outputs that pass, and zeros.
+#[inline(always)]
+fn keep(result: &mut [f32], gradient: &[f32], output: &[f32], passes: impl Fn(f32) -> bool) {
+    for ((result, gradient), output) in result.iter_mut().zip(gradient).zip(output) {
+        *result = if passes(*output) { *gradient } else { 0.0 };
+    }
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use std::ops::AddAssign;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use crate::dense::BLOCK;
 use crate::geometry::{Geometry, Map};
+use crate::panel::BLOCK;
 use crate::plan::{Direction, Pass, Plan};
 
 /// A batch is cut into so many partial sums, on any number of threads, so that the order of the sum is

@@ -45,7 +45,9 @@ mod elementwise;
 mod geometry;
 mod gradient;
 mod norm;
+mod panel;
 mod plan;
+mod winograd;
 
 #[cfg(test)]
 mod reference;

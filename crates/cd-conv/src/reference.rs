@@ -26,7 +26,12 @@ pub(crate) fn cases() -> Vec<Case> {
         (7, 2, 3, 11),
         (3, 1, 1, 1),
     ] {
-        for (inputs, outputs) in [(3, 16), (16, 32), (5, 7), (24, 48), (33, 3)] {
+        let mut channels = vec![(3, 16), (16, 32), (5, 7), (24, 48), (33, 3)];
+        if (kernel, stride) == (3, 1) {
+            // Wide enough for Winograd's way.
+            channels.extend([(64, 80), (80, 64)]);
+        }
+        for (inputs, outputs) in channels {
             let geometry = Geometry {
                 kernel: [kernel; 2],
                 stride: [stride; 2],

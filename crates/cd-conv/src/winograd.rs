@@ -1,0 +1,487 @@
+//! Convolutions of 3 x 3 windows with fewer multiplications.
+//!
+//! Winograd's minimal filtering F(2 x 2, 3 x 3) computes a tile of 2 x 2 target pixels from 4 x 4 source pixels
+//! with 16 products per pair of channels instead of 36 (Lavin and Gray, *Fast Algorithms for Convolutional
+//! Neural Networks*, CVPR 2016). Source tiles, weights and products live in 16 transformed positions; between
+//! the transforms each position is a product of two matrices. Both transforms are sums over pixels, so they
+//! vectorise over channels.
+
+use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
+
+use crate::geometry::{Geometry, Map};
+use crate::panel::{BLOCK, accumulate, pack};
+use crate::{Activation, Epilogue};
+
+/// Transformed positions of a tile.
+const POSITIONS: usize = 16;
+/// Tiles that are transformed together, so that their values stay in the cache; a multiple of the tiles that
+/// the registers take at a time, whatever the vectors.
+const GROUP: usize = 84;
+/// With fewer channels on either side the transforms cost more than they save (measured).
+const FEWEST: usize = 64;
+
+/// Transformed weights of a 3 x 3 window with stride 1 and padding 1.
+#[derive(Debug, Clone)]
+pub(crate) struct Winograd {
+    /// `[position][block of targets][source][BLOCK]`.
+    positions: Vec<Vec<f32>>,
+    sources: usize,
+    targets: usize,
+}
+
+impl Winograd {
+    /// Whether this way is possible for a convolution, and faster.
+    pub(crate) fn suits(geometry: Geometry, sources: usize, targets: usize) -> bool {
+        let same_size = Geometry {
+            kernel: [3, 3],
+            stride: [1, 1],
+            padding: [1, 1],
+        };
+        let whole_vectors = sources.is_multiple_of(BLOCK) && targets.is_multiple_of(BLOCK);
+        geometry == same_size && whole_vectors && sources.min(targets) >= FEWEST
+    }
+
+    /// From `weight(target, tap, source)`.
+    pub(crate) fn new(
+        targets: usize,
+        sources: usize,
+        weight: impl Fn(usize, usize, usize) -> f32,
+    ) -> Self {
+        let mut transformed = vec![0.0; targets * sources * POSITIONS];
+        for target in 0..targets {
+            for source in 0..sources {
+                let place = (target * sources + source) * POSITIONS;
+                let window = std::array::from_fn(|tap| weight(target, tap, source));
+                transformed[place..][..POSITIONS].copy_from_slice(&transformed_window(window));
+            }
+        }
+        let at = |target: usize, source: usize, position: usize| {
+            transformed[(target * sources + source) * POSITIONS + position]
+        };
+        let positions = (0..POSITIONS)
+            .map(|position| pack(targets, 1, sources, |t, _, s| at(t, s, position)))
+            .collect();
+        Self {
+            positions,
+            sources,
+            targets,
+        }
+    }
+
+    /// Convolves a batch of maps like `map` (whose channels are the sources) into `target`.
+    pub(crate) fn apply(
+        &self,
+        source: &[f32],
+        map: Map,
+        epilogue: &Epilogue<'_>,
+        target: &mut [f32],
+    ) {
+        let (from, to) = (map.len(), map.pixels() * self.targets);
+        let per_image = map.height.div_ceil(2) * map.width.div_ceil(2);
+        let images = GROUP.div_ceil(per_image);
+        let tasks = target.par_chunks_mut(images * to);
+        tasks.enumerate().for_each_init(
+            || Scratch::new(self.sources, self.targets),
+            |scratch, (task, target)| {
+                let first = task * images;
+                let count = target.len() / to;
+                Arch::new().dispatch(Task {
+                    winograd: self,
+                    map,
+                    scratch,
+                    source: &source[first * from..(first + count) * from],
+                    residual: epilogue
+                        .residual
+                        .map(|residual| &residual[first * to..(first + count) * to]),
+                    epilogue,
+                    target,
+                });
+            },
+        );
+    }
+}
+
+/// `G w G^T` for a window of 3 x 3, in double precision.
+fn transformed_window(window: [f32; 9]) -> [f32; POSITIONS] {
+    let line = |a: f64, b: f64, c: f64| [a, 0.5 * (a + b + c), 0.5 * (a - b + c), c];
+    let w = window.map(f64::from);
+    // Columns first: four rows of three.
+    let columns: [[f64; 4]; 3] = std::array::from_fn(|x| line(w[x], w[3 + x], w[6 + x]));
+    let mut result = [0.0; POSITIONS];
+    for y in 0..4 {
+        let row = line(columns[0][y], columns[1][y], columns[2][y]);
+        for x in 0..4 {
+            result[4 * y + x] = row[x] as f32;
+        }
+    }
+    result
+}
+
+/// Values from one position to the next. Without the odd vector all positions of a tile would fall into one
+/// set of the cache.
+fn stride(channels: usize) -> usize {
+    GROUP * channels + BLOCK
+}
+
+/// Transformed values of one group of tiles.
+struct Scratch {
+    /// `[position][tile][source]`.
+    sources: Vec<f32>,
+    /// `[position][tile][target]`.
+    targets: Vec<f32>,
+    /// A pixel outside the map.
+    outside: Vec<f32>,
+}
+
+impl Scratch {
+    fn new(sources: usize, targets: usize) -> Self {
+        Self {
+            sources: vec![0.0; POSITIONS * stride(sources)],
+            targets: vec![0.0; POSITIONS * stride(targets)],
+            outside: vec![0.0; sources],
+        }
+    }
+}
+
+/// A few images of a batch.
+struct Task<'a> {
+    winograd: &'a Winograd,
+    map: Map,
+    scratch: &'a mut Scratch,
+    source: &'a [f32],
+    residual: Option<&'a [f32]>,
+    epilogue: &'a Epilogue<'a>,
+    target: &'a mut [f32],
+}
+
+/// Where a tile lies.
+#[derive(Clone, Copy)]
+struct Tile {
+    image: usize,
+    /// The first of its two target rows.
+    row: usize,
+    /// The first of its two target columns.
+    column: usize,
+}
+
+impl WithSimd for Task<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let count = self.target.len() / (self.map.pixels() * self.winograd.targets);
+        let columns = self.map.width.div_ceil(2);
+        let per_image = self.map.height.div_ceil(2) * columns;
+        let tile = |number: usize| Tile {
+            image: number / per_image,
+            row: number % per_image / columns * 2,
+            column: number % columns * 2,
+        };
+        let total = count * per_image;
+        for first in (0..total).step_by(GROUP) {
+            let tiles = GROUP.min(total - first);
+            for number in 0..tiles {
+                self.gather(simd, tile(first + number), number);
+            }
+            self.multiply(simd, tiles);
+            for number in 0..tiles {
+                self.scatter(simd, tile(first + number), number);
+            }
+        }
+    }
+}
+
+impl Task<'_> {
+    /// `B^T d B` of the tile's source pixels, into place `number` of the group.
+    #[inline(always)]
+    fn gather<S: Simd>(&mut self, simd: S, tile: Tile, number: usize) {
+        let channels = self.winograd.sources;
+        let vectors = channels / S::F32_LANES;
+        let Scratch {
+            sources, outside, ..
+        } = &mut *self.scratch;
+        let mut rows: [[&[S::f32s]; 4]; 4] = [[&[]; 4]; 4];
+        for y in 0..4 {
+            for x in 0..4 {
+                // Padding of 1: the tile's source begins one pixel before its target.
+                let (row, column) = (tile.row + y, tile.column + x);
+                let inside =
+                    (1..=self.map.height).contains(&row) && (1..=self.map.width).contains(&column);
+                let pixel = if inside {
+                    let first = tile.image * self.map.height;
+                    let pixel = (first + row - 1) * self.map.width + column - 1;
+                    &self.source[pixel * channels..][..channels]
+                } else {
+                    outside.as_slice()
+                };
+                rows[y][x] = vectors_of::<S>(pixel, vectors);
+            }
+        }
+        let mut positions = sources.chunks_exact_mut(stride(channels));
+        let results: [&mut [S::f32s]; POSITIONS] = std::array::from_fn(|_| {
+            let position = positions.next().expect("the scratch holds every position");
+            let place = &mut position[number * channels..][..channels];
+            &mut S::as_mut_simd_f32s(place).0[..vectors]
+        });
+        for v in 0..vectors {
+            let d = rows.map(|row| row.map(|pixel| pixel[v]));
+            let columns: [[S::f32s; 4]; 4] =
+                std::array::from_fn(|x| spread(simd, [d[0][x], d[1][x], d[2][x], d[3][x]]));
+            for y in 0..4 {
+                let row = std::array::from_fn(|x| columns[x][y]);
+                let row = spread(simd, row);
+                for x in 0..4 {
+                    results[4 * y + x][v] = row[x];
+                }
+            }
+        }
+    }
+
+    /// The product of tiles and weights at every position.
+    #[inline(always)]
+    fn multiply<S: Simd>(&mut self, simd: S, tiles: usize) {
+        for position in 0..POSITIONS {
+            let mut next = 0;
+            // The same tiles of registers as for direct convolutions.
+            match S::F32_LANES {
+                16 => {
+                    self.fill::<S, 1, 4, 6, 1>(simd, position, tiles, &mut next);
+                    self.fill::<S, 1, 2, 12, 1>(simd, position, tiles, &mut next);
+                    self.fill::<S, 1, 1, 14, 2>(simd, position, tiles, &mut next);
+                }
+                8 => self.fill::<S, 2, 1, 6, 1>(simd, position, tiles, &mut next),
+                4 => self.fill::<S, 4, 1, 6, 1>(simd, position, tiles, &mut next),
+                _ => self.fill::<S, BLOCK, 1, 1, 1>(simd, position, tiles, &mut next),
+            }
+        }
+    }
+
+    /// Blocks from `next` on as long as `B` of them are left.
+    #[inline(always)]
+    fn fill<S: Simd, const V: usize, const B: usize, const P: usize, const T: usize>(
+        &mut self,
+        simd: S,
+        position: usize,
+        tiles: usize,
+        next: &mut usize,
+    ) {
+        while *next + B <= self.winograd.targets / BLOCK {
+            let whole = tiles - tiles % P;
+            for first in (0..whole).step_by(P) {
+                self.product::<S, V, B, P, T>(simd, position, *next, first);
+            }
+            for first in whole..tiles {
+                self.product::<S, V, B, 1, T>(simd, position, *next, first);
+            }
+            *next += B;
+        }
+    }
+
+    /// `P` tiles times `B` blocks.
+    #[inline(always)]
+    fn product<S: Simd, const V: usize, const B: usize, const P: usize, const T: usize>(
+        &mut self,
+        simd: S,
+        position: usize,
+        block: usize,
+        first: usize,
+    ) {
+        let Winograd {
+            sources, targets, ..
+        } = *self.winograd;
+        let block_len = sources * BLOCK;
+        let weights = &self.winograd.positions[position][block * block_len..][..B * block_len];
+        let mut vectors: [&[[S::f32s; V]]; B] = [&[]; B];
+        for b in 0..B {
+            let weights = &weights[b * block_len..][..block_len];
+            vectors[b] = &S::as_simd_f32s(weights).0.as_chunks().0[..sources];
+        }
+        let mut rows: [&[f32]; P] = [&[]; P];
+        for p in 0..P {
+            let place = position * stride(sources) + (first + p) * sources;
+            rows[p] = &self.scratch.sources[place..][..sources];
+        }
+        let mut sums = [[[simd.splat_f32s(0.0); V]; B]; P];
+        accumulate::<S, V, B, P, T>(simd, sources, &rows, &vectors, &mut sums);
+        for p in 0..P {
+            for b in 0..B {
+                let place =
+                    position * stride(targets) + (first + p) * targets + (block + b) * BLOCK;
+                let target = &mut self.scratch.targets[place..][..BLOCK];
+                let (target, _) = S::as_mut_simd_f32s(target);
+                target[..V].copy_from_slice(&sums[p][b]);
+            }
+        }
+    }
+
+    /// `A^T m A` of the products at place `number` of the group, into the tile's target pixels.
+    #[inline(always)]
+    fn scatter<S: Simd>(&mut self, simd: S, tile: Tile, number: usize) {
+        let channels = self.winograd.targets;
+        let stride = stride(channels);
+        let vectors = channels / S::F32_LANES;
+        let mut products: [&[S::f32s]; POSITIONS] = [&[]; POSITIONS];
+        for position in 0..POSITIONS {
+            let place = position * stride + number * channels;
+            let here = &self.scratch.targets[place..][..channels];
+            products[position] = vectors_of::<S>(here, vectors);
+        }
+        let bias = self
+            .epilogue
+            .bias
+            .map(|bias| vectors_of::<S>(bias, vectors));
+        let pixel = (tile.image * self.map.height + tile.row) * self.map.width + tile.column;
+        for v in 0..vectors {
+            let mut m = [[simd.splat_f32s(0.0); 2]; 4];
+            for y in 0..4 {
+                m[y] = gathered(simd, std::array::from_fn(|x| products[4 * y + x][v]));
+            }
+            let mut values = [[simd.splat_f32s(0.0); 2]; 2];
+            for x in 0..2 {
+                let [upper, lower] = gathered(simd, [m[0][x], m[1][x], m[2][x], m[3][x]]);
+                values[0][x] = upper;
+                values[1][x] = lower;
+            }
+            if let Some(bias) = bias {
+                values = values.map(|row| row.map(|value| simd.add_f32s(value, bias[v])));
+            }
+            for y in 0..2 {
+                for x in 0..2 {
+                    // The last tile of an odd side reaches beyond the map.
+                    if tile.row + y >= self.map.height || tile.column + x >= self.map.width {
+                        continue;
+                    }
+                    let place = (pixel + y * self.map.width + x) * channels + v * S::F32_LANES;
+                    let place = place..place + S::F32_LANES;
+                    let mut value = values[y][x];
+                    if let Some(residual) = self.residual {
+                        let residual = S::as_simd_f32s(&residual[place.clone()]).0[0];
+                        value = simd.add_f32s(value, residual);
+                    }
+                    let value = activated(simd, value, self.epilogue.activation);
+                    S::as_mut_simd_f32s(&mut self.target[place]).0[0] = value;
+                }
+            }
+        }
+    }
+}
+
+/// The first `count` vectors of `values`.
+#[inline(always)]
+fn vectors_of<S: Simd>(values: &[f32], count: usize) -> &[S::f32s] {
+    &S::as_simd_f32s(values).0[..count]
+}
+
+#[inline(always)]
+fn activated<S: Simd>(simd: S, value: S::f32s, activation: Activation) -> S::f32s {
+    let positive = |value| simd.max_f32s(value, simd.splat_f32s(0.0));
+    match activation {
+        Activation::None => value,
+        Activation::Relu => positive(value),
+        Activation::Relu6 => simd.min_f32s(positive(value), simd.splat_f32s(6.0)),
+    }
+}
+
+/// A line of `B^T`: four source values to four positions.
+#[inline(always)]
+fn spread<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> [S::f32s; 4] {
+    [
+        simd.sub_f32s(a, c),
+        simd.add_f32s(b, c),
+        simd.sub_f32s(c, b),
+        simd.sub_f32s(b, d),
+    ]
+}
+
+/// A line of `A^T`: four positions to two target values.
+#[inline(always)]
+fn gathered<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> [S::f32s; 2] {
+    [
+        simd.add_f32s(simd.add_f32s(a, b), c),
+        simd.sub_f32s(simd.sub_f32s(b, c), d),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference::assert_close;
+    use crate::{Dense, Map};
+
+    #[test]
+    fn it_agrees_with_the_direct_way_on_odd_and_even_maps() {
+        for (height, width, batch) in [(1, 1, 2), (2, 3, 5), (4, 4, 40), (7, 10, 3), (32, 32, 1)] {
+            let map = Map {
+                height,
+                width,
+                channels: 64,
+            };
+            let wave = |count: usize, step: f32| -> Vec<f32> {
+                (0..count).map(|k| (k as f32 * step).sin()).collect()
+            };
+            let weights = wave(64 * 64 * 9, 0.37);
+            let images = wave(batch * map.len(), 0.71);
+            let same = Geometry {
+                kernel: [3, 3],
+                stride: [1, 1],
+                padding: [1, 1],
+            };
+            assert!(Winograd::suits(same, 64, 64));
+            // The same windows, framed by zeros to 5 x 5: the direct way.
+            let wide = Geometry {
+                kernel: [5, 5],
+                padding: [2, 2],
+                ..same
+            };
+            let mut framed = vec![0.0; 64 * 64 * 25];
+            for (place, weight) in weights.iter().enumerate() {
+                let (window, tap) = (place / 9, place % 9);
+                framed[window * 25 + (tap / 3 + 1) * 5 + tap % 3 + 1] = *weight;
+            }
+            let bias = wave(64, 1.3);
+            let residual = wave(images.len(), 0.11);
+            let epilogue = Epilogue {
+                bias: Some(&bias),
+                residual: Some(&residual),
+                activation: Activation::Relu6,
+            };
+            let ours = Dense::forward(&weights, [64, 64], same);
+            let direct = Dense::forward(&framed, [64, 64], wide);
+            let what = format!("{height} x {width}");
+            assert_close(
+                &ours.apply(&images, map, map, &epilogue),
+                &direct.apply(&images, map, map, &epilogue),
+                &what,
+            );
+            let ours = Dense::backward(&weights, [64, 64], same);
+            let direct = Dense::backward(&framed, [64, 64], wide);
+            assert_close(
+                &ours.apply(&images, map, map, &Epilogue::default()),
+                &direct.apply(&images, map, map, &Epilogue::default()),
+                &what,
+            );
+        }
+    }
+
+    #[test]
+    fn an_image_does_not_depend_on_its_batch() {
+        let map = Map {
+            height: 5,
+            width: 6,
+            channels: 64,
+        };
+        let wave = |count: usize| -> Vec<f32> { (0..count).map(|k| (k as f32).sin()).collect() };
+        let geometry = Geometry {
+            kernel: [3, 3],
+            stride: [1, 1],
+            padding: [1, 1],
+        };
+        let dense = Dense::forward(&wave(64 * 64 * 9), [64, 64], geometry);
+        let images = wave(23 * map.len());
+        let all = dense.apply(&images, map, map, &Epilogue::default());
+        for (image, expected) in images.chunks(map.len()).zip(all.chunks(map.len())) {
+            assert_eq!(dense.apply(image, map, map, &Epilogue::default()), expected);
+        }
+    }
+}

@@ -1,0 +1,428 @@
+//! `bench cd`: ours beside PyTorch, in turns, with the same weights and images.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use crate::build::binary;
+
+#[derive(Args)]
+pub(crate) struct BenchArgs {
+    /// Python with torch, numpy and safetensors
+    #[arg(long, default_value = "python3")]
+    python: PathBuf,
+    /// Rounds; in each, every program does the work once
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Where to compute: `cpu`, or `cuda:0` (which PyTorch calls the same)
+    #[arg(long, default_value = "cpu")]
+    device: String,
+    /// Another device of ours to time beside it, for example `vulkan` on the card of `cuda:0`
+    #[arg(long)]
+    also: Option<String>,
+    /// The binary, instead of building one
+    #[arg(long)]
+    binary: Option<PathBuf>,
+    /// Only cases whose name holds this
+    #[arg(long, default_value = "")]
+    only: String,
+    /// Where the table goes
+    #[arg(long, default_value = "docs/performance.md")]
+    out: PathBuf,
+    /// Where every single measurement goes
+    #[arg(long, default_value = "target/bench/cd.json")]
+    json: PathBuf,
+}
+
+/// One line of the table.
+struct Case {
+    model: &'static str,
+    width: usize,
+    work: &'static str,
+    images: usize,
+    steps: usize,
+}
+
+/// Batches of 32 throughout, the reference's on small cards.
+const BATCH: usize = 32;
+
+const CASES: &[Case] = &[
+    case("resnet18", 64, "forward", 256, 1),
+    case("resnet18", 64, "search", 64, 5),
+    case("resnet18", 64, "train", 128, 2),
+    case("resnet18", 16, "forward", 1024, 1),
+    case("resnet18", 16, "search", 64, 20),
+    case("resnet18", 16, "search", 64, 100),
+    case("resnet18", 16, "train", 256, 8),
+    case("vgg16", 64, "forward", 256, 1),
+    case("vgg16", 64, "search", 64, 8),
+    case("mobilenet_v2", 32, "forward", 256, 1),
+    case("mobilenet_v2", 32, "search", 64, 8),
+];
+
+const fn case(
+    model: &'static str,
+    width: usize,
+    work: &'static str,
+    images: usize,
+    steps: usize,
+) -> Case {
+    Case {
+        model,
+        width,
+        work,
+        images,
+        steps,
+    }
+}
+
+impl Case {
+    fn name(&self) -> String {
+        format!("{} width {}, {}", self.model, self.width, self.what())
+    }
+
+    fn what(&self) -> String {
+        match self.work {
+            "search" => format!("search, {} steps", self.steps),
+            work => work.to_owned(),
+        }
+    }
+
+    /// Images per second; a search counts as 100 steps.
+    fn speed(&self, seconds: f64) -> f64 {
+        let passes = match self.work {
+            "search" => self.steps as f64 / 100.0,
+            _ => self.steps as f64,
+        };
+        self.images as f64 * passes / seconds
+    }
+}
+
+/// What both programs print.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+struct Measurement {
+    seconds: f64,
+    cpu_seconds: Option<f64>,
+    peak_mib: Option<f64>,
+    checksum: f64,
+    version: String,
+}
+
+/// Every measurement of one program on one case, in the order of the rounds.
+#[derive(Debug, Serialize)]
+struct Series {
+    case: String,
+    program: String,
+    speeds: Vec<f64>,
+    measurements: Vec<Measurement>,
+}
+
+impl Series {
+    fn speed(&self) -> f64 {
+        median(self.speeds.clone())
+    }
+
+    fn peak(&self) -> Option<f64> {
+        let peaks: Option<Vec<f64>> = self.measurements.iter().map(|m| m.peak_mib).collect();
+        peaks.map(median)
+    }
+
+    /// Our speed over theirs in every round.
+    fn ratios(&self, theirs: &Self) -> Vec<f64> {
+        let pairs = self.speeds.iter().zip(&theirs.speeds);
+        pairs.map(|(ours, theirs)| ours / theirs).collect()
+    }
+}
+
+pub(crate) fn bench(args: &BenchArgs) -> Result<bool> {
+    let binary = match &args.binary {
+        Some(path) => path.clone(),
+        None => binary()?,
+    };
+    let folder = args.json.parent().map_or(PathBuf::new(), Path::to_path_buf);
+    fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    let mut devices = vec![args.device.as_str()];
+    devices.extend(args.also.as_deref());
+    let mut results = Vec::new();
+    for case in CASES.iter().filter(|case| case.name().contains(&args.only)) {
+        eprintln!("==> {}", case.name());
+        let weights = folder.join(format!("{}-{}.safetensors", case.model, case.width));
+        save_weights(&binary, case, &weights)?;
+        let ours = devices.iter().map(|device| Program::ours(&binary, device));
+        let theirs =
+            ["eager", "best"].map(|form| Program::theirs(&args.python, form, &args.device));
+        let programs: Vec<Program> = ours.chain(theirs).collect();
+        results.push((case, rounds(case, &programs, &weights, args.rounds)?));
+        // After every case, so that an interrupted run leaves what it measured.
+        let all: Vec<&Series> = results.iter().flat_map(|(_, series)| series).collect();
+        write(&args.json, &serde_json::to_string_pretty(&all)?)?;
+        write(&crate::root().join(&args.out), &page(args, &results))?;
+    }
+    writeln!(std::io::stdout(), "{}", table(&results))?;
+    Ok(true)
+}
+
+/// Something that does the work and prints one measurement.
+struct Program {
+    name: String,
+    command: Vec<String>,
+}
+
+impl Program {
+    fn ours(binary: &Path, device: &str) -> Self {
+        let command = [
+            &binary.display().to_string(),
+            "bench",
+            "--json",
+            "--device",
+            device,
+        ];
+        Self {
+            name: format!("ours ({device})"),
+            command: command.map(str::to_owned).to_vec(),
+        }
+    }
+
+    fn theirs(python: &Path, form: &str, device: &str) -> Self {
+        let script = crate::root().join("benches/peer/cd.py");
+        let (python, script) = (python.display().to_string(), script.display().to_string());
+        let command = [&python, &script, "--form", form, "--device", device];
+        Self {
+            name: format!("PyTorch {form}"),
+            command: command.map(str::to_owned).to_vec(),
+        }
+    }
+
+    fn measure(&self, case: &Case, weights: &Path) -> Result<Measurement> {
+        let [program, arguments @ ..] = self.command.as_slice() else {
+            bail!("a program has a name");
+        };
+        let output = Command::new(program)
+            .args(arguments)
+            .args(["--model", case.model, "--work", case.work])
+            .args(["--width", &case.width.to_string()])
+            .args(["--images", &case.images.to_string()])
+            .args(["--batch-size", &BATCH.to_string()])
+            .args(["--steps", &case.steps.to_string()])
+            .arg("--weights")
+            .arg(weights)
+            .stderr(Stdio::inherit())
+            .output()
+            .with_context(|| format!("{program} could not be started"))?;
+        if !output.status.success() {
+            bail!("{} failed on {}", self.name, case.name());
+        }
+        serde_json::from_slice(&output.stdout)
+            .with_context(|| format!("what {} printed on {}", self.name, case.name()))
+    }
+}
+
+fn save_weights(binary: &Path, case: &Case, weights: &Path) -> Result<()> {
+    let status = Command::new(binary)
+        .args([
+            "bench", "--work", "forward", "--images", "1", "--model", case.model,
+        ])
+        .args(["--width", &case.width.to_string(), "--save-weights"])
+        .arg(weights)
+        .stdout(Stdio::null())
+        .status()?;
+    if !status.success() {
+        bail!("{} could not write weights", binary.display());
+    }
+    Ok(())
+}
+
+/// All programs in turns, so that a slow moment of the machine meets each of them.
+fn rounds(case: &Case, programs: &[Program], weights: &Path, count: usize) -> Result<Vec<Series>> {
+    let mut series: Vec<Series> = programs
+        .iter()
+        .map(|program| Series {
+            case: case.name(),
+            program: program.name.clone(),
+            speeds: Vec::new(),
+            measurements: Vec::new(),
+        })
+        .collect();
+    for _ in 0..count.max(1) {
+        for (program, series) in programs.iter().zip(&mut series) {
+            let measured = program.measure(case, weights)?;
+            let speed = case.speed(measured.seconds);
+            eprintln!("    {:<16} {speed:8.3} images per second", program.name);
+            series.speeds.push(speed);
+            series.measurements.push(measured);
+        }
+        same_network(case, &series)?;
+    }
+    Ok(series)
+}
+
+/// Both sides must have computed the same thing.
+fn same_network(case: &Case, series: &[Series]) -> Result<()> {
+    let sums = series
+        .iter()
+        .filter_map(|series| series.measurements.last());
+    let sums: Vec<f64> = sums
+        .map(|measured| measured.checksum)
+        .filter(|&sum| sum > 0.0)
+        .collect();
+    let first = sums.first().copied().unwrap_or_default();
+    if case.work != "train" && sums.iter().any(|sum| (sum / first - 1.0).abs() > 0.02) {
+        bail!("{}: logits differ: {sums:?}", case.name());
+    }
+    Ok(())
+}
+
+fn page(args: &BenchArgs, results: &[(&Case, Vec<Series>)]) -> String {
+    let versions = results.first().map_or(String::new(), |(_, series)| {
+        let versions = series.iter().filter_map(|s| s.measurements.first());
+        let mut versions: Vec<&str> = versions.map(|m| m.version.as_str()).collect();
+        versions.dedup();
+        versions.join("; ")
+    });
+    format!(
+        "# Performance\n\n\
+         Written by `cargo xtask bench cd --python PYTHON --device {}`; nothing here is typed by hand. {}.\n\
+         {versions}. Batches of {BATCH} images of 32 x 32 pixels, {} rounds in which every program does the work once; \
+         medians, and in brackets the range of the rounds. Weights and images are the same, and so are the logits.\n\n\
+         `search` is plain CD-L, in images per second at 100 steps. `PyTorch eager` is the form of the published \
+         code: eager, evaluation mode, frozen parameters. `PyTorch best` has BatchNorm folded and channels last, and on \
+         CUDA bfloat16 and TF32. `forward` and `train` are images per second and pass. Memory is the peak of the whole process.\n\n{}",
+        args.device,
+        machine(),
+        args.rounds,
+        table(results)
+    )
+}
+
+fn table(results: &[(&Case, Vec<Series>)]) -> String {
+    let mut text = String::from(
+        "| model | work | program | images/s | ours / it | memory, MiB |\n|---|---|---|---|---|---|\n",
+    );
+    for (case, series) in results {
+        let Some(ours) = series.first() else {
+            continue;
+        };
+        for program in series {
+            let ratio = if program.program == ours.program {
+                String::new()
+            } else {
+                with_range(&ours.ratios(program))
+            };
+            let peak = program
+                .peak()
+                .map_or("-".to_owned(), |peak| format!("{peak:.0}"));
+            let row = format!(
+                "| {} w{} | {} | {} | {} | {ratio} | {peak} |",
+                case.model,
+                case.width,
+                case.what(),
+                program.program,
+                significant(program.speed()),
+            );
+            writeln!(text, "{row}").expect("writing to a string cannot fail");
+        }
+    }
+    text
+}
+
+fn with_range(values: &[f64]) -> String {
+    let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    format!("**{:.2}** ({low:.2} to {high:.2})", median(values.to_vec()))
+}
+
+fn significant(value: f64) -> String {
+    let digits = if value >= 100.0 { 0 } else { 2 };
+    format!("{value:.digits$}")
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => f64::NAN,
+        n if n % 2 == 1 => values[middle],
+        _ => f64::midpoint(values[middle - 1], values[middle]),
+    }
+}
+
+/// The processor in words, where Linux tells.
+fn machine() -> String {
+    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let named = |line: &str| {
+        Some(
+            line.strip_prefix("model name")?
+                .split_once(':')?
+                .1
+                .trim()
+                .to_owned(),
+        )
+    };
+    let model = text
+        .lines()
+        .find_map(named)
+        .unwrap_or_else(|| "a processor of unknown kind".to_owned());
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let wide = if text.contains("avx512f") {
+        ", AVX-512"
+    } else {
+        ""
+    };
+    format!("{model}, {cores} cores{wide}")
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).with_context(|| path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn speeds_and_ratios_follow_the_rounds() {
+        let case = case("resnet18", 16, "search", 64, 20);
+        assert!((case.speed(3.2) - 4.0).abs() < 1e-12);
+        let series = |program: &str, speeds: &[f64]| Series {
+            case: case.name(),
+            program: program.into(),
+            speeds: speeds.to_vec(),
+            measurements: Vec::new(),
+        };
+        let (ours, theirs) = (
+            series("ours", &[4.0, 6.0, 5.0]),
+            series("it", &[2.0, 2.0, 5.0]),
+        );
+        assert_eq!(ours.ratios(&theirs), [2.0, 3.0, 1.0]);
+        let text = table(&[(&case, vec![ours, theirs])]);
+        assert!(
+            text.contains("| it | 2.00 | **2.00** (1.00 to 3.00) | - |"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn other_logits_are_refused() {
+        let case = case("vgg16", 64, "forward", 8, 1);
+        let series = |checksum: f64| Series {
+            case: case.name(),
+            program: "any".into(),
+            speeds: vec![1.0],
+            measurements: vec![Measurement {
+                seconds: 1.0,
+                cpu_seconds: None,
+                peak_mib: None,
+                checksum,
+                version: String::new(),
+            }],
+        };
+        assert!(same_network(&case, &[series(5.0), series(5.01)]).is_ok());
+        assert!(same_network(&case, &[series(5.0), series(6.0)]).is_err());
+    }
+}
