@@ -130,7 +130,7 @@ impl Series {
 
     fn peak(&self) -> Option<f64> {
         let peaks: Option<Vec<f64>> = self.measurements.iter().map(|m| m.peak_mib).collect();
-        peaks.map(median)
+        peaks.filter(|peaks| !peaks.is_empty()).map(median)
     }
 
     /// Our speed over theirs in every round.

@@ -62,11 +62,12 @@ pub enum Decay {
 #[derive(Debug, Clone, PartialEq)]
 pub struct CognitiveDistillation {
     objective: Objective,
-    steps: usize,
-    learning_rate: f64,
-    decay: Decay,
-    betas: [f64; 2],
-    repeats: usize,
+    pub(crate) steps: usize,
+    pub(crate) learning_rate: f64,
+    pub(crate) decay: Decay,
+    pub(crate) betas: [f64; 2],
+    pub(crate) repeats: usize,
+    pub(crate) tail: usize,
     alpha: f64,
     beta: f64,
     p: u8,
@@ -85,6 +86,7 @@ impl CognitiveDistillation {
             decay: Decay::None,
             betas: [0.1, 0.1],
             repeats: 1,
+            tail: 1,
             alpha: 0.01,
             beta: 1.0,
             p: 1,
@@ -144,6 +146,14 @@ impl CognitiveDistillation {
     #[must_use]
     pub fn with_repeats(mut self, repeats: usize) -> Self {
         self.repeats = repeats;
+        self
+    }
+
+    /// The result is the mean of the masks after the last so many steps, which costs nothing and takes
+    /// out the jitter of large steps. At least 1 (the last mask, as published); all steps where there are fewer.
+    #[must_use]
+    pub fn with_tail(mut self, tail: usize) -> Self {
+        self.tail = tail;
         self
     }
 
@@ -229,6 +239,9 @@ impl CognitiveDistillation {
         if self.repeats == 0 {
             return wrong("repeats", "0".into(), "at least 1");
         }
+        if self.tail == 0 {
+            return wrong("tail", "0".into(), "at least 1");
+        }
         if !(self.alpha >= 0.0 && self.alpha.is_finite()) {
             return wrong("alpha", self.alpha.to_string(), "a number of at least 0");
         }
@@ -285,21 +298,14 @@ impl CognitiveDistillation {
         let target = self.target(model, images.clone())?;
         require_finite(&target, numbers, |index| DetectError::ModelOutput { index })?;
         let colours = noise::colours(self.seed, numbers, self.total_steps(), &device);
-        let mut sum: Option<Tensor<4>> = None;
+        let mut mean = Mean::default();
         for repeat in 0..self.repeats {
             let colours = colours.clone().narrow(0, repeat * self.steps, self.steps);
-            let masks = self.search(model, &images, &target, &colours)?;
-            sum = Some(match sum {
-                Some(sum) => sum + masks,
-                None => masks,
-            });
+            self.search(model, &images, &target, &colours, &mut mean)?;
         }
-        let sum = sum.expect("`check` made sure of at least one repeat");
-        let masks = if self.repeats == 1 {
-            sum
-        } else {
-            sum / self.repeats as f64
-        };
+        let masks = mean
+            .value()
+            .expect("`check` made sure of a repeat and of a tail");
         let norms = norms_of(&masks);
         match norms.iter().position(|norm| !norm.is_finite()) {
             Some(at) => Err(DetectError::Mask { index: numbers[at] }),
@@ -307,14 +313,15 @@ impl CognitiveDistillation {
         }
     }
 
-    /// Masks after all steps with the fill colours `[steps, B, 3]`.
+    /// Adds the masks after the last steps with the fill colours `[steps, B, 3]` to `mean`.
     fn search(
         &self,
         model: &dyn Classifier,
         images: &Tensor<4>,
         target: &Tensor<2>,
         colours: &Tensor<3>,
-    ) -> Result<Tensor<4>, DetectError> {
+        mean: &mut Mean,
+    ) -> Result<(), DetectError> {
         let mut search = Search {
             step: 0,
             theta: self.initial_theta(images),
@@ -324,8 +331,11 @@ impl CognitiveDistillation {
             let colour = colours.clone().narrow(0, search.step, 1);
             let colour = colour.squeeze_dim::<2>(0);
             search = self.step(model, images, target, colour, search)?.next;
+            if search.step + self.tail > self.steps {
+                mean.add(mask_of(search.theta.clone()));
+            }
         }
-        Ok(mask_of(search.theta))
+        Ok(())
     }
 
     /// What the mask has to keep of `images`, as `[B, values]`.
@@ -423,6 +433,32 @@ impl CognitiveDistillation {
     }
 }
 
+/// A mean of tensors, built up one by one.
+#[derive(Default)]
+struct Mean {
+    sum: Option<Tensor<4>>,
+    count: usize,
+}
+
+impl Mean {
+    fn add(&mut self, value: Tensor<4>) {
+        self.sum = Some(match self.sum.take() {
+            Some(sum) => sum + value,
+            None => value,
+        });
+        self.count += 1;
+    }
+
+    /// `None` when nothing was added.
+    fn value(self) -> Option<Tensor<4>> {
+        let sum = self.sum?;
+        Some(match self.count {
+            1 => sum,
+            count => sum / count as f64,
+        })
+    }
+}
+
 /// Masks of a batch and their sizes.
 #[derive(Debug, Clone)]
 pub struct Distilled {
@@ -512,3 +548,6 @@ fn require_finite(
         None => Ok(()),
     }
 }
+
+#[cfg(all(test, feature = "flex"))]
+mod tests;

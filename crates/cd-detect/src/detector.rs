@@ -185,6 +185,19 @@ mod tests {
     }
 
     #[test]
+    fn presets_of_detectors_are_those_of_the_method() {
+        for name in ["cd-l", "cd-f"] {
+            for preset in [Preset::Paper, Preset::Fast, Preset::Accurate] {
+                let mut config = DetectorConfig::from_name(name).expect("registered");
+                let published = config.detector().distillation().expect("valid");
+                config.detector_mut().apply(preset);
+                let ours = config.detector().distillation().expect("valid");
+                assert_eq!(ours, published.map(|method| method.with_preset(preset)));
+            }
+        }
+    }
+
+    #[test]
     fn unknown_names_and_keys_are_refused() {
         let error = DetectorConfig::from_name("cdl").expect_err("unknown");
         assert!(error.to_string().contains("did you mean `cd-l`"), "{error}");

@@ -1,5 +1,6 @@
 //! The binary from outside: exit codes, messages, files.
 
+mod bench;
 mod common;
 mod full_disk;
 mod messages;

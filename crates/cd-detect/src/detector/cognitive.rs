@@ -36,6 +36,8 @@ macro_rules! variant {
             pub betas: [f64; 2],
             /// Searches per image, whose masks are averaged; at least 1.
             pub repeats: usize,
+            /// The masks after so many last steps are averaged; at least 1.
+            pub tail: usize,
             /// Weight of the mask's norm; at least 0.
             pub alpha: f64,
             /// Weight of the total variation; at least 0.
@@ -62,6 +64,7 @@ macro_rules! variant {
                     decay: Decay::None,
                     betas: [0.1, 0.1],
                     repeats: 1,
+                    tail: 1,
                     alpha: $alpha,
                     beta: $beta,
                     p: 1,
@@ -84,6 +87,7 @@ macro_rules! variant {
                     .with_decay(self.decay)
                     .with_betas(self.betas)
                     .with_repeats(self.repeats)
+                    .with_tail(self.tail)
                     .with_alpha(self.alpha)
                     .with_beta(self.beta)
                     .with_p(self.p)
@@ -115,12 +119,13 @@ macro_rules! variant {
             }
 
             fn apply(&mut self, preset: Preset) {
-                let schedule = preset.schedule();
-                self.steps = schedule.steps;
-                self.learning_rate = Self::default().learning_rate * schedule.rate;
-                self.decay = schedule.decay;
-                self.betas = schedule.betas;
-                self.repeats = schedule.repeats;
+                let method = CognitiveDistillation::$base().with_preset(preset);
+                self.steps = method.steps;
+                self.learning_rate = method.learning_rate;
+                self.decay = method.decay;
+                self.betas = method.betas;
+                self.repeats = method.repeats;
+                self.tail = method.tail;
             }
 
             fn distillation(&self) -> Result<Option<CognitiveDistillation>, DetectError> {

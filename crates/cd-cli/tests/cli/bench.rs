@@ -1,0 +1,35 @@
+//! `bench`: one measurement of each kind of work.
+
+use serde_json::Value;
+
+use crate::common::{fail_with, succeed};
+
+#[test]
+fn every_kind_of_work_is_measured() {
+    let scratch = tempfile::tempdir().expect("temporary folder");
+    let here = scratch.path();
+    let settings = "--model resnet10 --width 2 --images 5 --batch-size 2 --json";
+    let measure = |more: &str| -> Value {
+        let text = succeed(here, &format!("bench {settings} {more}"));
+        serde_json::from_str(&text).expect("json")
+    };
+    let forward = measure("--work forward --save-weights w.safetensors");
+    let search = measure("--work search --steps 2 --weights w.safetensors");
+    let train = measure("--work train --steps 1");
+    for measured in [&forward, &search, &train] {
+        assert!(measured["images_per_second"].as_f64().expect("a number") > 0.0);
+        assert_eq!(measured["images"], 5);
+    }
+    assert_eq!(forward["checksum"], search["checksum"]);
+    assert_eq!(measure("--preset fast")["steps"], 20);
+}
+
+#[test]
+fn nothing_to_measure_is_an_error() {
+    let scratch = tempfile::tempdir().expect("temporary folder");
+    fail_with(
+        scratch.path(),
+        "bench --images 0",
+        &["--images", "at least 1"],
+    );
+}

@@ -1,0 +1,93 @@
+use cd_models::burn::tensor::{Tensor, TensorData};
+use cd_models::{Device, to_host};
+
+use super::*;
+
+/// Brightness of the left half against the right one.
+fn halves(images: Tensor<4>) -> Tensor<2> {
+    let [batch, _, height, width] = images.dims();
+    let sum = |part: Tensor<4>| -> Tensor<2> { part.flatten::<2>(1, 3).sum_dim(1) };
+    let left = sum(images.clone().narrow(3, 0, width / 2));
+    let right = sum(images.narrow(3, width / 2, width / 2));
+    Tensor::cat(vec![left, right], 1).reshape([batch, 2]) / height as f64
+}
+
+fn images() -> Tensor<4> {
+    let values: Vec<f32> = (0..2 * 3 * 6 * 6)
+        .map(|at| (at % 17) as f32 / 16.0)
+        .collect();
+    Tensor::from_data(TensorData::new(values, [2, 3, 6, 6]), &Device::flex())
+}
+
+fn masks(method: &CognitiveDistillation) -> Vec<f32> {
+    to_host(method.masks(&halves, images()).expect("valid settings"))
+}
+
+#[test]
+fn a_tail_is_the_mean_of_the_last_masks() {
+    let method = CognitiveDistillation::logits().with_learning_rate(0.3);
+    let (four, five) = (
+        masks(&method.clone().with_steps(4)),
+        masks(&method.clone().with_steps(5)),
+    );
+    let tail = masks(&method.clone().with_steps(5).with_tail(2));
+    for ((four, five), tail) in four.iter().zip(&five).zip(&tail) {
+        assert!((f32::midpoint(*four, *five) - tail).abs() < 1e-6);
+    }
+    let all = masks(&method.clone().with_steps(5).with_tail(5));
+    assert_eq!(masks(&method.with_steps(5).with_tail(99)), all);
+}
+
+#[test]
+fn repeats_see_other_colours_and_are_averaged() {
+    let method = CognitiveDistillation::logits()
+        .with_steps(6)
+        .with_learning_rate(0.3);
+    let once = masks(&method);
+    let twice = masks(&method.clone().with_repeats(2));
+    assert_ne!(once, twice);
+    assert_eq!(twice, masks(&method.clone().with_repeats(2)));
+    assert_eq!(method.with_repeats(2).total_steps(), 12);
+}
+
+#[test]
+fn a_cosine_ends_gently() {
+    let method = CognitiveDistillation::logits()
+        .with_steps(10)
+        .with_decay(Decay::Cosine);
+    assert!((method.learning_rate_at(0) - 0.1).abs() < 1e-12);
+    assert!((method.learning_rate_at(5) - 0.05).abs() < 1e-12);
+    assert!(method.learning_rate_at(9) < 0.01);
+    let constant = CognitiveDistillation::logits();
+    assert!((constant.learning_rate_at(99) - 0.1).abs() < 1e-12);
+}
+
+#[test]
+fn the_paper_preset_changes_nothing_and_all_are_valid() {
+    for published in [
+        CognitiveDistillation::logits(),
+        CognitiveDistillation::features(),
+    ] {
+        assert_eq!(published.clone().with_preset(Preset::Paper), published);
+        for preset in [Preset::Paper, Preset::Fast, Preset::Accurate] {
+            let method = published.clone().with_preset(preset);
+            method.check().expect("presets are valid");
+            assert!(method.total_steps() <= 100);
+        }
+    }
+}
+
+#[test]
+fn settings_out_of_range_are_named() {
+    let method = CognitiveDistillation::logits();
+    for (wrong, key) in [
+        (method.clone().with_steps(0), "steps"),
+        (method.clone().with_tail(0), "tail"),
+        (method.clone().with_repeats(0), "repeats"),
+        (method.clone().with_betas([1.0, 0.1]), "betas"),
+        (method.clone().with_betas([0.1, f64::NAN]), "betas"),
+    ] {
+        let error = wrong.masks(&halves, images()).expect_err(key).to_string();
+        assert!(error.contains(key), "{error}");
+    }
+}
