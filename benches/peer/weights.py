@@ -1,0 +1,79 @@
+"""Weights of torchvision's models through our binary and back.
+
+For each model: PyTorch writes a checkpoint (nested, with a `module.` prefix), `cd-cli models convert` makes
+safetensors of it, PyTorch loads that again; all values must be bit-equal. Then both sides compute logits of
+the same two pictures. Needs torch, torchvision, numpy and safetensors.
+
+    python weights.py target/release/cd-cli
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+import torchvision
+from safetensors.torch import load_file
+
+CLASSES = 12
+PAIRS = {
+    "vit_b_16": "vit_b16",
+    "resnet18": "imagenet_resnet18",
+    "resnet50": "imagenet_resnet50",
+    "efficientnet_b0": "efficientnet_b0",
+}
+
+
+def pictures(count, side):
+    """The pictures of `cd-cli bench`."""
+    values = (np.arange(count * side * side * 3) % 251).astype(np.float32) / 255
+    values = values.reshape(count, side, side, 3).transpose(0, 3, 1, 2)
+    return torch.from_numpy(np.ascontiguousarray(values))
+
+
+def stir(model):
+    """Moves everything that starts at zero or one, so that a mix-up would show."""
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for name, value in model.state_dict().items():
+            if "running_var" in name:
+                value.copy_(torch.rand(value.shape, generator=generator) + 0.5)
+            elif value.dtype == torch.float32 and (value.dim() <= 1 or value.abs().max() == 0):
+                value.add_(torch.randn(value.shape, generator=generator) * 0.05)
+
+
+def check(binary, theirs, ours, folder):
+    torch.manual_seed(0)
+    model = getattr(torchvision.models, theirs)(num_classes=CLASSES).eval()
+    stir(model)
+    state = model.state_dict()
+    checkpoint, copy = folder / f"{theirs}.pt", folder / f"{theirs}.safetensors"
+    torch.save({"state_dict": {f"module.{name}": value for name, value in state.items()}}, checkpoint)
+    subprocess.run([binary, "models", "convert", checkpoint, "--to", copy], check=True, capture_output=True)
+    back = load_file(copy)
+    same = set(back) == set(state) and all(torch.equal(state[name], back[name]) for name in state)
+    with torch.no_grad():
+        expected = float(model.double()(pictures(2, 224).double()).abs().sum())
+    work = ["--work", "forward", "--images", "2", "--batch-size", "2", "--size", "224"]
+    printed = subprocess.run(
+        [binary, "bench", "--json", "--model", ours, "--weights", copy, *work],
+        check=True,
+        capture_output=True,
+    )
+    sum_of_logits = json.loads(printed.stdout)["checksum"]
+    relative = abs(sum_of_logits / expected - 1)
+    print(f"{theirs}: bit-equal {same}, sum of |logits| differs by {relative:.1e} (double precision there)")
+    return same and relative < 1e-4
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        results = [check(sys.argv[1], *pair, Path(folder)) for pair in PAIRS.items()]
+    sys.exit(0 if all(results) else 1)
+
+
+if __name__ == "__main__":
+    main()
