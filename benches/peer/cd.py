@@ -142,6 +142,7 @@ def fold(module):
 
 
 def images(count, side, device):
+    """The pictures of `cd-cli bench`, `[count, 3, side, side]` in [0, 1]."""
     values = (np.arange(count * side * side * 3) % 251).astype(np.float32) / 255
     values = values.reshape(count, side, side, 3).transpose(0, 3, 1, 2)
     return torch.from_numpy(np.ascontiguousarray(values)).to(device)

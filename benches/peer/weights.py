@@ -13,10 +13,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import torch
 import torchvision
 from safetensors.torch import load_file
+
+from cd import images
 
 CLASSES = 12
 PAIRS = {
@@ -25,13 +26,6 @@ PAIRS = {
     "resnet50": "imagenet_resnet50",
     "efficientnet_b0": "efficientnet_b0",
 }
-
-
-def pictures(count, side):
-    """The pictures of `cd-cli bench`."""
-    values = (np.arange(count * side * side * 3) % 251).astype(np.float32) / 255
-    values = values.reshape(count, side, side, 3).transpose(0, 3, 1, 2)
-    return torch.from_numpy(np.ascontiguousarray(values))
 
 
 def stir(model):
@@ -56,7 +50,7 @@ def check(binary, theirs, ours, folder):
     back = load_file(copy)
     same = set(back) == set(state) and all(torch.equal(state[name], back[name]) for name in state)
     with torch.no_grad():
-        expected = float(model.double()(pictures(2, 224).double()).abs().sum())
+        expected = float(model.double()(images(2, 224, "cpu").double()).abs().sum())
     work = ["--work", "forward", "--images", "2", "--batch-size", "2", "--size", "224"]
     printed = subprocess.run(
         [binary, "bench", "--json", "--model", ours, "--weights", copy, *work],
