@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use crate::elementwise::{activate, add};
 use crate::geometry::{Geometry, Map};
-use crate::panel::{BLOCK, accumulate, pack};
+use crate::panel::{BLOCK, Tiled, accumulate, cover, pack};
 use crate::plan::{Direction, Pass, Plan};
 use crate::winograd::Winograd;
 use crate::{Activation, Epilogue};
@@ -64,13 +64,13 @@ impl Dense {
             Direction::Forward => at(target, tap, source),
             Direction::Backward => at(source, tap, target),
         };
-        // Backwards the window is walked the other way round.
-        let turned = |target: usize, tap: usize, source: usize| match direction {
-            Direction::Forward => weight(target, tap, source),
-            Direction::Backward => weight(target, taps - 1 - tap, source),
-        };
-        let winograd = Winograd::suits(geometry, sources, targets)
-            .then(|| Winograd::new(targets, sources, turned));
+        let winograd = Winograd::suits(geometry, sources, targets).then(|| {
+            Winograd::new(targets, sources, |target, tap, source| match direction {
+                Direction::Forward => weight(target, tap, source),
+                // Backwards the window is walked the other way round.
+                Direction::Backward => weight(target, taps - 1 - tap, source),
+            })
+        });
         let blocks = match winograd {
             Some(_) => Vec::new(),
             None => pack(targets, taps, sources, weight),
@@ -151,39 +151,17 @@ impl WithSimd for Task<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        // A tile's sums, its weights and a pixel must fit the registers: 32 vectors of 16 values, 16 of 8,
-        // 32 of 4. Which tiles are fastest was measured (`examples/layers.rs`).
-        let mut next = 0;
-        match S::F32_LANES {
-            16 => {
-                self.fill::<S, 1, 4, 6, 1>(simd, &mut next);
-                self.fill::<S, 1, 2, 12, 1>(simd, &mut next);
-                self.fill::<S, 1, 1, 14, 2>(simd, &mut next);
-            }
-            8 => self.fill::<S, 2, 1, 6, 1>(simd, &mut next),
-            4 => self.fill::<S, 4, 1, 6, 1>(simd, &mut next),
-            _ => self.fill::<S, BLOCK, 1, 1, 1>(simd, &mut next),
-        }
+        cover(simd, &mut self);
     }
 }
 
-impl Task<'_> {
-    /// Computes blocks from `next` on as long as `B` of them are left. `V` vectors make a block, `B` blocks
-    /// and `P` pixels a tile, and `T` source channels a turn of the innermost loop.
-    #[inline(always)]
-    fn fill<S: Simd, const V: usize, const B: usize, const P: usize, const T: usize>(
-        &mut self,
-        simd: S,
-        next: &mut usize,
-    ) {
-        while *next + B <= self.dense.targets.div_ceil(BLOCK) {
-            self.blocks::<S, V, B, P, T>(simd, *next);
-            *next += B;
-        }
+impl Tiled for Task<'_> {
+    fn blocks(&self) -> usize {
+        self.dense.targets.div_ceil(BLOCK)
     }
 
     #[inline(always)]
-    fn blocks<S: Simd, const V: usize, const B: usize, const P: usize, const T: usize>(
+    fn compute<S: Simd, const V: usize, const B: usize, const P: usize, const T: usize>(
         &mut self,
         simd: S,
         block: usize,
@@ -200,7 +178,9 @@ impl Task<'_> {
             }
         }
     }
+}
 
+impl Task<'_> {
     /// Computes `P` pixels of a pass, counted over all images of the task, for `B` blocks.
     #[inline(always)]
     fn tile<S: Simd, const V: usize, const B: usize, const P: usize, const T: usize>(

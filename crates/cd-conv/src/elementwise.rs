@@ -1,6 +1,6 @@
 //! Elementwise work between convolutions.
 
-use pulp::Arch;
+use pulp::{Arch, Simd};
 use rayon::prelude::*;
 
 use crate::Activation;
@@ -23,6 +23,17 @@ pub(crate) fn activate(values: &mut [f32], activation: Activation) {
                 *value = value.clamp(0.0, 6.0);
             }
         }
+    }
+}
+
+/// A vector of values after `activation`.
+#[inline(always)]
+pub(crate) fn activated<S: Simd>(simd: S, value: S::f32s, activation: Activation) -> S::f32s {
+    let positive = |value| simd.max_f32s(value, simd.splat_f32s(0.0));
+    match activation {
+        Activation::None => value,
+        Activation::Relu => positive(value),
+        Activation::Relu6 => simd.min_f32s(positive(value), simd.splat_f32s(6.0)),
     }
 }
 

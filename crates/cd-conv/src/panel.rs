@@ -1,4 +1,4 @@
-//! Weights in blocks of target channels, and the innermost loop over them.
+//! Weights in blocks of target channels, the tiles of registers that cover them, and the innermost loop.
 
 use pulp::Simd;
 
@@ -73,5 +73,50 @@ pub(crate) fn accumulate<
                 }
             }
         }
+    }
+}
+
+/// Work on all blocks of target channels, done in tiles of registers.
+pub(crate) trait Tiled {
+    /// Blocks of target channels.
+    fn blocks(&self) -> usize;
+
+    /// Computes all pixels of `B` blocks from `block` on. `V` vectors make a block, `B` blocks and `P` pixels a
+    /// tile, and `T` source channels a turn of the innermost loop.
+    fn compute<S: Simd, const V: usize, const B: usize, const P: usize, const T: usize>(
+        &mut self,
+        simd: S,
+        block: usize,
+    );
+}
+
+/// Computes every block, in the tiles that suit the machine.
+#[inline(always)]
+pub(crate) fn cover<S: Simd>(simd: S, work: &mut impl Tiled) {
+    // A tile's sums, its weights and a pixel must fit the registers: 32 vectors of 16 values, 16 of 8,
+    // 32 of 4. Which tiles are fastest was measured (`examples/layers.rs`).
+    let next = &mut 0;
+    match S::F32_LANES {
+        16 => {
+            fill::<S, 1, 4, 6, 1>(simd, work, next);
+            fill::<S, 1, 2, 12, 1>(simd, work, next);
+            fill::<S, 1, 1, 14, 2>(simd, work, next);
+        }
+        8 => fill::<S, 2, 1, 6, 1>(simd, work, next),
+        4 => fill::<S, 4, 1, 6, 1>(simd, work, next),
+        _ => fill::<S, BLOCK, 1, 1, 1>(simd, work, next),
+    }
+}
+
+/// Computes blocks from `next` on as long as `B` of them are left.
+#[inline(always)]
+fn fill<S: Simd, const V: usize, const B: usize, const P: usize, const T: usize>(
+    simd: S,
+    work: &mut impl Tiled,
+    next: &mut usize,
+) {
+    while *next + B <= work.blocks() {
+        work.compute::<S, V, B, P, T>(simd, *next);
+        *next += B;
     }
 }

@@ -9,9 +9,10 @@
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
+use crate::Epilogue;
+use crate::elementwise::activated;
 use crate::geometry::{Geometry, Map};
-use crate::panel::{BLOCK, accumulate, pack};
-use crate::{Activation, Epilogue};
+use crate::panel::{BLOCK, Tiled, accumulate, cover, pack};
 
 /// Transformed positions of a tile.
 const POSITIONS: usize = 16;
@@ -184,7 +185,14 @@ impl WithSimd for Task<'_> {
             for number in 0..tiles {
                 self.gather(simd, tile(first + number), number);
             }
-            self.multiply(simd, tiles);
+            for position in 0..POSITIONS {
+                let mut product = Product {
+                    task: &mut self,
+                    position,
+                    tiles,
+                };
+                cover(simd, &mut product);
+            }
             for number in 0..tiles {
                 self.scatter(simd, tile(first + number), number);
             }
@@ -234,83 +242,6 @@ impl Task<'_> {
                 for x in 0..4 {
                     results[4 * y + x][v] = row[x];
                 }
-            }
-        }
-    }
-
-    /// The product of tiles and weights at every position.
-    #[inline(always)]
-    fn multiply<S: Simd>(&mut self, simd: S, tiles: usize) {
-        for position in 0..POSITIONS {
-            let mut next = 0;
-            // The same tiles of registers as for direct convolutions.
-            match S::F32_LANES {
-                16 => {
-                    self.fill::<S, 1, 4, 6, 1>(simd, position, tiles, &mut next);
-                    self.fill::<S, 1, 2, 12, 1>(simd, position, tiles, &mut next);
-                    self.fill::<S, 1, 1, 14, 2>(simd, position, tiles, &mut next);
-                }
-                8 => self.fill::<S, 2, 1, 6, 1>(simd, position, tiles, &mut next),
-                4 => self.fill::<S, 4, 1, 6, 1>(simd, position, tiles, &mut next),
-                _ => self.fill::<S, BLOCK, 1, 1, 1>(simd, position, tiles, &mut next),
-            }
-        }
-    }
-
-    /// Blocks from `next` on as long as `B` of them are left.
-    #[inline(always)]
-    fn fill<S: Simd, const V: usize, const B: usize, const P: usize, const T: usize>(
-        &mut self,
-        simd: S,
-        position: usize,
-        tiles: usize,
-        next: &mut usize,
-    ) {
-        while *next + B <= self.winograd.targets / BLOCK {
-            let whole = tiles - tiles % P;
-            for first in (0..whole).step_by(P) {
-                self.product::<S, V, B, P, T>(simd, position, *next, first);
-            }
-            for first in whole..tiles {
-                self.product::<S, V, B, 1, T>(simd, position, *next, first);
-            }
-            *next += B;
-        }
-    }
-
-    /// `P` tiles times `B` blocks.
-    #[inline(always)]
-    fn product<S: Simd, const V: usize, const B: usize, const P: usize, const T: usize>(
-        &mut self,
-        simd: S,
-        position: usize,
-        block: usize,
-        first: usize,
-    ) {
-        let Winograd {
-            sources, targets, ..
-        } = *self.winograd;
-        let block_len = sources * BLOCK;
-        let weights = &self.winograd.positions[position][block * block_len..][..B * block_len];
-        let mut vectors: [&[[S::f32s; V]]; B] = [&[]; B];
-        for b in 0..B {
-            let weights = &weights[b * block_len..][..block_len];
-            vectors[b] = &S::as_simd_f32s(weights).0.as_chunks().0[..sources];
-        }
-        let mut rows: [&[f32]; P] = [&[]; P];
-        for p in 0..P {
-            let place = position * stride(sources) + (first + p) * sources;
-            rows[p] = &self.scratch.sources[place..][..sources];
-        }
-        let mut sums = [[[simd.splat_f32s(0.0); V]; B]; P];
-        accumulate::<S, V, B, P, T>(simd, sources, &rows, &vectors, &mut sums);
-        for p in 0..P {
-            for b in 0..B {
-                let place =
-                    position * stride(targets) + (first + p) * targets + (block + b) * BLOCK;
-                let target = &mut self.scratch.targets[place..][..BLOCK];
-                let (target, _) = S::as_mut_simd_f32s(target);
-                target[..V].copy_from_slice(&sums[p][b]);
             }
         }
     }
@@ -367,20 +298,80 @@ impl Task<'_> {
     }
 }
 
+/// The product of a group's tiles and the weights at one position.
+struct Product<'t, 'a> {
+    task: &'t mut Task<'a>,
+    position: usize,
+    tiles: usize,
+}
+
+impl Tiled for Product<'_, '_> {
+    fn blocks(&self) -> usize {
+        self.task.winograd.targets / BLOCK
+    }
+
+    #[inline(always)]
+    fn compute<S: Simd, const V: usize, const B: usize, const P: usize, const T: usize>(
+        &mut self,
+        simd: S,
+        block: usize,
+    ) {
+        let whole = self.tiles - self.tiles % P;
+        for first in (0..whole).step_by(P) {
+            self.product::<S, V, B, P, T>(simd, block, first);
+        }
+        for first in whole..self.tiles {
+            self.product::<S, V, B, 1, T>(simd, block, first);
+        }
+    }
+}
+
+impl Product<'_, '_> {
+    /// `P` tiles times `B` blocks.
+    #[inline(always)]
+    fn product<S: Simd, const V: usize, const B: usize, const P: usize, const T: usize>(
+        &mut self,
+        simd: S,
+        block: usize,
+        first: usize,
+    ) {
+        let Task {
+            winograd, scratch, ..
+        } = &mut *self.task;
+        let position = self.position;
+        let Winograd {
+            sources, targets, ..
+        } = **winograd;
+        let block_len = sources * BLOCK;
+        let weights = &winograd.positions[position][block * block_len..][..B * block_len];
+        let mut vectors: [&[[S::f32s; V]]; B] = [&[]; B];
+        for b in 0..B {
+            let weights = &weights[b * block_len..][..block_len];
+            vectors[b] = &S::as_simd_f32s(weights).0.as_chunks().0[..sources];
+        }
+        let mut rows: [&[f32]; P] = [&[]; P];
+        for p in 0..P {
+            let place = position * stride(sources) + (first + p) * sources;
+            rows[p] = &scratch.sources[place..][..sources];
+        }
+        let mut sums = [[[simd.splat_f32s(0.0); V]; B]; P];
+        accumulate::<S, V, B, P, T>(simd, sources, &rows, &vectors, &mut sums);
+        for p in 0..P {
+            for b in 0..B {
+                let place =
+                    position * stride(targets) + (first + p) * targets + (block + b) * BLOCK;
+                let target = &mut scratch.targets[place..][..BLOCK];
+                let (target, _) = S::as_mut_simd_f32s(target);
+                target[..V].copy_from_slice(&sums[p][b]);
+            }
+        }
+    }
+}
+
 /// The first `count` vectors of `values`.
 #[inline(always)]
 fn vectors_of<S: Simd>(values: &[f32], count: usize) -> &[S::f32s] {
     &S::as_simd_f32s(values).0[..count]
-}
-
-#[inline(always)]
-fn activated<S: Simd>(simd: S, value: S::f32s, activation: Activation) -> S::f32s {
-    let positive = |value| simd.max_f32s(value, simd.splat_f32s(0.0));
-    match activation {
-        Activation::None => value,
-        Activation::Relu => positive(value),
-        Activation::Relu6 => simd.min_f32s(positive(value), simd.splat_f32s(6.0)),
-    }
 }
 
 /// A line of `B^T`: four source values to four positions.
@@ -407,7 +398,7 @@ fn gathered<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> [S::f32s; 2] {
 mod tests {
     use super::*;
     use crate::reference::assert_close;
-    use crate::{Dense, Map};
+    use crate::{Activation, Dense};
 
     #[test]
     fn it_agrees_with_the_direct_way_on_odd_and_even_maps() {

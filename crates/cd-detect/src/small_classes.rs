@@ -25,6 +25,7 @@ const ENOUGH: usize = 4;
 /// What the images are compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum Comparison {
     /// All images of the set, as published.
     #[default]

@@ -172,7 +172,7 @@ fn pictures(args: &BenchArgs) -> Result<ImageSet> {
 fn detector(args: &BenchArgs) -> Result<DetectorConfig> {
     let mut config = DetectorConfig::from_name(&args.detector)?;
     let detector = config.detector_mut();
-    detector.apply(args.preset.into());
+    detector.apply(args.preset);
     if let (Some(own), Some(steps)) = (detector.steps_mut(), args.steps) {
         *own = steps;
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use cd_data::{DatasetConfig, FolderConfig};
-use cd_detect::{Comparison, DetectorConfig, ThresholdRule};
+use cd_detect::{DetectorConfig, ThresholdRule};
 use cd_eval::Experiment;
 use cd_eval::bootstrap::Bootstrap;
 use cd_eval::experiment::DetectStage;
@@ -14,7 +14,7 @@ use cd_models::{Augmentation, ModelConfig, Schedule, TrainConfig};
 use super::Session;
 use super::experiment::finish;
 use crate::Ending;
-use crate::args::{Compare, DetectArgs, ImagesArgs, ModelArgs, ScanArgs, SearchArgs, TrainArgs};
+use crate::args::{DetectArgs, ImagesArgs, ModelArgs, ScanArgs, SearchArgs, TrainArgs};
 use crate::output;
 
 pub(crate) fn scan(args: &ScanArgs, session: &Session) -> Result<Ending> {
@@ -126,7 +126,7 @@ fn detect_stage(search: &SearchArgs, seed: u64) -> Result<DetectStage> {
     let configure = |name: &String| -> Result<DetectorConfig> {
         let mut config = DetectorConfig::from_name(name)?;
         let detector = config.detector_mut();
-        detector.apply(search.preset.into());
+        detector.apply(search.preset);
         if let (Some(own), Some(steps)) = (detector.steps_mut(), search.steps) {
             *own = steps;
         }
@@ -138,10 +138,7 @@ fn detect_stage(search: &SearchArgs, seed: u64) -> Result<DetectStage> {
     Ok(DetectStage {
         sample: search.sample,
         batch_size: search.batch_size,
-        compare: match search.compare {
-            Compare::Set => Comparison::Set,
-            Compare::SmallClasses => Comparison::SmallClasses,
-        },
+        compare: search.compare,
         threshold: ThresholdRule::Robust {
             t: search.threshold,
         },

@@ -7,6 +7,7 @@ use super::{CognitiveDistillation, Decay, Objective};
 /// How much work an image is worth; `docs/presets.md` has what was measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum Preset {
     /// The published method: 100 steps, Adam with betas of 0.1, a constant learning rate.
     #[default]
