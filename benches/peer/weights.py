@@ -1,7 +1,7 @@
 """Weights of torchvision's models through our binary and back.
 
 For each model: PyTorch writes a checkpoint (nested, with a `module.` prefix), `cd-cli models convert` makes
-safetensors of it, PyTorch loads that again; all values must be bit-equal. Then both sides compute logits of
+safetensors of it and a plain checkpoint of that, PyTorch loads both again; all values must be bit-equal. Then both sides compute logits of
 the same two pictures. Needs torch, torchvision, numpy and safetensors.
 
     python weights.py target/release/cd-cli
@@ -39,16 +39,20 @@ def stir(model):
                 value.add_(torch.randn(value.shape, generator=generator) * 0.05)
 
 
+def equal(ours, theirs):
+    return set(ours) == set(theirs) and all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
 def check(binary, theirs, ours, folder):
     torch.manual_seed(0)
     model = getattr(torchvision.models, theirs)(num_classes=CLASSES).eval()
     stir(model)
     state = model.state_dict()
-    checkpoint, copy = folder / f"{theirs}.pt", folder / f"{theirs}.safetensors"
+    checkpoint, copy, plain = (folder / f"{theirs}{end}" for end in (".nested.pt", ".safetensors", ".pt"))
     torch.save({"state_dict": {f"module.{name}": value for name, value in state.items()}}, checkpoint)
-    subprocess.run([binary, "models", "convert", checkpoint, "--to", copy], check=True, capture_output=True)
-    back = load_file(copy)
-    same = set(back) == set(state) and all(torch.equal(state[name], back[name]) for name in state)
+    for file, to in ((checkpoint, copy), (copy, plain)):
+        subprocess.run([binary, "models", "convert", file, "--to", to], check=True, capture_output=True)
+    same = all(equal(state, back) for back in (load_file(copy), torch.load(plain, weights_only=True)))
     with torch.no_grad():
         expected = float(model.double()(images(2, 224, "cpu").double()).abs().sum())
     work = ["--work", "forward", "--images", "2", "--batch-size", "2", "--size", "224"]

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use cd_detect::{Comparison, Preset};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Finds backdoored images in training data.
@@ -144,8 +145,8 @@ pub(crate) struct SearchArgs {
     #[arg(long = "detector", value_name = "NAME", default_values_t = [String::from("cd-l")])]
     pub(crate) detectors: Vec<String>,
     /// Settings of the search that belong together
-    #[arg(long, value_enum, default_value_t = PresetName::Accurate)]
-    pub(crate) preset: PresetName,
+    #[arg(long, value_enum, default_value_t = Preset::Accurate)]
+    pub(crate) preset: Preset,
     /// Optimisation steps per image instead of the preset's
     #[arg(long, value_name = "N")]
     pub(crate) steps: Option<usize>,
@@ -154,8 +155,8 @@ pub(crate) struct SearchArgs {
     pub(crate) threshold: f64,
     /// Compare all images with each other, or those of a class of which nearly all are suspicious with
     /// their own class
-    #[arg(long, value_enum, default_value_t = Compare::SmallClasses)]
-    pub(crate) compare: Compare,
+    #[arg(long, value_enum, default_value_t = Comparison::SmallClasses)]
+    pub(crate) compare: Comparison,
     /// Images computed at a time; bounds memory
     #[arg(long, default_value_t = 32, value_name = "N")]
     pub(crate) batch_size: usize,
@@ -165,35 +166,6 @@ pub(crate) struct SearchArgs {
     /// Work on part I of N (from 0) of the pictures; the last part to finish writes the results
     #[arg(long, value_name = "I/N", value_parser = shard)]
     pub(crate) shard: Option<(usize, usize)>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Compare {
-    /// As published; finds a target class that is poisoned nearly as a whole
-    Set,
-    /// Keeps small, plain objects from hiding the poisoned images
-    SmallClasses,
-}
-
-/// How much work an image is worth.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum PresetName {
-    /// The published method: 100 steps
-    Paper,
-    /// CD-L in 20 steps; CD-F as published
-    Fast,
-    /// CD-L as the mean of five fast searches, at the published cost; CD-F as published
-    Accurate,
-}
-
-impl From<PresetName> for cd_detect::Preset {
-    fn from(name: PresetName) -> Self {
-        match name {
-            PresetName::Paper => Self::Paper,
-            PresetName::Fast => Self::Fast,
-            PresetName::Accurate => Self::Accurate,
-        }
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Serialize)]
@@ -228,8 +200,8 @@ pub(crate) struct BenchArgs {
     #[arg(long, default_value = "cd-l", value_name = "NAME")]
     pub(crate) detector: String,
     /// Settings of the detector
-    #[arg(long, value_enum, default_value_t = PresetName::Paper)]
-    pub(crate) preset: PresetName,
+    #[arg(long, value_enum, default_value_t = Preset::Paper)]
+    pub(crate) preset: Preset,
     /// Steps per image instead of the preset's; passes of `train` [default: 10]
     #[arg(long, value_name = "N")]
     pub(crate) steps: Option<usize>,
@@ -431,7 +403,7 @@ pub(crate) enum ModelsCommand {
 pub(crate) struct ConvertArgs {
     /// Weights file of any origin (.safetensors, .pt, .bpk)
     pub(crate) file: PathBuf,
-    /// File to write: `.safetensors`, or `.bpk` for a burnpack
+    /// File to write: `.safetensors`, `.pt` for PyTorch, `.bpk` for Burn
     #[arg(long, value_name = "FILE")]
     pub(crate) to: PathBuf,
     /// Architecture of the weights, where they do not tell it (see `cd-cli models`)

@@ -1,6 +1,6 @@
-//! Weight files: safetensors, PyTorch checkpoints and burnpacks in, safetensors and burnpacks out.
+//! Weight files, read and written: safetensors, PyTorch checkpoints and burnpacks.
 //!
-//! Files are recognised by content, not by name. PyTorch pickles are interpreted as data; no code
+//! Files are recognised by content and written by the ending of their name. PyTorch pickles are interpreted as data; no code
 //! in them runs. Names are the reference's or torchvision's (`conv1.weight`,
 //! `layer1.0.bn1.running_mean`, ...), nested under `model_state_dict`, `state_dict`, `netC`, `model`
 //! or a `module.` prefix or not.
@@ -17,6 +17,7 @@ use crate::model_config::{ModelConfig, ModelError, Nearest, burn_names};
 use crate::registry::{ARCHITECTURES, UnknownArchitecture};
 use crate::state::{StateDict, StateError};
 
+mod pickle;
 mod read;
 mod write;
 

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result};
 use cd_models::{
-    Device, Model, ModelConfig, Normalization, WeightsSummary, describe_weights, load_weights,
-    load_weights_as, save_weights,
+    Device, Model, ModelConfig, Normalization, WeightsFormat, WeightsSummary, describe_weights,
+    load_weights, load_weights_as, save_weights,
 };
 use serde_json::{Value, json};
+use tracing::warn;
 
 use super::Session;
 use crate::Ending;
@@ -102,31 +103,30 @@ fn architecture(summary: &WeightsSummary) -> Result<String> {
 }
 
 fn convert(args: &ConvertArgs, session: &Session) -> Result<Ending> {
-    check_writable(&args.to)?;
+    let format = format(&args.to)?;
     let model = load(args, &session.device)?;
     let model = match (args.mean, args.std) {
         (Some(mean), Some(std)) => model.with_normalization(Some(Normalization { mean, std })),
         _ => model,
     };
+    if format == WeightsFormat::PyTorch && model.normalization().is_some() {
+        warn!("PyTorch checkpoints have no place for the input normalisation; it is left out");
+    }
     save_weights(&model, &args.to)?;
     output::line(&args.to.display().to_string())?;
     Ok(Ending::Done)
 }
 
 /// The extension decides the format, so an unknown one must not become some format in silence.
-fn check_writable(path: &Path) -> Result<()> {
-    const WRITTEN: &str =
-        "write `.safetensors` (PyTorch reads it with safetensors.torch.load_file) or `.bpk`";
-    let extension = path.extension().and_then(|extension| extension.to_str());
-    let shown = path.display();
-    match extension {
-        Some("safetensors" | "bpk") => Ok(()),
-        Some("pt" | "pth" | "ckpt") => {
-            bail!("{shown}: PyTorch checkpoints are read but not written; {WRITTEN}")
+fn format(path: &Path) -> Result<WeightsFormat> {
+    WeightsFormat::of_name(path).with_context(|| {
+        let shown = path.display();
+        let written = "write `.safetensors`, `.pt` (PyTorch) or `.bpk` (Burn)";
+        match path.extension().and_then(|ending| ending.to_str()) {
+            Some(other) => format!("{shown}: no weights format ends in `.{other}`; {written}"),
+            None => format!("{shown}: the ending decides the format; {written}"),
         }
-        Some(other) => bail!("{shown}: no weights format ends in `.{other}`; {WRITTEN}"),
-        None => bail!("{shown}: the ending decides the format; {WRITTEN}"),
-    }
+    })
 }
 
 fn load(args: &ConvertArgs, device: &Device) -> Result<Model> {

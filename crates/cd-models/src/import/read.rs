@@ -33,6 +33,18 @@ pub enum WeightsFormat {
     Burnpack,
 }
 
+impl WeightsFormat {
+    /// The format that a file of this name is written in, if its ending tells one.
+    pub fn of_name(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()? {
+            "pt" | "pth" | "ckpt" => Some(Self::PyTorch),
+            "safetensors" => Some(Self::Safetensors),
+            "bpk" => Some(Self::Burnpack),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for WeightsFormat {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {

@@ -80,6 +80,22 @@ fn saved_weights_come_back_exactly() {
 }
 
 #[test]
+fn pytorch_checkpoints_of_ours_come_back_exactly() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let path = folder.path().join("model.pt");
+    let saved = model();
+    save_weights(&saved, &path).expect("written");
+    let loaded = load_weights(&path, &Device::flex()).expect("read back");
+    assert_eq!(StateDict::of(loaded.net()), StateDict::of(saved.net()));
+    assert_eq!((loaded.config(), loaded.classes()), (saved.config(), 3));
+    let summary = describe_weights(&path, &Device::flex()).expect("read back");
+    assert_eq!(summary.format, WeightsFormat::PyTorch);
+    let bytes = fs::read(&path).expect("read");
+    save_weights(&loaded, &path).expect("written again");
+    assert!(fs::read(&path).expect("read") == bytes, "the same bytes");
+}
+
+#[test]
 fn bad_files_are_named_with_their_cause() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let path = folder.path().join("model.safetensors");

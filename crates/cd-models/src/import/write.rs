@@ -1,44 +1,55 @@
 //! Weight files of our own.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::path::Path;
 
 use burn::store::burn_pack;
 use burn::tensor::{Bytes, DType};
 use safetensors::tensor::{Dtype, View};
 
+use super::pickle::checkpoint;
 use super::read::transposed;
-use super::{About, METADATA_KEY, WeightsError, format_error, io_error};
+use super::{About, METADATA_KEY, WeightsError, WeightsFormat, format_error, io_error};
 use crate::atomic;
 use crate::model::Model;
 use crate::state::StateDict;
 
-/// Writes `model` in the parameter names of its family's checkpoints, atomically: as a burnpack to a
-/// file that ends in `.bpk`, else as safetensors.
+/// Writes `model` in the parameter names of its family's checkpoints, atomically. The ending of `path` decides
+/// the format: `.pt`, `.pth` and `.ckpt` are PyTorch checkpoints, `.bpk` is a burnpack, all others are safetensors.
 ///
-/// Architecture, class count and normalisation go into the metadata. PyTorch reads safetensors with
+/// Architecture, class count and normalisation go into the metadata, which PyTorch checkpoints do not have.
+/// PyTorch reads `load_state_dict(torch.load(path))` or, with safetensors,
 /// `load_state_dict(safetensors.torch.load_file(path))`. The same model gives the same bytes.
 ///
 /// # Errors
 ///
 /// When the file cannot be written; a former file stays.
 pub fn save_weights(model: &Model, path: &Path) -> Result<(), WeightsError> {
+    let failed = |error: &dyn fmt::Display| format_error(path, &error.to_string());
+    let state = StateDict::of(model.net());
+    let format = WeightsFormat::of_name(path).unwrap_or(WeightsFormat::Safetensors);
+    let bytes = match format {
+        WeightsFormat::PyTorch => checkpoint(&torch_tensors(&state)).map_err(|e| failed(&e))?,
+        WeightsFormat::Burnpack => burnpack(&state, &about(model))
+            .map_err(|e| failed(&e))?
+            .to_vec(),
+        WeightsFormat::Safetensors => {
+            let metadata = HashMap::from([(METADATA_KEY.to_owned(), about(model))]);
+            safetensors::serialize(torch_tensors(&state), Some(metadata)).map_err(|e| failed(&e))?
+        }
+    };
+    atomic::write(path, &bytes).map_err(|error| io_error(path, error))
+}
+
+/// What the metadata say of a model.
+fn about(model: &Model) -> String {
     let about = About {
         architecture: model.config().name.clone(),
         classes: model.classes(),
         normalization: model.normalization(),
     };
-    let about = serde_json::to_string(&about).expect("plain names and numbers");
-    let state = StateDict::of(model.net());
-    if path.extension().is_some_and(|end| end == "bpk") {
-        let bytes =
-            burnpack(&state, &about).map_err(|error| format_error(path, &error.to_string()))?;
-        return atomic::write(path, &bytes).map_err(|error| io_error(path, error));
-    }
-    let metadata = HashMap::from([(METADATA_KEY.to_owned(), about)]);
-    let bytes = safetensors::serialize(torch_tensors(&state), Some(metadata))
-        .map_err(|error| format_error(path, &error.to_string()))?;
-    atomic::write(path, &bytes).map_err(|error| io_error(path, error))
+    serde_json::to_string(&about).expect("plain names and numbers")
 }
 
 fn little_endian(values: &[f32]) -> Vec<u8> {
@@ -88,10 +99,11 @@ fn burnpack(state: &StateDict, about: &str) -> Result<Bytes, burn_pack::Error> {
         .into_bytes()
 }
 
-struct Stored {
-    dtype: Dtype,
-    shape: Vec<usize>,
-    bytes: Vec<u8>,
+/// A tensor as files have it.
+pub(super) struct Stored {
+    pub(super) dtype: Dtype,
+    pub(super) shape: Vec<usize>,
+    pub(super) bytes: Vec<u8>,
 }
 
 impl View for Stored {
