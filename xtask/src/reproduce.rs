@@ -22,9 +22,45 @@ struct Table {
     experiment: PathBuf,
     /// Name of the metric, such as `AUROC`.
     metric: String,
-    /// Detectors, one column each.
-    detectors: Vec<String>,
+    /// One line per row each.
+    detectors: Vec<Column>,
     rows: Vec<Row>,
+}
+
+/// A detector by its label in the results, or several whose mean is shown.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+enum Column {
+    One(String),
+    Mean { label: String, mean_of: Vec<String> },
+}
+
+impl Column {
+    fn label(&self) -> &str {
+        match self {
+            Self::One(label) | Self::Mean { label, .. } => label,
+        }
+    }
+
+    /// The value of one detector, or the mean of several; then smallest and largest take the place of the
+    /// interval. `None` unless all are there.
+    fn of(&self, value: impl Fn(&str) -> Option<Measured>) -> Option<Measured> {
+        let Self::Mean { mean_of, .. } = self else {
+            return value(self.label());
+        };
+        let values: Option<Vec<f64>> = mean_of
+            .iter()
+            .map(|label| value(label).map(|measured| measured.estimate))
+            .collect();
+        let values = values.filter(|values| !values.is_empty())?;
+        Some(Measured {
+            estimate: values.iter().sum::<f64>() / values.len() as f64,
+            interval: Some([
+                values.iter().copied().fold(f64::INFINITY, f64::min),
+                values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+            ]),
+        })
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -97,11 +133,16 @@ pub(crate) fn reproduce(name: &str, device: Option<&str>, runs: &Path) -> Result
         eprintln!("==> {}", row.label);
         let evaluation = run(&binary, &table, row, device, runs)?;
         let cells = table.detectors.iter();
-        records.extend(cells.map(|detector| record(&table, row, detector, &evaluation)));
+        records.extend(cells.map(|column| record(&table, row, column, &evaluation)));
     }
     #[expect(clippy::print_stdout, reason = "the table is the output")]
     {
-        println!("{}\n{}\n{}", table.title, text(&records), table.note);
+        println!(
+            "{}\n{}\n{}\n{INTERVALS}",
+            table.title,
+            text(&records),
+            table.note
+        );
     }
     let folder = crate::root().join(runs).join("tables");
     fs::create_dir_all(&folder)?;
@@ -157,21 +198,23 @@ fn run(
     serde_json::from_slice(&output.stdout).context("the output of `cd-cli run --json`")
 }
 
-fn record(table: &Table, row: &Row, detector: &str, evaluation: &Evaluation) -> Record {
-    let found = evaluation.detectors.iter().find(|d| d.detector == detector);
-    let metric = found.and_then(|d| d.metrics.iter().find(|m| m.name == table.metric));
-    let ours = metric.and_then(|metric| metric.value);
+fn record(table: &Table, row: &Row, column: &Column, evaluation: &Evaluation) -> Record {
+    let ours = column.of(|label| {
+        let found = evaluation.detectors.iter().find(|d| d.detector == label)?;
+        let metric = found.metrics.iter().find(|m| m.name == table.metric)?;
+        metric.value
+    });
     let reported = row
         .reported
         .iter()
-        .find(|r| r.detector == detector)
+        .find(|r| r.detector == column.label())
         .cloned();
     let missed = reported.as_ref().is_some_and(|reported| {
         ours.is_none_or(|ours| ours.estimate < reported.value - reported.tolerance)
     });
     Record {
         row: row.label.clone(),
-        detector: detector.to_owned(),
+        detector: column.label().to_owned(),
         metric: table.metric.clone(),
         ours,
         reported,
@@ -181,14 +224,11 @@ fn record(table: &Table, row: &Row, detector: &str, evaluation: &Evaluation) -> 
     }
 }
 
+/// What the column `interval` means.
+const INTERVALS: &str = "Intervals: 95 % by bootstrap; smallest and largest where the value is a mean of several searches.";
+
 const HEADING: [&str; 7] = [
-    "setting",
-    "detector",
-    "ours",
-    "95 % interval",
-    "reported",
-    "CA %",
-    "ASR %",
+    "setting", "detector", "ours", "interval", "reported", "CA %", "ASR %",
 ];
 
 fn cells(record: &Record) -> [String; 7] {
@@ -236,13 +276,34 @@ fn markdown(table: &Table, records: &[Record]) -> String {
     for record in records {
         page.push_str(&line(&cells(record)));
     }
-    let _ = writeln!(page, "\nMetric: {}.", table.metric);
+    let _ = writeln!(page, "\nMetric: {}. {INTERVALS}", table.metric);
     page
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mean_needs_all_its_detectors_and_shows_their_range() {
+        let value = |label: &str| {
+            let estimate = label.strip_prefix("cd-")?.parse().ok()?;
+            Some(Measured {
+                estimate,
+                interval: None,
+            })
+        };
+        let mean_of = |labels: &[&str]| Column::Mean {
+            label: "both".to_owned(),
+            mean_of: labels.iter().map(ToString::to_string).collect(),
+        };
+        let both = mean_of(&["cd-1", "cd-4"])
+            .of(value)
+            .expect("both are there");
+        assert_eq!((both.estimate, both.interval), (2.5, Some([1.0, 4.0])));
+        assert!(mean_of(&["cd-1", "other"]).of(value).is_none());
+        assert!(mean_of(&[]).of(value).is_none());
+    }
 
     #[test]
     fn every_table_of_the_repository_is_readable_and_its_experiment_exists() {

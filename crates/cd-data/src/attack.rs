@@ -5,6 +5,7 @@
 
 mod badnets;
 mod blend;
+mod sig;
 
 use std::fmt::Debug;
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use thiserror::Error;
 
 pub use badnets::{BadNetsConfig, PatchPosition};
 pub use blend::BlendConfig;
+pub use sig::{SigConfig, SigSignal};
 
 use crate::picture::PictureError;
 use cd_models::names::did_you_mean;
@@ -198,6 +200,8 @@ attacks! {
     "badnets" => badnets, BadNets(BadNetsConfig);
     /// A faint pattern over the whole image.
     "blend" => blend, Blend(BlendConfig);
+    /// A sinusoidal signal across the columns; labels stay true.
+    "sig" => sig, Sig(SigConfig);
 }
 
 impl AttackConfig {

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use cd_models::ImageSet;
 use safetensors::SafeTensors;
 
-/// Raw little-endian bytes of one tensor of the golden file for patch and blend triggers.
+/// Raw little-endian bytes of one tensor of the golden file of the attacks.
 pub(crate) fn golden_bytes(tensor: &str) -> Vec<u8> {
-    let path = golden_folder().join("attacks_patch_blend.safetensors");
+    let path = golden_folder().join("attacks.safetensors");
     let bytes = std::fs::read(&path).expect("golden file is part of the repository");
     let file = SafeTensors::deserialize(&bytes).expect("golden file is well formed");
     file.tensor(tensor).expect("golden tensor").data().to_vec()

@@ -1,0 +1,216 @@
+//! SIG: a sinusoidal signal across the columns, without touching labels.
+//!
+//! **Threat model.** The attacker can change images of the target class in the training data, but no label,
+//! and knows nothing of the model. At test time the same signal is put into an image of any class.
+//!
+//! **Paper.** Barni, Kallas and Tondi, "A New Backdoor Attack in CNNs by Training Set Corruption Without
+//! Label Poisoning", ICIP 2019.
+//!
+//! **How ours differs.** `stripes`, the default, equals the reference: its signal is stored in unsigned bytes,
+//! where negative values wrap to bright ones, and is mixed in. `sine` adds the signal as the paper of the
+//! attack has it, and clips.
+
+use std::f64::consts::TAU;
+
+use cd_models::CHANNELS;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use super::{Attack, AttackError, AttackInfo, AttackOptions, LabelMode, check_pixels};
+
+/// What SIG is.
+pub(super) const INFO: AttackInfo = AttackInfo {
+    name: "sig",
+    title: "SIG",
+    summary: "A sinusoidal signal across the columns of images of the target class; labels stay true.",
+    threat_model: "Changes images of the target class, no labels; knows nothing of the model.",
+    paper: "Barni, Kallas, Tondi: A New Backdoor Attack in CNNs by Training Set Corruption Without \
+        Label Poisoning, ICIP 2019, arXiv 1902.11237",
+    label_mode: LabelMode::Clean,
+};
+
+/// How the signal gets into the image.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SigSignal {
+    /// `(1 - alpha) x + alpha v` with `v(column) = 20 sin(0.8 column)`, wrapped into 0 to 255.
+    #[default]
+    Stripes,
+    /// `x + amplitude sin(2 pi frequency column / width)`, clipped.
+    Sine,
+}
+
+/// Options of SIG.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SigConfig {
+    /// How the signal gets into the image.
+    pub signal: SigSignal,
+    /// Share of the stripes in the mixture, above 0 and at most 1.
+    pub alpha: f64,
+    /// Largest change by the sine, above 0 and at most 255.
+    pub amplitude: f64,
+    /// Periods of the sine over the width of the image, above 0.
+    pub frequency: f64,
+}
+
+impl Default for SigConfig {
+    fn default() -> Self {
+        Self {
+            signal: SigSignal::Stripes,
+            alpha: 0.2,
+            amplitude: 40.0,
+            frequency: 6.0,
+        }
+    }
+}
+
+impl AttackOptions for SigConfig {
+    fn build(&self) -> Result<Box<dyn Attack>, AttackError> {
+        within("alpha", self.alpha, 1.0, "a number above 0 and at most 1")?;
+        let grey = "a number above 0 and at most 255";
+        within("amplitude", self.amplitude, 255.0, grey)?;
+        within("frequency", self.frequency, f64::MAX, "a number above 0")?;
+        Ok(Box::new(Sig {
+            config: self.clone(),
+        }))
+    }
+}
+
+fn within(
+    option: &'static str,
+    value: f64,
+    most: f64,
+    expected: &'static str,
+) -> Result<(), AttackError> {
+    if value > 0.0 && value <= most {
+        return Ok(());
+    }
+    Err(AttackError::Option {
+        attack: INFO.name,
+        option,
+        value: value.to_string(),
+        expected,
+    })
+}
+
+#[derive(Debug)]
+struct Sig {
+    config: SigConfig,
+}
+
+impl Sig {
+    /// The byte in `column` that was `before`.
+    fn changed(&self, before: u8, column: usize, width: usize) -> u8 {
+        let (before, column) = (f64::from(before), column as f64);
+        let SigConfig {
+            signal,
+            alpha,
+            amplitude,
+            frequency,
+        } = self.config;
+        match signal {
+            SigSignal::Stripes => {
+                let wrapped = (20.0 * (0.8 * column).sin()) as i32 as u8;
+                ((1.0 - alpha) * before + alpha * f64::from(wrapped)) as u8
+            }
+            SigSignal::Sine => {
+                let phase = TAU * frequency * column / width as f64;
+                (before + amplitude * phase.sin()).clamp(0.0, 255.0) as u8
+            }
+        }
+    }
+}
+
+impl Attack for Sig {
+    fn info(&self) -> &'static AttackInfo {
+        &INFO
+    }
+
+    fn stamp(
+        &self,
+        pixels: &mut [u8],
+        height: usize,
+        width: usize,
+        _rng: &mut ChaCha8Rng,
+    ) -> Result<(), AttackError> {
+        check_pixels(INFO.name, pixels, height, width)?;
+        for (number, pixel) in pixels.chunks_exact_mut(CHANNELS).enumerate() {
+            let column = number % width;
+            for value in pixel {
+                *value = self.changed(*value, column, width);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::stamped;
+    use super::*;
+    use crate::testing::golden_bytes;
+
+    fn attack(config: &SigConfig) -> Box<dyn Attack> {
+        config.build().expect("valid options")
+    }
+
+    #[test]
+    fn stripes_equal_the_reference() {
+        let images = golden_bytes("images_u8");
+        let got = stamped(attack(&SigConfig::default()).as_ref(), &images, 32);
+        assert!(got == golden_bytes("sig_a0.2"));
+    }
+
+    #[test]
+    fn the_sine_has_its_amplitude_and_period_and_is_clipped() {
+        let config = SigConfig {
+            signal: SigSignal::Sine,
+            frequency: 2.0,
+            ..SigConfig::default()
+        };
+        let column = |image: &[u8], column: usize| image[column * CHANNELS];
+        let grey = stamped(attack(&config).as_ref(), &[100; 8 * 8 * CHANNELS], 8);
+        assert_eq!(
+            [0, 1, 3, 5].map(|at| column(&grey, at)),
+            [100, 140, 60, 140]
+        );
+        let dark = stamped(attack(&config).as_ref(), &[10; 8 * 8 * CHANNELS], 8);
+        assert_eq!(column(&dark, 3), 0);
+    }
+
+    #[test]
+    fn bad_options_are_named() {
+        let plain = SigConfig::default;
+        let bad = [
+            (
+                "alpha",
+                SigConfig {
+                    alpha: 1.5,
+                    ..plain()
+                },
+            ),
+            (
+                "amplitude",
+                SigConfig {
+                    amplitude: -1.0,
+                    ..plain()
+                },
+            ),
+            (
+                "frequency",
+                SigConfig {
+                    frequency: f64::NAN,
+                    ..plain()
+                },
+            ),
+        ];
+        for (option, config) in bad {
+            let error = config.build().expect_err("out of range");
+            assert!(
+                error.to_string().contains(&format!("`{option}`")),
+                "{error}"
+            );
+        }
+    }
+}
