@@ -125,10 +125,13 @@ impl Conv {
     }
 
     /// Prepares the weights as they are now for many calls; they must not change afterwards.
-    pub(crate) fn freeze(&mut self) {
+    pub(crate) fn prepare(&mut self) {
         #[cfg(feature = "flex")]
         {
             self.frozen = cpu::Frozen::of(self);
         }
     }
 }
+
+#[cfg(all(test, feature = "flex"))]
+mod tests;

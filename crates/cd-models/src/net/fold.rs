@@ -43,7 +43,7 @@ pub(super) fn fold_conv(conv: &mut Conv, norm: Option<BatchNorm>) {
         conv.weight = conv.weight.clone().map(|weight| weight * scale);
         conv.bias = Some(Param::initialized(ParamId::new(), affine.shift));
     }
-    conv.freeze();
+    conv.prepare();
 }
 
 /// Makes `linear` compute what it and the following `norm` compute together in inference.
