@@ -49,6 +49,9 @@ struct Case {
     steps: usize,
 }
 
+/// The program that searches with the preset `fast`.
+const FAST: &str = "ours, preset fast";
+
 /// Batches of 32 throughout, the reference's on small cards.
 const BATCH: usize = 32;
 
@@ -133,6 +136,15 @@ impl Series {
         peaks.filter(|peaks| !peaks.is_empty()).map(median)
     }
 
+    /// Processor time over all threads of one image, as the speed counts images.
+    fn processor(&self) -> Option<f64> {
+        let seconds = self.speeds.iter().zip(&self.measurements);
+        let seconds: Option<Vec<f64>> = seconds
+            .map(|(speed, m)| Some(m.cpu_seconds? / (speed * m.seconds)))
+            .collect();
+        seconds.filter(|seconds| !seconds.is_empty()).map(median)
+    }
+
     /// Our speed over theirs in every round.
     fn ratios(&self, theirs: &Self) -> Vec<f64> {
         let pairs = self.speeds.iter().zip(&theirs.speeds);
@@ -157,7 +169,10 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<bool> {
         let ours = devices.iter().map(|device| Program::ours(&binary, device));
         let theirs =
             ["eager", "best"].map(|form| Program::theirs(&args.python, form, &args.device));
-        let programs: Vec<Program> = ours.chain(theirs).collect();
+        let mut programs: Vec<Program> = ours.chain(theirs).collect();
+        if case.work == "search" {
+            programs.insert(1, Program::fast(&binary, &args.device));
+        }
         results.push((case, rounds(case, &programs, &weights, args.rounds)?));
         // After every case, so that an interrupted run leaves what it measured.
         let all: Vec<&Series> = results.iter().flat_map(|(_, series)| series).collect();
@@ -172,6 +187,8 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<bool> {
 struct Program {
     name: String,
     command: Vec<String>,
+    /// Does searches whole, with the steps of its preset instead of the case's.
+    has_preset: bool,
 }
 
 impl Program {
@@ -186,6 +203,17 @@ impl Program {
         Self {
             name: format!("ours ({device})"),
             command: command.map(str::to_owned).to_vec(),
+            has_preset: false,
+        }
+    }
+
+    fn fast(binary: &Path, device: &str) -> Self {
+        let ours = Self::ours(binary, device);
+        let preset = ["--preset", "fast"].map(str::to_owned);
+        Self {
+            name: FAST.to_owned(),
+            command: ours.command.into_iter().chain(preset).collect(),
+            has_preset: true,
         }
     }
 
@@ -196,20 +224,32 @@ impl Program {
         Self {
             name: format!("PyTorch {form}"),
             command: command.map(str::to_owned).to_vec(),
+            has_preset: false,
         }
+    }
+
+    /// Images per second; a search counts as the whole of it.
+    fn speed(&self, case: &Case, seconds: f64) -> f64 {
+        if self.has_preset {
+            return case.images as f64 / seconds;
+        }
+        case.speed(seconds)
     }
 
     fn measure(&self, case: &Case, weights: &Path) -> Result<Measurement> {
         let [program, arguments @ ..] = self.command.as_slice() else {
             bail!("a program has a name");
         };
-        let output = Command::new(program)
-            .args(arguments)
+        let mut command = Command::new(program);
+        command.args(arguments);
+        if !self.has_preset {
+            command.args(["--steps", &case.steps.to_string()]);
+        }
+        let output = command
             .args(["--model", case.model, "--work", case.work])
             .args(["--width", &case.width.to_string()])
             .args(["--images", &case.images.to_string()])
             .args(["--batch-size", &BATCH.to_string()])
-            .args(["--steps", &case.steps.to_string()])
             .arg("--weights")
             .arg(weights)
             .stderr(Stdio::inherit())
@@ -252,8 +292,8 @@ fn rounds(case: &Case, programs: &[Program], weights: &Path, count: usize) -> Re
     for _ in 0..count.max(1) {
         for (program, series) in programs.iter().zip(&mut series) {
             let measured = program.measure(case, weights)?;
-            let speed = case.speed(measured.seconds);
-            eprintln!("    {:<16} {speed:8.3} images per second", program.name);
+            let speed = program.speed(case, measured.seconds);
+            eprintln!("    {:<18} {speed:8.3} images per second", program.name);
             series.speeds.push(speed);
             series.measurements.push(measured);
         }
@@ -290,7 +330,7 @@ fn page(args: &BenchArgs, results: &[(&Case, Vec<Series>)]) -> String {
          Written by `cargo xtask bench cd --python PYTHON --device {}`; nothing here is typed by hand. {}.\n\
          {versions}. Batches of {BATCH} images of 32 x 32 pixels, {} rounds in which every program does the work once; \
          medians, and in brackets the range of the rounds. Weights and images are the same, and so are the logits.\n\n\
-         `search` is plain CD-L, in images per second at 100 steps. `PyTorch eager` is the form of the published \
+         `search` is plain CD-L, in images per second at 100 steps, and beside it the preset `fast` with its 20. `PyTorch eager` is the form of the published \
          code: eager, evaluation mode, frozen parameters. `PyTorch best` has BatchNorm folded and channels last, and on \
          CUDA bfloat16 and TF32. `forward` and `train` are images per second and pass. Memory is the peak of the whole process.\n\n{}",
         args.device,
@@ -302,23 +342,32 @@ fn page(args: &BenchArgs, results: &[(&Case, Vec<Series>)]) -> String {
 
 fn table(results: &[(&Case, Vec<Series>)]) -> String {
     let mut text = String::from(
-        "| model | work | program | images/s | ours / it | memory, MiB |\n|---|---|---|---|---|---|\n",
+        "| model | work | program | images/s | ours / it | fast / it | CPU s/image | memory, MiB |\n|---|---|---|---|---|---|---|---|\n",
     );
     for (case, series) in results {
         let Some(ours) = series.first() else {
             continue;
         };
         for program in series {
-            let ratio = if program.program == ours.program {
+            let ratio = if program.program.starts_with("ours") {
                 String::new()
             } else {
                 with_range(&ours.ratios(program))
             };
+            let fast = match series.iter().find(|other| other.program == FAST) {
+                Some(fast) if !program.program.starts_with("ours") => {
+                    with_range(&fast.ratios(program))
+                }
+                _ => String::new(),
+            };
             let peak = program
                 .peak()
                 .map_or("-".to_owned(), |peak| format!("{peak:.0}"));
+            let processor = program
+                .processor()
+                .map_or("-".to_owned(), |seconds| format!("{seconds:.3}"));
             let row = format!(
-                "| {} w{} | {} | {} | {} | {ratio} | {peak} |",
+                "| {} w{} | {} | {} | {} | {ratio} | {fast} | {processor} | {peak} |",
                 case.model,
                 case.width,
                 case.what(),
@@ -402,7 +451,7 @@ mod tests {
         assert_eq!(ours.ratios(&theirs), [2.0, 3.0, 1.0]);
         let text = table(&[(&case, vec![ours, theirs])]);
         assert!(
-            text.contains("| it | 2.00 | **2.00** (1.00 to 3.00) | - |"),
+            text.contains("| it | 2.00 | **2.00** (1.00 to 3.00) |  | - | - |"),
             "{text}"
         );
     }
