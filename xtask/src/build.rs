@@ -7,8 +7,14 @@ use anyhow::{Context, Result, bail};
 
 /// Builds the binary and says where it is.
 pub(crate) fn binary() -> Result<PathBuf> {
+    with_feature("flex")
+}
+
+/// The same with one more cargo feature.
+pub(crate) fn with_feature(feature: &str) -> Result<PathBuf> {
     let status = Command::new(env!("CARGO"))
         .args(["build", "--release", "--package", "cd-cli"])
+        .args(["--features", feature])
         .current_dir(crate::root())
         .status()
         .context("cargo could not be started")?;

@@ -1,10 +1,11 @@
-//! Developer commands: `cargo xtask check`, `cargo xtask reproduce <table>`, `cargo xtask bench cd`.
+//! Developer commands: `cargo xtask check`, `cargo xtask reproduce <table>`, `cargo xtask bench`.
 //!
 //! Drives cargo and the `cd-cli` binary; links none of the toolkit's crates, so it builds in seconds.
 
 mod bench;
 mod build;
 mod check;
+mod device;
 mod reproduce;
 
 use std::path::PathBuf;
@@ -50,6 +51,8 @@ enum Command {
 enum Benchmark {
     /// Cognitive Distillation, forward passes and training beside PyTorch (benches/peer/cd.py)
     Cd(bench::BenchArgs),
+    /// Agreement with the reference, the largest batch and the speed of one device, as one JSON file
+    Device(device::DeviceArgs),
 }
 
 fn main() -> ExitCode {
@@ -75,6 +78,9 @@ fn run() -> Result<bool> {
         Command::Bench {
             what: Benchmark::Cd(args),
         } => bench::bench(&args),
+        Command::Bench {
+            what: Benchmark::Device(args),
+        } => device::device(&args),
     }
 }
 

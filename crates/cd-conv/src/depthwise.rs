@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use crate::elementwise::{activate, add};
 use crate::geometry::{Geometry, Map};
-use crate::gradient::in_parts;
+use crate::parts::in_parts;
 use crate::plan::{Direction, Plan};
 use crate::{Activation, Epilogue};
 

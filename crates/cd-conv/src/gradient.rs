@@ -1,21 +1,30 @@
 //! The gradient of a dense convolution with respect to its weights.
+//!
+//! A task owns the weights of two blocks of output channels, and the batch goes by in strips of pixels that stay close
+//! to the processor. The gradients of a strip are packed, and its inputs by slices: eight channels of the padded
+//! rows, over which the window then walks without meeting a border; or, where there are fewer channels than
+//! that, the whole window of each target pixel in a line.
 
 use std::borrow::Cow;
-use std::ops::AddAssign;
 
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::geometry::{Geometry, Map};
 use crate::panel::BLOCK;
-use crate::plan::{Direction, Pass, Plan};
+use crate::parts::total;
 
-/// A batch is cut into so many partial sums, on any number of threads, so that the order of the sum is
-/// always the same.
-pub(crate) const PARTS: usize = 4;
-
-/// Values of inputs and gradients that are worked on at a time: they should stay in the second cache.
-const CACHED: usize = 1 << 17;
+/// Input values that are packed together.
+const PACK: usize = 8;
+/// Blocks of output channels that one task owns.
+const GROUP: usize = 2;
+/// Sums of one tile: `[PACK][GROUP][BLOCK]`.
+const TILE: usize = PACK * GROUP * BLOCK;
+/// Target pixels of a strip: packed inputs and gradients should stay in the first cache.
+const STRIP: usize = 128;
+/// Where there are fewer tasks, the batch is cut into parts. Does not depend on the number of threads, so that the order
+/// of the sum is always the same.
+const TASKS: usize = 16;
 
 /// The gradient `[outputs, inputs, kernel height, kernel width]` from a batch of inputs and the gradient
 /// of the batch of outputs.
@@ -30,71 +39,53 @@ pub fn weight_gradient(
     input: Map,
     output: Map,
 ) -> Vec<f32> {
-    let plan = Plan::cached(geometry, input, output, Direction::Forward);
-    let batch = plan.batch(images);
+    let batch = images.len() / input.len().max(1);
+    assert_eq!(images.len(), batch * input.len(), "whole images");
     assert_eq!(
         gradient.len(),
         batch * output.len(),
         "one gradient per output"
     );
-    let (inputs, outputs, taps) = (input.channels, output.channels, geometry.taps());
-    let padded = outputs.next_multiple_of(BLOCK);
-    let gradient = pad_channels(gradient, outputs, padded);
-    let packed = in_parts(batch, padded * taps * inputs, |first, count, sums| {
-        let cached = (CACHED / (input.len() + output.len()).max(1)).max(1);
-        for start in (first..first + count).step_by(cached) {
-            let end = (start + cached).min(first + count);
-            Arch::new().dispatch(Task {
-                plan: &plan,
-                taps,
-                padded,
-                images: &images[start * input.len()..end * input.len()],
-                gradient: &gradient
-                    [start * output.pixels() * padded..end * output.pixels() * padded],
-                sums,
-            });
-        }
-    });
-    let mut weights = vec![0.0; outputs * inputs * taps];
-    for (place, weight) in weights.iter_mut().enumerate() {
-        let (target, source, tap) = (place / (inputs * taps), place / taps % inputs, place % taps);
-        let row = ((target / BLOCK) * taps + tap) * inputs + source;
-        *weight = packed[row * BLOCK + target % BLOCK];
-    }
-    weights
-}
-
-/// Sums over a batch: `work(first image, images, sums)` adds to its own `len` sums.
-pub(crate) fn in_parts(
-    batch: usize,
-    len: usize,
-    work: impl Fn(usize, usize, &mut [f32]) + Sync,
-) -> Vec<f32> {
-    let images = batch.div_ceil(PARTS).max(1);
-    let parts: Vec<Vec<f32>> = (0..PARTS)
+    let padded = output.channels.next_multiple_of(BLOCK);
+    let layer = Layer {
+        geometry,
+        input,
+        output,
+        padded,
+        images,
+        gradient: &pad_channels(gradient, output.channels, padded),
+    };
+    let groups = padded.div_ceil(GROUP * BLOCK);
+    let parts = TASKS.div_ceil(groups).min(batch.max(1));
+    let images_of_part = batch.div_ceil(parts).max(1);
+    let owned: Vec<Vec<f32>> = (0..groups)
         .into_par_iter()
-        .map(|part| {
-            let first = (part * images).min(batch);
-            let count = images.min(batch - first);
-            let mut sums = vec![0.0; if count == 0 { 0 } else { len }];
-            if count > 0 {
-                work(first, count, &mut sums);
-            }
-            sums
+        .map(|group| {
+            let sums = (0..parts).into_par_iter().map(|part| {
+                let first = (part * images_of_part).min(batch);
+                Arch::new().dispatch(Task {
+                    layer: &layer,
+                    group,
+                    first,
+                    count: images_of_part.min(batch - first),
+                })
+            });
+            total(sums.collect(), layer.tiles() * TILE)
         })
         .collect();
-    total(parts, len)
-}
-
-/// The sum of `parts` in their order, value by value; an empty part counts as zeros.
-pub(crate) fn total<T: Copy + Default + AddAssign>(parts: Vec<Vec<T>>, len: usize) -> Vec<T> {
-    let mut whole = vec![T::default(); len];
-    for part in parts {
-        for (sum, value) in whole.iter_mut().zip(part) {
-            *sum += value;
+    let (inputs, taps) = (input.channels, geometry.taps());
+    let mut weights = vec![0.0; output.channels * inputs * taps];
+    let targets = weights.par_chunks_mut((inputs * taps).max(1));
+    targets.enumerate().for_each(|(target, weights)| {
+        let (group, target) = (target / (GROUP * BLOCK), target % (GROUP * BLOCK));
+        for (source, weights) in weights.chunks_exact_mut(taps).enumerate() {
+            for (tap, weight) in weights.iter_mut().enumerate() {
+                let (tile, lane) = layer.place(source, tap);
+                *weight = owned[group][tile * TILE + lane * GROUP * BLOCK + target];
+            }
         }
-    }
-    whole
+    });
+    weights
 }
 
 fn pad_channels(values: &[f32], channels: usize, padded: usize) -> Cow<'_, [f32]> {
@@ -108,22 +99,102 @@ fn pad_channels(values: &[f32], channels: usize, padded: usize) -> Cow<'_, [f32]
     Cow::Owned(wide)
 }
 
-/// A few images, whose products are added to `sums`: `[block][tap][input channel][BLOCK]`.
-struct Task<'a> {
-    plan: &'a Plan,
-    taps: usize,
+/// A batch on its way through a convolution.
+struct Layer<'a> {
+    geometry: Geometry,
+    input: Map,
+    output: Map,
+    /// Output channels of `gradient`, a multiple of [`BLOCK`].
     padded: usize,
     images: &'a [f32],
     gradient: &'a [f32],
-    sums: &'a mut [f32],
+}
+
+impl Layer<'_> {
+    /// Whether whole windows are packed.
+    fn packs_windows(&self) -> bool {
+        self.input.channels < PACK
+    }
+
+    /// Slices of input channels that are packed in turns.
+    fn slices(&self) -> usize {
+        match self.packs_windows() {
+            true => 1,
+            false => self.input.channels.div_ceil(PACK),
+        }
+    }
+
+    /// Tiles of [`PACK`] weights per output channel.
+    fn tiles(&self) -> usize {
+        match self.packs_windows() {
+            true => (self.geometry.taps() * self.input.channels).div_ceil(PACK),
+            false => self.slices() * self.geometry.taps(),
+        }
+    }
+
+    /// Tile, and place in it, of the weights of input channel `source` at `tap`.
+    fn place(&self, source: usize, tap: usize) -> (usize, usize) {
+        if self.packs_windows() {
+            let value = tap * self.input.channels + source;
+            return (value / PACK, value % PACK);
+        }
+        (source / PACK * self.geometry.taps() + tap, source % PACK)
+    }
+
+    /// Packed rows and columns under `rows` target rows of one image.
+    fn under(&self, rows: usize) -> [usize; 2] {
+        let Geometry { kernel, stride, .. } = self.geometry;
+        let side = |axis: usize, targets: usize| (targets - 1) * stride[axis] + kernel[axis];
+        [side(0, rows), side(1, self.output.width)]
+    }
+
+    /// The row of the input at packed `row` of a strip, unless it lies in the padding.
+    fn row(&self, image: usize, row: usize) -> Option<&[f32]> {
+        let row = row.checked_sub(self.geometry.padding[0])?;
+        let len = self.input.width * self.input.channels;
+        let start = (image * self.input.height + row) * len;
+        (row < self.input.height).then(|| &self.images[start..start + len])
+    }
+}
+
+/// Target pixels that are worked on at a time: some rows of one image, or some whole images.
+#[derive(Clone, Copy)]
+struct Strip {
+    image: usize,
+    images: usize,
+    row: usize,
+    rows: usize,
+}
+
+/// Where the packed inputs of a strip lie.
+#[derive(Clone, Copy)]
+struct Steps {
+    /// From one image to the next.
+    image: usize,
+    /// From a target row to the next.
+    row: usize,
+    /// From a target pixel to the next.
+    pixel: usize,
+}
+
+/// The weights of a group of output blocks, and images to sum over.
+struct Task<'a> {
+    layer: &'a Layer<'a>,
+    group: usize,
+    first: usize,
+    count: usize,
 }
 
 impl WithSimd for Task<'_> {
-    type Output = ();
+    /// The sums of every tile.
+    type Output = Vec<f32>;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
+    fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
+        let one = self.group * GROUP + 1 == self.layer.padded / BLOCK;
+        // Sums, gradients and an input must fit the registers: 32 vectors of 16 values, 16 of 8, 32 of 4.
         match S::F32_LANES {
+            16 if one => self.run::<S, 1, 1, 8>(simd),
             16 => self.run::<S, 1, 2, 8>(simd),
             8 => self.run::<S, 2, 1, 4>(simd),
             4 => self.run::<S, 4, 1, 4>(simd),
@@ -133,98 +204,211 @@ impl WithSimd for Task<'_> {
 }
 
 impl Task<'_> {
-    /// `V` vectors make a block; `B` blocks and `P` input channels are summed together.
+    /// `V` vectors make a block; `B` blocks and `P` packed values are summed together.
     #[inline(always)]
-    fn run<S: Simd, const V: usize, const B: usize, const P: usize>(mut self, simd: S) {
-        let blocks = self.padded / BLOCK;
-        let grouped = blocks - blocks % B;
-        for block in (0..grouped).step_by(B) {
-            self.block::<S, V, B, P>(simd, block);
-        }
-        for block in grouped..blocks {
-            self.block::<S, V, 1, P>(simd, block);
-        }
-    }
-
-    #[inline(always)]
-    fn block<S: Simd, const V: usize, const B: usize, const P: usize>(
-        &mut self,
-        simd: S,
-        block: usize,
-    ) {
-        let inputs = self.plan.source.channels;
-        let tiled = inputs - inputs % P;
-        for tap in 0..self.taps {
-            for channel in (0..tiled).step_by(P) {
-                self.tile::<S, V, B, P>(simd, block, tap, channel);
-            }
-            for channel in tiled..inputs {
-                self.tile::<S, V, B, 1>(simd, block, tap, channel);
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn tile<S: Simd, const V: usize, const B: usize, const P: usize>(
-        &mut self,
-        simd: S,
-        block: usize,
-        tap: usize,
-        channel: usize,
-    ) {
-        let plan = self.plan;
-        let inputs = plan.source.channels;
-        let row = |b: usize| (((block + b) * self.taps + tap) * inputs + channel) * BLOCK;
-        let mut sums = [[[simd.splat_f32s(0.0); V]; P]; B];
-        for b in 0..B {
-            let stored = S::as_simd_f32s(&self.sums[row(b)..][..P * BLOCK]).0;
-            for (p, stored) in stored.chunks_exact(V).enumerate() {
-                sums[b][p].copy_from_slice(stored);
-            }
-        }
-        for pass in &plan.passes {
-            if let Some(&(_, offset)) = pass.taps.iter().find(|(number, _)| *number == tap) {
-                self.pass::<S, V, B, P>(simd, pass, offset, block, channel, &mut sums);
-            }
-        }
-        for b in 0..B {
-            let place = row(b);
-            let stored = S::as_mut_simd_f32s(&mut self.sums[place..][..P * BLOCK]).0;
-            for (stored, sum) in stored.chunks_exact_mut(V).zip(&sums[b]) {
-                stored.copy_from_slice(sum);
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn pass<S: Simd, const V: usize, const B: usize, const P: usize>(
-        &self,
-        simd: S,
-        pass: &Pass,
-        offset: isize,
-        block: usize,
-        channel: usize,
-        sums: &mut [[[S::f32s; V]; P]; B],
-    ) {
-        let plan = self.plan;
-        let images = self.images.chunks_exact(plan.source.len());
-        let gradients = self
-            .gradient
-            .chunks_exact(plan.target.pixels() * self.padded);
-        for (image, gradient) in images.zip(gradients) {
-            for (&target, &base) in pass.targets.iter().zip(&pass.bases) {
-                let start = (base + offset) as usize * plan.source.channels + channel;
-                let x = &image[start..][..P];
-                let gradient = &gradient[target * self.padded + block * BLOCK..][..B * BLOCK];
-                let g = S::as_simd_f32s(gradient).0;
-                for b in 0..B {
-                    for p in 0..P {
-                        let x = simd.splat_f32s(x[p]);
-                        for v in 0..V {
-                            sums[b][p][v] = simd.mul_add_e_f32s(g[b * V + v], x, sums[b][p][v]);
+    fn run<S: Simd, const V: usize, const B: usize, const P: usize>(self, simd: S) -> Vec<f32> {
+        let layer = self.layer;
+        let mut sums = vec![0.0; layer.tiles() * TILE];
+        let (mut inputs, mut gradients) = (Vec::new(), Vec::new());
+        let blocks = GROUP.min(layer.padded / BLOCK - self.group * GROUP);
+        let tiles = layer.tiles() / layer.slices();
+        for strip in self.strips() {
+            self.pack_gradients(strip, &mut gradients);
+            for (slice, sums) in sums.chunks_exact_mut(tiles * TILE).enumerate() {
+                let steps = self.pack(strip, slice, &mut inputs);
+                for (tile, sums) in sums.chunks_exact_mut(TILE).enumerate() {
+                    let inputs = &inputs[self.start(tile)..];
+                    for lane in (0..PACK).step_by(P) {
+                        for block in (0..blocks).step_by(B) {
+                            let place = lane * GROUP * BLOCK + block * BLOCK;
+                            let (inputs, gradients) =
+                                (&inputs[lane..], &gradients[block * BLOCK..]);
+                            let sums = &mut sums[place..];
+                            tile_of::<S, V, B, P>(
+                                simd,
+                                strip,
+                                steps,
+                                layer.output.width,
+                                inputs,
+                                gradients,
+                                sums,
+                            );
                         }
                     }
                 }
+            }
+        }
+        sums
+    }
+
+    fn strips(&self) -> Vec<Strip> {
+        let Map { height, width, .. } = self.layer.output;
+        let end = self.first + self.count;
+        let images = (STRIP / (height * width).max(1)).max(1);
+        let rows = if images > 1 {
+            height
+        } else {
+            (STRIP / width.max(1)).clamp(1, height.max(1))
+        };
+        let starts = (self.first..end).step_by(images);
+        starts
+            .flat_map(|image| {
+                (0..height).step_by(rows.max(1)).map(move |row| Strip {
+                    image,
+                    images: images.min(end - image),
+                    row,
+                    rows: rows.min(height - row),
+                })
+            })
+            .collect()
+    }
+
+    /// Where the packed inputs of `tile` begin.
+    fn start(&self, tile: usize) -> usize {
+        if self.layer.packs_windows() {
+            return tile * PACK;
+        }
+        let [_, columns] = self.layer.under(1);
+        let width = self.layer.geometry.kernel[1];
+        (tile / width * columns + tile % width) * PACK
+    }
+
+    /// The group's gradients of all target pixels: `[pixel][GROUP][BLOCK]`.
+    fn pack_gradients(&self, strip: Strip, packed: &mut Vec<f32>) {
+        let layer = self.layer;
+        let first = self.group * GROUP * BLOCK;
+        let count = (GROUP * BLOCK).min(layer.padded - first);
+        packed.clear();
+        for image in strip.image..strip.image + strip.images {
+            let start = image * layer.output.pixels() + strip.row * layer.output.width;
+            let pixels = layer.gradient[start * layer.padded..].chunks_exact(layer.padded);
+            for pixel in pixels.take(strip.rows * layer.output.width) {
+                packed.extend_from_slice(&pixel[first..first + count]);
+                packed.resize(packed.len() + GROUP * BLOCK - count, 0.0);
+            }
+        }
+    }
+
+    fn pack(&self, strip: Strip, slice: usize, packed: &mut Vec<f32>) -> Steps {
+        packed.clear();
+        if self.layer.packs_windows() {
+            self.pack_windows(strip, packed)
+        } else {
+            self.pack_channels(strip, slice, packed)
+        }
+    }
+
+    /// The slice's channels of all pixels under the strip.
+    fn pack_channels(&self, strip: Strip, slice: usize, packed: &mut Vec<f32>) -> Steps {
+        let layer = self.layer;
+        let [rows, columns] = layer.under(strip.rows);
+        let (stride, left) = (layer.geometry.stride, layer.geometry.padding[1]);
+        let channels = layer.input.channels;
+        let first = slice * PACK;
+        packed.resize(strip.images * rows * columns * PACK, 0.0);
+        let mut places = packed.chunks_exact_mut(columns * PACK);
+        for image in strip.image..strip.image + strip.images {
+            for (row, line) in (0..rows).zip(&mut places) {
+                let Some(source) = layer.row(image, strip.row * stride[0] + row) else {
+                    continue;
+                };
+                let pixels = source.chunks_exact(channels);
+                let places = line.as_chunks_mut::<PACK>().0.iter_mut().skip(left);
+                if first + PACK <= channels {
+                    for (place, pixel) in places.zip(pixels) {
+                        place.copy_from_slice(&pixel[first..first + PACK]);
+                    }
+                } else {
+                    for (place, pixel) in places.zip(pixels) {
+                        place[..channels - first].copy_from_slice(&pixel[first..]);
+                    }
+                }
+            }
+        }
+        Steps {
+            image: rows * columns * PACK,
+            row: stride[0] * columns * PACK,
+            pixel: stride[1] * PACK,
+        }
+    }
+
+    /// The window of every target pixel, filled up to whole tiles.
+    fn pack_windows(&self, strip: Strip, packed: &mut Vec<f32>) -> Steps {
+        let layer = self.layer;
+        let Geometry {
+            kernel,
+            stride,
+            padding,
+        } = layer.geometry;
+        let (width, channels) = (layer.output.width, layer.input.channels);
+        let line = layer.tiles() * PACK;
+        packed.resize(strip.images * strip.rows * width * line, 0.0);
+        let mut lines = packed.chunks_exact_mut(line);
+        for image in strip.image..strip.image + strip.images {
+            for row in strip.row..strip.row + strip.rows {
+                for (column, line) in lines.by_ref().take(width).enumerate() {
+                    // The part of the window's row that lies inside the map, in the map and in the window.
+                    let begin = column * stride[1];
+                    let inside = begin.max(padding[1])
+                        ..(begin + kernel[1]).min(layer.input.width + padding[1]);
+                    let count = inside.len() * channels;
+                    let (from, to) = (inside.start - padding[1], inside.start - begin);
+                    for (tap, place) in line
+                        .chunks_mut(kernel[1] * channels)
+                        .take(kernel[0])
+                        .enumerate()
+                    {
+                        if let Some(source) = layer.row(image, row * stride[0] + tap) {
+                            place[to * channels..][..count]
+                                .copy_from_slice(&source[from * channels..][..count]);
+                        }
+                    }
+                }
+            }
+        }
+        Steps {
+            image: strip.rows * width * line,
+            row: width * line,
+            pixel: line,
+        }
+    }
+}
+
+/// Adds the products of `P` packed values and `B` blocks to `stored`; `width` target pixels make a row.
+#[inline(always)]
+fn tile_of<S: Simd, const V: usize, const B: usize, const P: usize>(
+    simd: S,
+    strip: Strip,
+    steps: Steps,
+    width: usize,
+    inputs: &[f32],
+    gradients: &[f32],
+    stored: &mut [f32],
+) {
+    let mut sums = [[[simd.splat_f32s(0.0); V]; B]; P];
+    let rows = gradients.chunks(width * GROUP * BLOCK);
+    for (number, gradients) in rows.enumerate() {
+        let (image, row) = (number / strip.rows, number % strip.rows);
+        let inputs = inputs[image * steps.image + row * steps.row..].chunks(steps.pixel);
+        let gradients = gradients.chunks(GROUP * BLOCK);
+        for (x, gradient) in inputs.zip(gradients) {
+            let x = &x[..P];
+            let g = S::as_simd_f32s(&gradient[..B * BLOCK]).0;
+            for p in 0..P {
+                let x = simd.splat_f32s(x[p]);
+                for b in 0..B {
+                    for v in 0..V {
+                        sums[p][b][v] = simd.mul_add_e_f32s(g[b * V + v], x, sums[p][b][v]);
+                    }
+                }
+            }
+        }
+    }
+    for (p, stored) in stored.chunks_mut(GROUP * BLOCK).take(P).enumerate() {
+        let stored = S::as_mut_simd_f32s(&mut stored[..B * BLOCK]).0;
+        for b in 0..B {
+            for v in 0..V {
+                stored[b * V + v] = simd.add_f32s(stored[b * V + v], sums[p][b][v]);
             }
         }
     }

@@ -46,6 +46,7 @@ mod geometry;
 mod gradient;
 mod norm;
 mod panel;
+mod parts;
 mod plan;
 mod winograd;
 

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use crate::Epilogue;
 use crate::elementwise::{activate, add};
-use crate::gradient::total;
+use crate::parts::total;
 
 /// A batch is summed in so many parts, on any number of threads, so that the order is always the same.
 const PARTS: usize = 16;

@@ -1,6 +1,7 @@
 //! Weights in blocks of target channels, the tiles of registers that cover them, and the innermost loop.
 
 use pulp::Simd;
+use rayon::prelude::*;
 
 /// Target channels that are computed together.
 pub(crate) const BLOCK: usize = 16;
@@ -10,22 +11,21 @@ pub(crate) fn pack(
     targets: usize,
     taps: usize,
     sources: usize,
-    at: impl Fn(usize, usize, usize) -> f32,
+    at: impl Fn(usize, usize, usize) -> f32 + Sync,
 ) -> Vec<f32> {
-    let mut packed = Vec::with_capacity(targets.next_multiple_of(BLOCK) * taps * sources);
-    for block in (0..targets).step_by(BLOCK) {
+    let mut packed = vec![0.0; targets.next_multiple_of(BLOCK) * taps * sources];
+    let blocks = packed.par_chunks_mut((taps * sources * BLOCK).max(1));
+    blocks.enumerate().for_each(|(block, values)| {
+        let present = BLOCK.min(targets - block * BLOCK);
+        let mut rows = values.chunks_exact_mut(BLOCK);
         for tap in 0..taps {
-            for source in 0..sources {
-                packed.extend((block..block + BLOCK).map(|target| {
-                    if target < targets {
-                        at(target, tap, source)
-                    } else {
-                        0.0
-                    }
-                }));
+            for (source, row) in rows.by_ref().take(sources).enumerate() {
+                for (lane, value) in row[..present].iter_mut().enumerate() {
+                    *value = at(block * BLOCK + lane, tap, source);
+                }
             }
         }
-    }
+    });
     packed
 }
 

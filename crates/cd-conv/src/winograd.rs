@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use crate::Epilogue;
 use crate::elementwise::activated;
 use crate::geometry::{Geometry, Map};
-use crate::panel::{BLOCK, Tiled, accumulate, cover, pack};
+use crate::panel::{BLOCK, Tiled, accumulate, cover};
 
 /// Transformed positions of a tile.
 const POSITIONS: usize = 16;
@@ -25,8 +25,8 @@ const FEWEST: usize = 64;
 /// Transformed weights of a 3 x 3 window with stride 1 and padding 1.
 #[derive(Debug, Clone)]
 pub(crate) struct Winograd {
-    /// `[position][block of targets][source][BLOCK]`.
-    positions: Vec<Vec<f32>>,
+    /// `[block of targets][position][source][BLOCK]`.
+    blocks: Vec<f32>,
     sources: usize,
     targets: usize,
 }
@@ -47,24 +47,28 @@ impl Winograd {
     pub(crate) fn new(
         targets: usize,
         sources: usize,
-        weight: impl Fn(usize, usize, usize) -> f32,
+        weight: impl Fn(usize, usize, usize) -> f32 + Sync,
     ) -> Self {
-        let mut transformed = vec![0.0; targets * sources * POSITIONS];
-        for target in 0..targets {
-            for source in 0..sources {
-                let place = (target * sources + source) * POSITIONS;
-                let window = std::array::from_fn(|tap| weight(target, tap, source));
-                transformed[place..][..POSITIONS].copy_from_slice(&transformed_window(window));
-            }
-        }
-        let at = |target: usize, source: usize, position: usize| {
-            transformed[(target * sources + source) * POSITIONS + position]
-        };
-        let positions = (0..POSITIONS)
-            .map(|position| pack(targets, 1, sources, |t, _, s| at(t, s, position)))
-            .collect();
+        let mut blocks = vec![0.0; targets * sources * POSITIONS];
+        let parts = blocks.par_chunks_mut(POSITIONS * sources * BLOCK);
+        parts.enumerate().for_each(|(block, values)| {
+            Arch::new().dispatch(|| {
+                for source in 0..sources {
+                    let windows = std::array::from_fn(|tap| {
+                        let weight = |lane| weight(block * BLOCK + lane, tap, source);
+                        std::array::from_fn(|lane| f64::from(weight(lane)))
+                    });
+                    for (position, lanes) in transformed(&windows).iter().enumerate() {
+                        let place = (position * sources + source) * BLOCK;
+                        for (value, lane) in values[place..][..BLOCK].iter_mut().zip(lanes) {
+                            *value = *lane as f32;
+                        }
+                    }
+                }
+            });
+        });
         Self {
-            positions,
+            blocks,
             sources,
             targets,
         }
@@ -103,20 +107,27 @@ impl Winograd {
     }
 }
 
-/// `G w G^T` for a window of 3 x 3, in double precision.
-fn transformed_window(window: [f32; 9]) -> [f32; POSITIONS] {
-    let line = |a: f64, b: f64, c: f64| [a, 0.5 * (a + b + c), 0.5 * (a - b + c), c];
-    let w = window.map(f64::from);
+/// One weight of each target channel of a block, in double precision.
+type Lanes = [f64; BLOCK];
+
+/// `G w G^T` for windows of 3 x 3.
+#[inline(always)]
+fn transformed(w: &[Lanes; 9]) -> [Lanes; POSITIONS] {
     // Columns first: four rows of three.
-    let columns: [[f64; 4]; 3] = std::array::from_fn(|x| line(w[x], w[3 + x], w[6 + x]));
-    let mut result = [0.0; POSITIONS];
+    let columns: [[Lanes; 4]; 3] = std::array::from_fn(|x| line(&w[x], &w[3 + x], &w[6 + x]));
+    let mut result = [[0.0; BLOCK]; POSITIONS];
     for y in 0..4 {
-        let row = line(columns[0][y], columns[1][y], columns[2][y]);
-        for x in 0..4 {
-            result[4 * y + x] = row[x] as f32;
-        }
+        let row = line(&columns[0][y], &columns[1][y], &columns[2][y]);
+        result[4 * y..][..4].copy_from_slice(&row);
     }
     result
+}
+
+/// `G` times a line of three weights.
+#[inline(always)]
+fn line(a: &Lanes, b: &Lanes, c: &Lanes) -> [Lanes; 4] {
+    let half = |sign: f64| std::array::from_fn(|lane| 0.5 * (a[lane] + sign * b[lane] + c[lane]));
+    [*a, half(1.0), half(-1.0), *c]
 }
 
 /// Values from one position to the next. Without the odd vector all positions of a tile would fall into one
@@ -343,10 +354,10 @@ impl Product<'_, '_> {
             sources, targets, ..
         } = **winograd;
         let block_len = sources * BLOCK;
-        let weights = &winograd.positions[position][block * block_len..][..B * block_len];
         let mut vectors: [&[[S::f32s; V]]; B] = [&[]; B];
         for b in 0..B {
-            let weights = &weights[b * block_len..][..block_len];
+            let start = ((block + b) * POSITIONS + position) * block_len;
+            let weights = &winograd.blocks[start..][..block_len];
             vectors[b] = &S::as_simd_f32s(weights).0.as_chunks().0[..sources];
         }
         let mut rows: [&[f32]; P] = [&[]; P];
