@@ -53,10 +53,10 @@ struct Parity {
     figures: Vec<String>,
 }
 
-/// A search with batches of one size.
+/// A search with batches of so many images.
 #[derive(Serialize)]
 struct Batch {
-    batch_size: usize,
+    images: usize,
     /// What `cd-cli bench --json` printed; absent when it failed.
     measured: Option<Value>,
     /// Why it failed.
@@ -166,7 +166,7 @@ fn batch(binary: &Path, args: &DeviceArgs, batch_size: usize) -> Result<Batch> {
         format!("{}: {}", output.status, last.unwrap_or("no message"))
     });
     Ok(Batch {
-        batch_size,
+        images: batch_size,
         measured,
         error,
     })
@@ -175,7 +175,7 @@ fn batch(binary: &Path, args: &DeviceArgs, batch_size: usize) -> Result<Batch> {
 fn best(batches: &[Batch]) -> Option<usize> {
     let measured = batches
         .iter()
-        .filter_map(|batch| Some((batch.batch_size, batch.speed()?)));
+        .filter_map(|batch| Some((batch.images, batch.speed()?)));
     let best = measured.max_by(|a, b| a.1.total_cmp(&b.1));
     best.map(|(batch_size, _)| batch_size)
 }
@@ -200,8 +200,8 @@ mod tests {
 
     #[test]
     fn the_fastest_batch_that_did_not_fail_is_best() {
-        let batch = |batch_size, speed: Option<f64>| Batch {
-            batch_size,
+        let batch = |images, speed: Option<f64>| Batch {
+            images,
             measured: speed.map(|speed| json!({ "images_per_second": speed })),
             error: None,
         };

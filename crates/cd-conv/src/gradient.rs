@@ -118,18 +118,18 @@ impl Layer<'_> {
 
     /// Slices of input channels that are packed in turns.
     fn slices(&self) -> usize {
-        match self.packs_windows() {
-            true => 1,
-            false => self.input.channels.div_ceil(PACK),
+        if self.packs_windows() {
+            return 1;
         }
+        self.input.channels.div_ceil(PACK)
     }
 
     /// Tiles of [`PACK`] weights per output channel.
     fn tiles(&self) -> usize {
-        match self.packs_windows() {
-            true => (self.geometry.taps() * self.input.channels).div_ceil(PACK),
-            false => self.slices() * self.geometry.taps(),
+        if self.packs_windows() {
+            return (self.geometry.taps() * self.input.channels).div_ceil(PACK);
         }
+        self.slices() * self.geometry.taps()
     }
 
     /// Tile, and place in it, of the weights of input channel `source` at `tap`.
