@@ -4,12 +4,13 @@
 //! cargo bench --workspace --bench models -- [NAME-PART]... [--batch N] [--repeats N] [--small]
 //! ```
 //!
-//! `CD_BENCH_DEVICE` names the device (default `cpu`). Times are medians; the peak of memory is that
-//! of the process, reset before each architecture where Linux allows.
+//! `CD_BENCH_DEVICE` names the device (default `cpu`). Times are medians; every architecture has a process of its own,
+//! whose peak of memory is shown where the system tells.
 
 use std::error::Error;
 use std::fs;
 use std::io::{self, Write};
+use std::process::Command;
 use std::time::Instant;
 
 use cd_models::burn::tensor::{Tensor, TensorData};
@@ -25,6 +26,8 @@ struct Options {
     batch: usize,
     repeats: usize,
     small: bool,
+    /// Only the architecture of exactly this name, without a heading.
+    exact: bool,
 }
 
 impl Options {
@@ -35,6 +38,7 @@ impl Options {
             batch: 32,
             repeats: 5,
             small: false,
+            exact: false,
         };
         let mut is_bench = false;
         let mut arguments = arguments;
@@ -49,6 +53,7 @@ impl Options {
                 "--batch" => options.batch = number()?,
                 "--repeats" => options.repeats = number()?,
                 "--small" => options.small = true,
+                "--exact" => options.exact = true,
                 unknown if unknown.starts_with('-') => {
                     let known = "--batch N, --repeats N, --small";
                     return Err(format!("unknown option {unknown}; known: {known}").into());
@@ -60,6 +65,9 @@ impl Options {
     }
 
     fn selects(&self, entry: &Architecture) -> bool {
+        if self.exact {
+            return self.parts == [entry.name];
+        }
         self.parts.is_empty() || self.parts.iter().any(|part| entry.name.contains(part))
     }
 }
@@ -70,7 +78,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let name = std::env::var("CD_BENCH_DEVICE").unwrap_or_else(|_| "cpu".to_owned());
     let device = device::parse(&name)?;
+    let mut selected = ARCHITECTURES.iter().filter(|entry| options.selects(entry));
     let mut out = io::stdout().lock();
+    if options.exact {
+        let entry = selected.next().ok_or("no architecture has this name")?;
+        writeln!(out, "{}", row(&measured(entry, &options, &device)?))?;
+        return Ok(());
+    }
     let Options { batch, repeats, .. } = options;
     writeln!(
         out,
@@ -78,9 +92,23 @@ fn main() -> Result<(), Box<dyn Error>> {
     )?;
     let heading = ["model", "width", "side", "forward", "gradient", "peak MB"];
     writeln!(out, "{}", row(&heading.map(str::to_owned)))?;
-    let selected = ARCHITECTURES.iter().filter(|entry| options.selects(entry));
     for entry in selected {
-        writeln!(out, "{}", row(&measured(entry, &options, &device)?))?;
+        alone(entry.name)?;
+    }
+    Ok(())
+}
+
+/// The same program for one architecture, so that the memory of others does not count.
+fn alone(name: &str) -> Result<(), Box<dyn Error>> {
+    let options = std::env::args().skip(1);
+    let options =
+        options.filter(|argument| argument.starts_with('-') || argument.parse::<usize>().is_ok());
+    let status = Command::new(std::env::current_exe()?)
+        .args(options)
+        .args(["--exact", name])
+        .status()?;
+    if !status.success() {
+        return Err(format!("{name} ended with {status}").into());
     }
     Ok(())
 }
@@ -95,7 +123,6 @@ fn measured(
     options: &Options,
     device: &Device,
 ) -> Result<[String; 6], Box<dyn Error>> {
-    reset_peak();
     let family = entry.family;
     let width = if options.small {
         family.small_width
@@ -148,11 +175,6 @@ fn median(repeats: usize, work: impl Fn()) -> f64 {
         .collect();
     seconds.sort_by(f64::total_cmp);
     seconds[repeats / 2]
-}
-
-/// Lets Linux measure the peak anew; elsewhere it is not measured at all.
-fn reset_peak() {
-    let _ = fs::write("/proc/self/clear_refs", "5");
 }
 
 fn peak_megabytes() -> Option<u64> {
