@@ -21,7 +21,7 @@ fn every_kind_of_work_is_measured() {
         assert_eq!(measured["images"], 5);
     }
     assert_eq!(forward["checksum"], search["checksum"]);
-    assert_eq!(measure("--preset fast")["steps"], 20);
+    assert_eq!(measure("--preset fast")["steps"], 24);
 }
 
 #[test]
