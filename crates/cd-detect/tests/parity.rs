@@ -218,11 +218,11 @@ fn single_steps_agree_within_ten_times_the_noise_floor() {
                 terms <= 10.0 * terms_floor,
                 "{place}: terms differ by {terms:e}"
             );
-            // A ReLU whose input is zero up to rounding may switch and move the whole gradient of
-            // its image by a few per cent; the reference's own floor shows it at CD-L step 50.
-            assert!(images_off.len() <= 1, "{place}: {images_off:?}");
+            // On other backends a ReLU whose input is zero up to rounding may switch and move the whole
+            // gradient of its image by a few per cent; the reference's own floor shows it at CD-L step 50.
+            let allowed = usize::from(test_device() != Device::flex());
             assert!(
-                images_off.iter().all(|off| *off < 0.05 * scale),
+                images_off.len() <= allowed && images_off.iter().all(|off| *off < 0.05 * scale),
                 "{place}: gradients differ by {images_off:?} of {scale:e}"
             );
             assert!(

@@ -26,7 +26,7 @@ struct Case {
 fn channels() -> impl Strategy<Value = [usize; 3]> {
     prop_oneof![
         4 => (1..40_usize, 1..40_usize).prop_map(|(i, o)| [i, o, 1]),
-        2 => (4..6_usize, 4..6_usize).prop_map(|(i, o)| [16 * i, 16 * o, 1]),
+        2 => (8..10_usize, 8..10_usize).prop_map(|(i, o)| [16 * i, 16 * o, 1]),
         2 => (2..40_usize).prop_map(|c| [c, c, c]),
         1 => (1..8_usize, 1..8_usize).prop_map(|(i, o)| [2 * i, 2 * o, 2]),
     ]
