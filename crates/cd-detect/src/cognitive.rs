@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::DetectError;
 
+pub use noise::Fill;
 pub use preset::Preset;
 
 /// What the mask must keep.
@@ -73,6 +74,7 @@ pub struct CognitiveDistillation {
     p: u8,
     mask_channels: usize,
     seed: u64,
+    pub(crate) fill: Fill,
     reduction: Reduction,
 }
 
@@ -92,6 +94,7 @@ impl CognitiveDistillation {
             p: 1,
             mask_channels: 1,
             seed: 0,
+            fill: Fill::Random,
             reduction: Reduction::Sum,
         }
     }
@@ -189,6 +192,13 @@ impl CognitiveDistillation {
     #[must_use]
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.seed = seed;
+        self
+    }
+
+    /// How the fill colours of an image follow each other.
+    #[must_use]
+    pub fn with_fill(mut self, fill: Fill) -> Self {
+        self.fill = fill;
         self
     }
 
@@ -297,7 +307,7 @@ impl CognitiveDistillation {
         let device = images.device();
         let target = self.target(model, images.clone())?;
         require_finite(&target, numbers, |index| DetectError::ModelOutput { index })?;
-        let colours = noise::colours(self.seed, numbers, self.total_steps(), &device);
+        let colours = noise::colours(self.fill, self.seed, numbers, self.total_steps(), &device);
         let mut mean = Mean::default();
         for repeat in 0..self.repeats {
             let colours = colours.clone().narrow(0, repeat * self.steps, self.steps);

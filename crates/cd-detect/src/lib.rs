@@ -32,7 +32,7 @@ mod small_classes;
 mod threshold;
 
 pub use cognitive::{
-    CognitiveDistillation, Decay, Distilled, Objective, Preset, Reduction, Search, Step,
+    CognitiveDistillation, Decay, Distilled, Fill, Objective, Preset, Reduction, Search, Step,
 };
 pub use detection::{Detection, Direction, Masks, Measure, Scale};
 pub use detector::{

@@ -53,6 +53,10 @@ pub struct DetectStage {
     /// Search only this many of them, drawn by seed; all when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sample: Option<usize>,
+    /// So many of the sample are poisoned, whatever the rate; at random when absent. For measuring at low rates:
+    /// AUROC does not depend on the share of poisoned images, average precision does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sample_poisoned: Option<usize>,
     /// Test images set aside as known to be clean, for the `calibrated` rule.
     pub trusted: usize,
     /// Images computed at a time; bounds memory, does not change results.
@@ -70,6 +74,7 @@ impl Default for DetectStage {
         Self {
             images: SearchedImages::Train,
             sample: None,
+            sample_poisoned: None,
             trusted: 0,
             batch_size: 32,
             compare: Comparison::default(),
@@ -242,6 +247,16 @@ impl Experiment {
         if self.detect.sample == Some(0) {
             return wrong("`detect.sample` is 0; leave it out to search all images".into());
         }
+        if let Some(poisoned) = self.detect.sample_poisoned {
+            if self.poison.is_none() {
+                return wrong("`detect.sample_poisoned` needs a `[poison]` table".into());
+            }
+            if self.detect.sample.is_none_or(|sample| sample < poisoned) {
+                return wrong(format!(
+                    "`detect.sample_poisoned` is {poisoned}; set `detect.sample` to at least as many"
+                ));
+            }
+        }
         let calibrated = matches!(self.detect.threshold, ThresholdRule::Calibrated { .. });
         if calibrated && self.detect.trusted < 2 {
             return wrong(
@@ -366,6 +381,17 @@ width = 8
                 .expect_err("no table")
                 .contains("`nowhere`")
         );
+    }
+
+    #[test]
+    fn a_sample_of_poisoned_images_fits_into_the_sample() {
+        let set = |text: &str| format!("detect.{text}");
+        let (ten, five) = (set("sample_poisoned=10"), set("sample=5"));
+        assert!(parse(TEXT, &[&ten, &set("sample=20")]).is_ok());
+        for overrides in [vec![ten.as_str()], vec![&ten, &five]] {
+            let error = parse(TEXT, &overrides).expect_err("too few");
+            assert!(error.contains("at least as many"), "{error}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CognitiveDistillation, Decay, Objective};
+use super::{CognitiveDistillation, Decay, Fill, Objective};
 
 /// How much work an image is worth; `docs/presets.md` has what was measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -46,5 +46,6 @@ impl CognitiveDistillation {
             .with_betas(published.betas)
             .with_repeats(1)
             .with_tail(1)
+            .with_fill(Fill::Random)
     }
 }

@@ -10,7 +10,7 @@ use cd_models::{Tap, batch, quantize, to_host};
 use serde::{Deserialize, Serialize};
 
 use super::{Detector, DetectorInfo, Suspects};
-use crate::cognitive::{CognitiveDistillation, Decay, Preset, Reduction};
+use crate::cognitive::{CognitiveDistillation, Decay, Fill, Preset, Reduction};
 use crate::detection::{Detection, Direction, Masks, Measure, Scale};
 use crate::error::DetectError;
 use crate::parts::{Part, Parts, ranges};
@@ -48,6 +48,8 @@ macro_rules! variant {
             pub mask_channels: usize,
             /// Seed of the fill colours.
             pub seed: u64,
+            /// How the fill colours follow each other: `random` (independent) or `stratified`.
+            pub fill: Fill,
             /// How the images of a batch are combined.
             pub reduction: Reduction,
             $(
@@ -70,6 +72,7 @@ macro_rules! variant {
                     p: 1,
                     mask_channels: 1,
                     seed: 0,
+                    fill: Fill::Random,
                     reduction: Reduction::Sum,
                     $($tap_field: $tap_default,)?
                 }
@@ -93,6 +96,7 @@ macro_rules! variant {
                     .with_p(self.p)
                     .with_mask_channels(self.mask_channels)
                     .with_seed(self.seed)
+                    .with_fill(self.fill)
                     .with_reduction(self.reduction);
                 $(let distillation = distillation.with_tap(self.$tap_field.parse::<Tap>()?);)?
                 Ok(distillation)
@@ -126,6 +130,7 @@ macro_rules! variant {
                 self.betas = method.betas;
                 self.repeats = method.repeats;
                 self.tail = method.tail;
+                self.fill = method.fill;
             }
 
             fn distillation(&self) -> Result<Option<CognitiveDistillation>, DetectError> {

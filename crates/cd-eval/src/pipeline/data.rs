@@ -84,7 +84,14 @@ pub(super) fn load(
             )
         })?,
     };
-    let positions = sample(whole.len(), experiment);
+    let manifest = truth
+        .as_ref()
+        .and_then(|truth| match experiment.detect.images {
+            SearchedImages::Train => Some(truth.train()),
+            SearchedImages::Test => truth.test(),
+        });
+    let is_poisoned = manifest.map(Manifest::is_poisoned).unwrap_or_default();
+    let positions = sample(whole.len(), &is_poisoned, experiment)?;
     Ok(Data {
         searched: whole.subset(&positions),
         positions,
@@ -157,18 +164,77 @@ fn hold_out(split: Split, experiment: &Experiment) -> Result<(Split, ImageSet), 
 }
 
 /// Positions of the searched images, ascending.
-fn sample(count: usize, experiment: &Experiment) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..count).collect();
-    if let Some(wanted) = experiment.detect.sample.filter(|&wanted| wanted < count) {
-        order.shuffle(&mut random(experiment.seed, SAMPLE_STREAM));
-        order.truncate(wanted);
-        order.sort_unstable();
-    }
-    order
+fn sample(
+    count: usize,
+    is_poisoned: &[bool],
+    experiment: &Experiment,
+) -> Result<Vec<usize>, PipelineError> {
+    let all: Vec<usize> = (0..count).collect();
+    let Some(wanted) = experiment.detect.sample else {
+        return Ok(all);
+    };
+    let mut random = random(experiment.seed, SAMPLE_STREAM);
+    let mut chosen = match experiment.detect.sample_poisoned {
+        None if wanted >= count => all,
+        None => draw(all, wanted, &mut random),
+        Some(share) => {
+            let (poisoned, clean): (Vec<usize>, Vec<usize>) =
+                all.into_iter().partition(|&at| is_poisoned[at]);
+            let rest = wanted.saturating_sub(share);
+            if poisoned.len() < share || clean.len() < rest {
+                return Err(PipelineError::Missing(format!(
+                    "`detect.sample` wants {share} poisoned and {rest} clean images, but there are {} and {}",
+                    poisoned.len(),
+                    clean.len()
+                )));
+            }
+            let mut both = draw(poisoned, share, &mut random);
+            both.extend(draw(clean, rest, &mut random));
+            both
+        }
+    };
+    chosen.sort_unstable();
+    Ok(chosen)
+}
+
+fn draw(mut from: Vec<usize>, wanted: usize, random: &mut ChaCha8Rng) -> Vec<usize> {
+    from.shuffle(random);
+    from.truncate(wanted);
+    from
 }
 
 fn random(seed: u64, stream: u64) -> ChaCha8Rng {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     random.set_stream(stream);
     random
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn experiment(detect: &str) -> Experiment {
+        let text = format!(
+            "name = \"sampled\"\ndataset = {{ name = \"demo\" }}\nmodel = {{ name = \"resnet10\" }}\n\
+             poison = {{ rate = 0.1, attack = {{ name = \"badnets\" }} }}\ndetect = {{ {detect} }}\n"
+        );
+        Experiment::parse(&text, "test", &[]).expect("valid")
+    }
+
+    #[test]
+    fn a_sample_is_ascending_and_as_large_as_wanted() {
+        let is_poisoned: Vec<bool> = (0..50).map(|at| at % 10 == 3).collect();
+        let drawn = |detect| sample(50, &is_poisoned, &experiment(detect));
+        assert_eq!(drawn("").expect("all"), (0..50).collect::<Vec<_>>());
+        assert_eq!(drawn("sample = 90").expect("all").len(), 50);
+        let twenty = drawn("sample = 20").expect("enough");
+        assert_eq!(twenty.len(), 20);
+        assert!(twenty.is_sorted_by(|a, b| a < b), "{twenty:?}");
+        let with_four = drawn("sample = 20, sample_poisoned = 4").expect("enough");
+        assert!(with_four.is_sorted_by(|a, b| a < b), "{with_four:?}");
+        let poisoned = with_four.iter().filter(|&&at| is_poisoned[at]).count();
+        assert_eq!((with_four.len(), poisoned), (20, 4));
+        let too_many = drawn("sample = 20, sample_poisoned = 6").expect_err("only five");
+        assert!(too_many.to_string().contains("5 and 45"), "{too_many}");
+    }
 }
