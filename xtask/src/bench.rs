@@ -330,7 +330,7 @@ fn page(args: &BenchArgs, results: &[(&Case, Vec<Series>)]) -> String {
          Written by `cargo xtask bench cd --python PYTHON --device {}`; nothing here is typed by hand. {}.\n\
          {versions}. Batches of {BATCH} images of 32 x 32 pixels, {} rounds in which every program does the work once; \
          medians, and in brackets the range of the rounds. Weights and images are the same, and so are the logits.\n\n\
-         `search` is plain CD-L, in images per second at 100 steps, and beside it the preset `fast` with its 20. `PyTorch eager` is the form of the published \
+         `search` is plain CD-L, in images per second at 100 steps, and beside it the preset `fast` with its 24. `PyTorch eager` is the form of the published \
          code: eager, evaluation mode, frozen parameters. `PyTorch best` has BatchNorm folded and channels last, and on \
          CUDA bfloat16 and TF32. `forward` and `train` are images per second and pass. Memory is the peak of the whole process.\n\n{}",
         args.device,
