@@ -30,6 +30,14 @@ impl ClassCounts {
     fn rate(&self) -> f64 {
         self.flagged as f64 / self.images.max(1) as f64
     }
+
+    /// Flagged images beyond the `share` expected of any class, in standard deviations of such a count. It weighs
+    /// 25 of 44 above 10 of 15, as the share alone does not.
+    fn excess(&self, share: f64) -> f64 {
+        let images = self.images as f64;
+        let deviation = (images * share * (1.0 - share)).sqrt();
+        (self.flagged as f64 - images * share) / deviation
+    }
 }
 
 /// Whether flagged images gather in one class.
@@ -49,7 +57,7 @@ pub enum Concentration {
 }
 
 /// Finds the class in which flagged images gather: among the classes with at least 5 flagged images
-/// that are flagged at least twice as often as all images, the one with the highest share flagged.
+/// that are flagged at least twice as often as all images, the one whose count is least likely by chance.
 ///
 /// A hint where to look first, not a test: natural shortcuts make classes differ too.
 ///
@@ -78,7 +86,10 @@ pub fn concentration(classes: &[ClassCounts]) -> Concentration {
         .filter(|(_, counts)| counts.flagged >= ENOUGH_FLAGGED)
         .map(|(class, counts)| (class, counts.rate() / overall))
         .filter(|&(_, factor)| factor >= STANDS_OUT)
-        .max_by(|left, right| left.1.total_cmp(&right.1))
+        .max_by(|&(left, _), &(right, _)| {
+            let excess = |class: usize| classes[class].excess(overall);
+            excess(left).total_cmp(&excess(right))
+        })
         .map_or(Concentration::Spread, |(class, factor)| {
             Concentration::Class { class, factor }
         })
@@ -93,11 +104,12 @@ pub(super) fn section(classes: &[ClassCounts]) -> Markup {
     };
     let mut order: Vec<usize> = (0..classes.len()).collect();
     order.sort_by(|&left, &right| {
-        let (left, right) = (&classes[left], &classes[right]);
-        right
-            .rate()
-            .total_cmp(&left.rate())
-            .then(right.flagged.cmp(&left.flagged))
+        let stands_out = |class: usize| highlighted == Some(class);
+        let (first, second) = (&classes[left], &classes[right]);
+        stands_out(right)
+            .cmp(&stands_out(left))
+            .then(second.rate().total_cmp(&first.rate()))
+            .then(second.flagged.cmp(&first.flagged))
     });
     let shown = &order[..order.len().min(SHOWN)];
     let rest = rest(classes, &order[shown.len()..]);
@@ -206,7 +218,23 @@ mod tests {
     }
 
     #[test]
-    fn the_class_with_the_highest_share_stands_out() {
+    fn many_flagged_images_weigh_more_than_a_higher_share_of_few() {
+        let classes = [
+            class("small", 15, 10),
+            class("target", 44, 25),
+            class("rest", 141, 0),
+        ];
+        assert!(matches!(
+            concentration(&classes),
+            Concentration::Class { class: 1, .. }
+        ));
+        let page = section(&classes).into_string();
+        let place = |name| page.find(&format!("row\">{name}")).expect("a row");
+        assert!(place("target") < place("small"));
+    }
+
+    #[test]
+    fn the_class_that_is_flagged_beyond_chance_stands_out() {
         let classes = [
             class("a", 1000, 40),
             class("b", 50, 25),
