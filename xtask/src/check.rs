@@ -30,6 +30,11 @@ const LINTS: &[Step] = &[
         &["doc", "--workspace", "--no-deps"],
         &[("RUSTDOCFLAGS", "-D warnings")],
     ),
+    (
+        "no default features",
+        &["check", "--workspace", "--no-default-features"],
+        &[],
+    ),
 ];
 
 const TESTS: Step = ("tests", &["test", "--workspace"], &[]);

@@ -28,7 +28,7 @@ pub(crate) struct Cli {
 /// Options of every command.
 #[derive(Debug, Args)]
 pub(crate) struct Global {
-    /// Where to compute: cpu, cuda:0, vulkan, metal, wgpu (see `cd-cli devices`)
+    /// Where to compute: cpu, cuda:0, vulkan, metal, wgpu, rocm (see `cd-cli devices`)
     #[arg(long, global = true, env = "CD_DEVICE", value_name = "NAME")]
     pub(crate) device: Option<String>,
     /// Threads of the CPU backend; results do not depend on it
@@ -113,7 +113,7 @@ pub(crate) struct DemoArgs {
 /// A folder of pictures and how to read it.
 #[derive(Debug, Args)]
 pub(crate) struct ImagesArgs {
-    /// Folder with one folder of pictures per class (or train/CLASS and test/CLASS)
+    /// Folder with one folder of pictures per class (or train/CLASS and test/CLASS, or labels.csv)
     #[arg(long, value_name = "DIR")]
     pub(crate) images: PathBuf,
     /// Side in pixels that pictures are resized to
@@ -220,7 +220,7 @@ pub(crate) struct BenchArgs {
 pub(crate) struct ScanArgs {
     #[command(flatten)]
     pub(crate) images: ImagesArgs,
-    /// Weights of a classifier trained on these pictures (.safetensors, .pt); skips training
+    /// Weights of a classifier trained on these pictures (.safetensors, .pt, .bpk); skips training
     #[arg(long, value_name = "FILE")]
     pub(crate) weights: Option<PathBuf>,
     #[command(flatten)]
@@ -315,7 +315,7 @@ pub(crate) struct PoisonArgs {
     /// Seed of the choice
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Folder to write: images/, truth.csv, manifest.json
+    /// Folder to write: images/, truth.csv, manifest-train.json, manifest-test.json
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
 }
@@ -335,7 +335,7 @@ pub(crate) struct TrainArgs {
 pub(crate) struct DetectArgs {
     #[command(flatten)]
     pub(crate) images: ImagesArgs,
-    /// Weights of the classifier (.safetensors, .pt)
+    /// Weights of the classifier (.safetensors, .pt, .bpk)
     #[arg(long, value_name = "FILE")]
     pub(crate) weights: PathBuf,
     #[command(flatten)]
@@ -365,7 +365,7 @@ pub(crate) struct EvaluateArgs {
 pub(crate) struct InspectArgs {
     /// The picture
     pub(crate) image: PathBuf,
-    /// Weights of the classifier (.safetensors, .pt)
+    /// Weights of the classifier (.safetensors, .pt, .bpk)
     #[arg(long, value_name = "FILE")]
     pub(crate) weights: PathBuf,
     /// PNG to write: image, mask, pattern

@@ -57,7 +57,7 @@ model. `width` is the number of channels of the first layer, and every other lay
 `width = 16` in a configuration gives a quarter of a ResNet. Parameters are counted at the published
 width with ten classes, BatchNorm statistics left out. The last two columns are the relative error of
 the logits and of the penultimate features against the PyTorch reference with the same weights,
-measured on the CPU for two images; a dash means that the reference has no such model.
+measured on the CPU for two images; a dash means that no such numbers of the reference are at hand.
 
 Features are read at taps of the same names everywhere: `stage1`, `stage2`, ... (below as channels at
 the published width / pixels of the image per pixel of the map), `deep` (the last map before pooling)
