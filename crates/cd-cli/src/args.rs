@@ -32,7 +32,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, env = "CD_DEVICE", value_name = "NAME")]
     pub(crate) device: Option<String>,
     /// Threads of the CPU backend; results do not depend on it
-    #[arg(long, global = true, value_name = "N")]
+    #[arg(long, global = true, value_name = "N", value_parser = threads)]
     pub(crate) threads: Option<usize>,
     /// Results as JSON on stdout
     #[arg(long, global = true)]
@@ -103,7 +103,7 @@ pub(crate) struct DemoArgs {
     #[arg(long, default_value = "runs/demo", value_name = "DIR")]
     pub(crate) out: PathBuf,
     /// Seed of everything
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     pub(crate) seed: u64,
     /// Change a setting, for example `poison.rate=0.05`
     #[arg(long = "set", value_name = "KEY=VALUE")]
@@ -128,13 +128,13 @@ pub(crate) struct ModelArgs {
     #[arg(long, default_value = "resnet18", value_name = "NAME")]
     pub(crate) model: String,
     /// Channels of the stem; fewer are faster
-    #[arg(long, default_value_t = 16)]
+    #[arg(long, default_value_t = 16, value_parser = to_4096)]
     pub(crate) width: usize,
     /// Passes over the pictures [default: as many as show about 80,000 pictures, 13 to 60]
     #[arg(long)]
     pub(crate) epochs: Option<usize>,
     /// Seed of weights and order
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     pub(crate) seed: u64,
 }
 
@@ -148,20 +148,25 @@ pub(crate) struct SearchArgs {
     #[arg(long, value_enum, default_value_t = Preset::Accurate)]
     pub(crate) preset: Preset,
     /// Optimisation steps per image instead of the preset's
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = positive)]
     pub(crate) steps: Option<usize>,
     /// Flag what is this many robust standard deviations more suspicious than the median
-    #[arg(long, default_value_t = 2.0, value_name = "T")]
+    #[arg(
+        long,
+        default_value_t = 2.0,
+        value_name = "T",
+        allow_negative_numbers = true
+    )]
     pub(crate) threshold: f64,
     /// Compare all images with each other, or those of a class of which nearly all are suspicious with
     /// their own class
     #[arg(long, value_enum, default_value_t = Comparison::SmallClasses)]
     pub(crate) compare: Comparison,
     /// Images computed at a time; bounds memory
-    #[arg(long, default_value_t = 32, value_name = "N")]
+    #[arg(long, default_value_t = 32, value_name = "N", value_parser = positive)]
     pub(crate) batch_size: usize,
     /// Search only so many pictures, drawn at random
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = positive)]
     pub(crate) sample: Option<usize>,
     /// Work on part I of N (from 0) of the pictures; the last part to finish writes the results
     #[arg(long, value_name = "I/N", value_parser = shard)]
@@ -188,7 +193,7 @@ pub(crate) struct BenchArgs {
     #[arg(long, default_value = "resnet18", value_name = "NAME")]
     pub(crate) model: String,
     /// Channels of the stem [default: as published]
-    #[arg(long)]
+    #[arg(long, value_parser = to_4096)]
     pub(crate) width: Option<usize>,
     /// Weights to load instead of drawing some
     #[arg(long, value_name = "FILE")]
@@ -203,13 +208,13 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_enum, default_value_t = Preset::Paper)]
     pub(crate) preset: Preset,
     /// Steps per image instead of the preset's; passes of `train` [default: 10]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = positive)]
     pub(crate) steps: Option<usize>,
     /// Number of images
     #[arg(long, default_value_t = 64, value_name = "N")]
     pub(crate) images: usize,
     /// Images computed at a time
-    #[arg(long, default_value_t = 32, value_name = "N")]
+    #[arg(long, default_value_t = 32, value_name = "N", value_parser = positive)]
     pub(crate) batch_size: usize,
     /// Side of the images in pixels
     #[arg(long, default_value_t = 32, value_name = "PIXELS")]
@@ -307,13 +312,13 @@ pub(crate) struct PoisonArgs {
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) attack_set: Vec<String>,
     /// Share of the training images to poison, 0 to 1
-    #[arg(long, default_value_t = 0.1)]
+    #[arg(long, default_value_t = 0.1, allow_negative_numbers = true)]
     pub(crate) rate: f64,
     /// Label that the backdoor leads to
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     pub(crate) target: u32,
     /// Seed of the choice
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     pub(crate) seed: u64,
     /// Folder to write: images/, truth.csv, manifest-train.json, manifest-test.json
     #[arg(long, value_name = "DIR")]
@@ -341,7 +346,7 @@ pub(crate) struct DetectArgs {
     #[command(flatten)]
     pub(crate) search: SearchArgs,
     /// Seed of the fill colours
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     pub(crate) seed: u64,
     /// Folder of the results
     #[arg(long, default_value = "runs/detect", value_name = "DIR")]
@@ -375,10 +380,10 @@ pub(crate) struct InspectArgs {
     #[arg(long, default_value = "cd-l", value_name = "NAME")]
     pub(crate) detector: String,
     /// Side in pixels that the picture is resized to
-    #[arg(long, default_value_t = 32, value_name = "PIXELS")]
+    #[arg(long, default_value_t = 32, value_name = "PIXELS", value_parser = to_4096)]
     pub(crate) size: usize,
     /// Optimisation steps
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, value_parser = positive)]
     pub(crate) steps: usize,
 }
 
@@ -410,7 +415,7 @@ pub(crate) struct ConvertArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) model: Option<String>,
     /// Channels of the stem, where the weights do not tell
-    #[arg(long, requires = "model", value_parser = positive)]
+    #[arg(long, requires = "model", value_parser = to_4096)]
     pub(crate) width: Option<usize>,
     /// Number of classes, where the weights do not tell
     #[arg(long, requires = "model", value_parser = positive)]
@@ -436,6 +441,21 @@ pub(crate) enum ConfigCommand {
         #[arg(long)]
         resolved: bool,
     },
+}
+
+fn threads(text: &str) -> Result<usize, String> {
+    within(text, 1, 1024)
+}
+
+fn to_4096(text: &str) -> Result<usize, String> {
+    within(text, 1, 4096)
+}
+
+fn within(text: &str, low: usize, high: usize) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if (low..=high).contains(&number) => Ok(number),
+        _ => Err(format!("expected a whole number from {low} to {high}")),
+    }
 }
 
 fn positive(text: &str) -> Result<usize, String> {

@@ -10,7 +10,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use cd_models::ImageSet;
-use image::{ExtendedColorType, ImageError, ImageFormat};
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder, ImageError};
 use rayon::prelude::*;
 use thiserror::Error;
 
@@ -137,21 +138,25 @@ fn write_all(
     }
     let task = Task::start(progress, "writing pictures", Some(set.len() as u64));
     paths.par_iter().enumerate().try_for_each(|(index, path)| {
-        image::save_buffer_with_format(
-            root.join(path),
-            set.pixels(index),
-            set.width() as u32,
-            set.height() as u32,
-            ExtendedColorType::Rgb8,
-            ImageFormat::Png,
-        )
+        let png = encoded(set, index)?;
+        let path = root.join(path);
+        fs::write(&path, png).map_err(|source| ExportError::Io { path, source })?;
+        task.advance(1);
+        Ok(())
+    })
+}
+
+/// Image `index` as PNG, in memory: writing it in one piece is what reports a full disk.
+fn encoded(set: &ImageSet, index: usize) -> Result<Vec<u8>, ExportError> {
+    let (width, height) = (set.width() as u32, set.height() as u32);
+    let mut png = Vec::new();
+    PngEncoder::new(&mut png)
+        .write_image(set.pixels(index), width, height, ExtendedColorType::Rgb8)
         .map_err(|source| ExportError::Encode {
             name: set.name(index).into(),
             source,
         })?;
-        task.advance(1);
-        Ok(())
-    })
+    Ok(png)
 }
 
 /// A folder name for every class, no two of them equal even where case does not count.

@@ -87,9 +87,9 @@ impl ThresholdRule {
         detection: &Detection,
         clean: Option<&[f64]>,
     ) -> Result<Decision, ThresholdError> {
+        self.check()?;
         match *self {
             Self::Calibrated { t } => {
-                finite("t", t)?;
                 let clean = clean.unwrap_or_default();
                 if clean.len() < 2 {
                     return Err(ThresholdError::NoCleanImages(clean.len()));
@@ -103,20 +103,27 @@ impl ThresholdRule {
                 );
                 Ok(beyond(detection, mean, std, t, words))
             }
-            Self::Robust { t } => {
-                finite("t", t)?;
-                Ok(robust(detection, t))
+            Self::Robust { t } => Ok(robust(detection, t)),
+            Self::Fraction { share } => Ok(most_suspicious(detection, share)),
+        }
+    }
+
+    /// Whether the parameters are in their ranges.
+    ///
+    /// # Errors
+    ///
+    /// Names the parameter that is not.
+    pub fn check(&self) -> Result<(), ThresholdError> {
+        match *self {
+            Self::Calibrated { t } | Self::Robust { t } => finite("t", t),
+            Self::Fraction { share } if !(0.0..=1.0).contains(&share) => {
+                Err(ThresholdError::Parameter {
+                    key: "share",
+                    value: share,
+                    expected: "a number from 0 to 1",
+                })
             }
-            Self::Fraction { share } => {
-                if !(0.0..=1.0).contains(&share) {
-                    return Err(ThresholdError::Parameter {
-                        key: "share",
-                        value: share,
-                        expected: "a number from 0 to 1",
-                    });
-                }
-                Ok(most_suspicious(detection, share))
-            }
+            Self::Fraction { .. } => Ok(()),
         }
     }
 }

@@ -87,6 +87,21 @@ impl Default for Bootstrap {
 }
 
 impl Bootstrap {
+    /// Whether the settings are in their ranges.
+    ///
+    /// # Errors
+    ///
+    /// Names the setting that is not.
+    pub fn check(&self) -> Result<(), BootstrapError> {
+        if self.resamples == 0 {
+            return Err(BootstrapError::NoResamples);
+        }
+        if !(self.level > 0.0 && self.level < 1.0) {
+            return Err(BootstrapError::Level(self.level));
+        }
+        Ok(())
+    }
+
     /// The metric over all images and its percentile interval.
     ///
     /// `metric` receives image indices, repeats included, and answers `None` (or a value that is
@@ -101,12 +116,7 @@ impl Bootstrap {
         truth: &[bool],
         metric: impl Fn(&[usize]) -> Option<f64> + Sync,
     ) -> Result<Interval, BootstrapError> {
-        if self.resamples == 0 {
-            return Err(BootstrapError::NoResamples);
-        }
-        if !(self.level > 0.0 && self.level < 1.0) {
-            return Err(BootstrapError::Level(self.level));
-        }
+        self.check()?;
         let finite = |images: &[usize]| metric(images).filter(|value| value.is_finite());
 
         let images = truth.len();

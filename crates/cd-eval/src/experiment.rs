@@ -12,6 +12,9 @@ use thiserror::Error;
 
 use crate::bootstrap::Bootstrap;
 
+/// Widths that a model may have, in channels of its stem (of the last block, for some): more would not fit any memory.
+const WIDTHS: std::ops::RangeInclusive<usize> = 1..=4096;
+
 /// One experiment: data, attack, model, training, detection, evaluation.
 ///
 /// Without `[poison]` the data is taken as it comes (a user's own), and there is no ground truth.
@@ -226,7 +229,12 @@ impl Experiment {
             .map_err(|error| parse_error(&format!("--set {}", overrides.join(" --set ")), &error))
     }
 
-    fn check(&self) -> Result<(), ExperimentError> {
+    /// Whether the values are in their ranges and go together; everything that can be known before any work.
+    ///
+    /// # Errors
+    ///
+    /// Names the setting.
+    pub fn check(&self) -> Result<(), ExperimentError> {
         let wrong = |reason: String| {
             Err(ExperimentError::Contradiction {
                 name: self.name.clone(),
@@ -266,6 +274,31 @@ impl Experiment {
         }
         if let Err(error) = self.model.architecture() {
             return wrong(error.to_string());
+        }
+        if let Some(width) = self.model.width.filter(|width| !WIDTHS.contains(width)) {
+            let (low, high) = (WIDTHS.start(), WIDTHS.end());
+            return wrong(format!("`model.width` is {width}; {low} to {high}"));
+        }
+        if let Some(poison) = &self.poison
+            && !(0.0..=1.0).contains(&poison.rate)
+        {
+            return wrong(format!("`poison.rate` is {}; 0 to 1", poison.rate));
+        }
+        self.check_parts().or_else(wrong)
+    }
+
+    /// The checks that the parts bring along.
+    fn check_parts(&self) -> Result<(), String> {
+        self.train.check().map_err(|error| error.to_string())?;
+        self.detect
+            .threshold
+            .check()
+            .map_err(|error| error.to_string())?;
+        self.evaluate.check().map_err(|error| error.to_string())?;
+        for (label, config) in self.detector_labels().iter().zip(&self.detect.detectors) {
+            let method = config.detector().distillation();
+            let checked = method.and_then(|method| method.map_or(Ok(()), |method| method.check()));
+            checked.map_err(|error| format!("{label}: {error}"))?;
         }
         Ok(())
     }

@@ -126,6 +126,7 @@ pub fn run(
     folder: &Path,
     options: &RunOptions<'_>,
 ) -> Result<Outcome, PipelineError> {
+    experiment.check()?;
     let seeded = experiment.seeded();
     // Before the folder is made: data that cannot be read leaves nothing behind.
     let data = data::load(&seeded, options)?;

@@ -1,6 +1,7 @@
 //! `scores.csv`, `keep.txt` and `drop.txt`: what a user takes away from a detection.
 
 use std::fmt::Write as _;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -98,6 +99,12 @@ pub fn write_all(folder: &Path, rows: &[ScoreRow]) -> Result<(), ScoresError> {
 /// Names file, line and cause.
 pub fn read(path: &Path) -> Result<Vec<ScoreRow>, ScoresError> {
     let rows: Vec<ScoreRow> = from_csv(path)?;
+    if rows.is_empty() {
+        return Err(ScoresError::Format {
+            path: path.to_owned(),
+            reason: "holds no scores".to_owned(),
+        });
+    }
     match rows
         .iter()
         .find(|row| !(row.raw.is_finite() && row.score.is_finite()))
@@ -152,7 +159,13 @@ fn to_csv(path: &Path, rows: &[impl Serialize]) -> Result<Vec<u8>, ScoresError> 
 }
 
 fn from_csv<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Vec<T>, ScoresError> {
-    let mut reader = csv::Reader::from_path(path).map_err(|error| format_error(path, &error))?;
+    // Opening a folder succeeds, and it reads as if it were empty.
+    let io = |source| ScoresError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let bytes = fs::read(path).map_err(io)?;
+    let mut reader = csv::Reader::from_reader(bytes.as_slice());
     let rows: Result<Vec<T>, csv::Error> = reader.deserialize().collect();
     rows.map_err(|error| format_error(path, &error))
 }
@@ -193,6 +206,17 @@ mod tests {
         assert_eq!(back, rows);
         let dropped = std::fs::read_to_string(folder.path().join("drop.txt")).expect("read");
         assert_eq!(dropped, "a, \"odd\" name 0.png\n");
+    }
+
+    #[test]
+    fn nothing_is_no_scores() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let path = folder.path().join("scores.csv");
+        std::fs::write(&path, "index,file,label,raw,sc").expect("written");
+        let error = read(&path).expect_err("no rows").to_string();
+        assert!(error.contains("holds no scores"), "{error}");
+        let error = read(folder.path()).expect_err("a folder").to_string();
+        assert!(error.contains("directory"), "{error}");
     }
 
     #[test]

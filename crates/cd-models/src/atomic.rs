@@ -6,12 +6,17 @@ use std::path::{Path, PathBuf};
 
 /// Writes `bytes` to `path` through a temporary file in the same folder.
 ///
-/// After a crash at any moment the path holds either its former content or the new one.
+/// After a crash at any moment the path holds either its former content or the new one. A link is followed.
 ///
 /// # Errors
 ///
-/// I/O errors; the former content stays.
+/// I/O errors, and when `path` is a folder or a device; the former content stays.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let followed = fs::canonicalize(path);
+    let path = followed.as_deref().unwrap_or(path);
+    if path.exists() && !path.is_file() {
+        return Err(io::Error::other("is no plain file; choose another name"));
+    }
     let folder = parent(path);
     fs::create_dir_all(&folder)?;
     let mut file = scratch(0o666).tempfile_in(&folder)?;
@@ -72,6 +77,21 @@ fn named(path: &Path, error: &io::Error) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_and_folders_are_refused() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let (target, link) = (folder.path().join("target"), folder.path().join("link"));
+        write(&target, b"old").expect("written");
+        std::os::unix::fs::symlink(&target, &link).expect("a link");
+        write(&link, b"new").expect("written");
+        assert_eq!(fs::read(&target).expect("read"), b"new");
+        assert!(link.is_symlink());
+        assert!(write(folder.path(), b"x").is_err());
+        assert!(write(Path::new("/dev/full"), b"x").is_err());
+        assert!(Path::new("/dev/full").exists());
+    }
 
     #[test]
     fn failed_fill_leaves_the_former_folder() {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use cd_data::{DatasetConfig, FolderConfig};
 use cd_detect::{DetectorConfig, ThresholdRule};
 use cd_eval::Experiment;
@@ -153,6 +153,15 @@ fn detect_stage(search: &SearchArgs, seed: u64) -> Result<DetectStage> {
 
 /// Run directories remember their inputs, so that they can be continued from any folder.
 fn absolute(path: Option<&Path>) -> Result<Option<PathBuf>> {
-    path.map(|path| std::path::absolute(path).with_context(|| path.display().to_string()))
-        .transpose()
+    let Some(path) = path else {
+        return Ok(None);
+    };
+    let absolute = std::path::absolute(path).with_context(|| path.display().to_string())?;
+    if absolute.to_str().is_none() {
+        bail!(
+            "{}: the name is not UTF-8, so the settings of a run cannot hold it; rename it",
+            path.display()
+        );
+    }
+    Ok(Some(absolute))
 }

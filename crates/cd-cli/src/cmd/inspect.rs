@@ -18,7 +18,8 @@ const SCALE: usize = 8;
 pub(crate) fn inspect(args: &InspectArgs, session: &Session) -> Result<Ending> {
     let model = load_weights(&args.weights, &session.device)?;
     model.check_size(args.size, args.size)?;
-    let pixels = read_rgb(&args.image, args.size, args.size)?;
+    let pixels = read_rgb(&args.image, args.size, args.size)
+        .with_context(|| args.image.display().to_string())?;
     let images = one_batch(&pixels, args.size, args.size, &session.device);
     let distillation = distillation(&args.detector)?.with_steps(args.steps);
     let distilled = distillation.distill(&model, images.clone(), &[0])?;

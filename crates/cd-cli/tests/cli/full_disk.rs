@@ -24,6 +24,23 @@ fn walk(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
+#[test]
+fn pictures_that_do_not_fit_are_an_error() {
+    let scratch = tempfile::tempdir().expect("temporary folder");
+    let limited = Command::new("sh")
+        .args(["-c", r#"trap "" XFSZ; ulimit -f 1; exec "$0" "$@""#])
+        .arg(env!("CARGO_BIN_EXE_cd-cli"))
+        .args(["data", "export", "--set", "train=20", "--set", "test=0"])
+        .args(["--out", "pictures"])
+        .current_dir(scratch.path())
+        .output()
+        .expect("a shell");
+    let message = stderr(&limited);
+    assert_eq!(limited.status.code(), Some(2), "{message}");
+    assert!(message.contains(".png"), "{message}");
+    assert!(files(scratch.path()).is_empty(), "nothing is left");
+}
+
 /// The shell's limit on file sizes makes writes fail as a full disk does, without a disk to fill.
 #[test]
 fn a_refused_write_loses_nothing_and_the_run_goes_on_later() {

@@ -103,7 +103,7 @@ fn experiment_files_are_checked_to_the_key() {
     fail_with(
         here,
         "run good.toml --set poison.rate=1.5",
-        &["`rate` is 1.5"],
+        &["rate` is 1.5"],
     );
     fail_with(
         here,
@@ -130,6 +130,20 @@ fn experiment_files_are_checked_to_the_key() {
         "run good.toml --set train.optimizer={name=\"adamm\"}",
         &["unknown variant `adamm`", "did you mean `adam`"],
     );
+    for (setting, part) in [
+        ("model.width=0", "`model.width` is 0"),
+        ("detect.threshold.t=nan", "`t` is NaN"),
+        ("detect.detectors.0.steps=0", "`steps` is 0"),
+        ("evaluate.level=2", "confidence level"),
+    ] {
+        fail_with(here, &format!("run good.toml --set {setting}"), &[part]);
+        fail_with(
+            here,
+            &format!("config show good.toml --set {setting}"),
+            &[part],
+        );
+    }
+    assert!(!here.join("runs").exists(), "nothing was begun");
     let calibrated = "run good.toml --set detect.threshold.rule=\"calibrated\"";
     fail_with(here, calibrated, &["needs clean images", "detect.trusted"]);
 }
@@ -228,6 +242,49 @@ fn results_of_another_run_are_not_overwritten() {
         here,
         &train(1).replace("--out t", "--out other"),
         &["not empty"],
+    );
+}
+
+#[test]
+fn results_of_other_pictures_are_not_shown_as_new() {
+    let scratch = tempfile::tempdir().expect("temporary folder");
+    let here = scratch.path();
+    pictures(here);
+    let first = "train --images pictures --model resnet10 --width 4 --epochs 1 --out t";
+    succeed(here, first);
+    let detect = "detect --images pictures --weights t/train/model.safetensors --steps 1 --out d";
+    succeed(here, detect);
+    let before = fs::read(here.join("d/report.html")).expect("a report");
+    let scores = fs::read(here.join("d/detect/cd-l/scores.csv")).expect("scores");
+    write(here, "d/detect/cd-l/scores.csv", &scores[..30]);
+    fail_with(here, "report d", &["scores.csv", "holds no scores"]);
+    write(here, "d/detect/cd-l/scores.csv", &scores);
+    let class = fs::read_dir(here.join("pictures/train")).expect("classes");
+    let class = class.flatten().next().expect("a class").path();
+    let picture = fs::read_dir(class).expect("pictures").flatten().next();
+    fs::remove_file(picture.expect("a picture").path()).expect("removed");
+    fail_with(here, detect, &["pictures or the weights have changed"]);
+    fail_with(here, "report d", &["the pictures have changed"]);
+    let after = fs::read(here.join("d/report.html")).expect("a report");
+    assert!(before == after, "the report stays");
+}
+
+#[test]
+fn pictures_that_cannot_be_inspected_are_named() {
+    let scratch = tempfile::tempdir().expect("temporary folder");
+    let here = scratch.path();
+    pictures(here);
+    succeed(
+        here,
+        "train --images pictures --model resnet10 --width 4 --epochs 1 --out t",
+    );
+    let inspect = "--weights t/train/model.safetensors --steps 1";
+    fail_with(here, &format!("inspect none.png {inspect}"), &["none.png"]);
+    write(here, "empty.jpg", b"");
+    fail_with(
+        here,
+        &format!("inspect empty.jpg {inspect}"),
+        &["empty.jpg", "empty"],
     );
 }
 

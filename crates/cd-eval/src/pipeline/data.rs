@@ -51,12 +51,17 @@ impl Data {
         )
     }
 
-    /// A fingerprint of the searched and trusted images.
+    /// A fingerprint of the searched and trusted images, their names and labels.
     pub fn fingerprint(&self) -> String {
         let mut digest = Sha256::new();
         for set in [&self.searched, &self.trusted] {
             digest.update((set.len() as u64).to_le_bytes());
             digest.update((set.height() as u64).to_le_bytes());
+            for (index, label) in set.labels().iter().enumerate() {
+                digest.update(label.to_le_bytes());
+                digest.update((set.name(index).len() as u64).to_le_bytes());
+                digest.update(set.name(index));
+            }
             digest.update(set.all_pixels());
         }
         format!("{:x}", digest.finalize())

@@ -14,7 +14,7 @@ use super::data::Data;
 use super::{PipelineError, RunOptions};
 use crate::experiment::Experiment;
 use crate::run_dir::{RunDir, RunDirError};
-use crate::scores;
+use crate::scores::{self, ScoreRow, ScoresError};
 
 const MASKS: &str = "masks.safetensors";
 const DECISION: &str = "decision.json";
@@ -28,6 +28,12 @@ pub(super) struct StoredDecision {
     #[serde(default)]
     pub(super) score: Option<f64>,
     pub(super) measure: String,
+    /// What the images were.
+    #[serde(default)]
+    images: Option<String>,
+    /// What images and weights were together.
+    #[serde(default)]
+    searched: Option<String>,
 }
 
 /// Folder of the detector `label` inside a run.
@@ -50,6 +56,13 @@ pub(super) fn all(
         let stage = stage(label);
         let folder = run.join(&stage);
         if run.is_done(&stage) {
+            let stored = stored_decision(run, label)?;
+            unchanged(
+                run,
+                stored.searched.as_ref(),
+                &fingerprint,
+                "the pictures or the weights",
+            )?;
             remove_parts(&folder)?;
             continue;
         }
@@ -70,16 +83,8 @@ pub(super) fn all(
         let rule = &experiment.detect.threshold;
         let mut decision = rule.apply(&judged, clean.as_deref())?;
         decision.explanation += &compared_with_themselves(&own, data.searched.class_names());
-        run.stage_since::<PipelineError>(&stage, started, |folder| {
-            keep(
-                run,
-                &stage,
-                folder,
-                &data.searched,
-                &raw,
-                &judged,
-                &decision,
-            )
+        run.stage_since::<PipelineError>(&stage, started, |_| {
+            keep(run, &stage, data, &fingerprint, &raw, &judged, &decision)
         })?;
         remove_parts(&folder)?;
     }
@@ -152,13 +157,17 @@ impl Search<'_> {
 fn keep(
     run: &RunDir,
     stage: &Path,
-    folder: &Path,
-    images: &ImageSet,
+    data: &Data,
+    fingerprint: &str,
     raw: &[f64],
     judged: &Detection,
     decision: &Decision,
 ) -> Result<(), PipelineError> {
-    scores::write_all(folder, &scores::rows(images, raw, judged, decision))?;
+    let folder = run.join(stage);
+    scores::write_all(
+        &folder,
+        &scores::rows(&data.searched, raw, judged, decision),
+    )?;
     if let Some(masks) = &judged.masks {
         write_masks(&folder.join(MASKS), masks)?;
     }
@@ -169,6 +178,8 @@ fn keep(
             .cutoff
             .map(|cutoff| judged.on_score_scale(&[cutoff])[0]),
         measure: judged.measure.title.to_owned(),
+        images: Some(data.fingerprint()),
+        searched: Some(fingerprint.to_owned()),
     };
     run.write_json(&stage.join(DECISION), &stored)?;
     Ok(())
@@ -183,6 +194,44 @@ fn remove_parts(folder: &Path) -> Result<(), PipelineError> {
         }
     }
     Ok(())
+}
+
+/// The scores of `label`, one for every searched image.
+pub(super) fn stored_scores(
+    run: &RunDir,
+    label: &str,
+    data: &Data,
+) -> Result<Vec<ScoreRow>, PipelineError> {
+    let stored = stored_decision(run, label)?;
+    unchanged(
+        run,
+        stored.images.as_ref(),
+        &data.fingerprint(),
+        "the pictures",
+    )?;
+    let path = run.join(stage(label)).join("scores.csv");
+    let rows = scores::read(&path)?;
+    if rows.len() == data.searched.len() {
+        return Ok(rows);
+    }
+    let reason = format!("{} rows for {} images", rows.len(), data.searched.len());
+    Err(ScoresError::Format { path, reason }.into())
+}
+
+/// Results of other inputs must not be shown as those of the present ones.
+fn unchanged(
+    run: &RunDir,
+    stored: Option<&String>,
+    present: &str,
+    what: &str,
+) -> Result<(), PipelineError> {
+    if stored.is_none_or(|stored| stored == present) {
+        return Ok(());
+    }
+    Err(PipelineError::Missing(format!(
+        "{}: {what} have changed since this run; choose another folder, or delete this one to start again",
+        run.path().display()
+    )))
 }
 
 pub(super) fn stored_decision(run: &RunDir, label: &str) -> Result<StoredDecision, PipelineError> {

@@ -9,7 +9,7 @@ use super::{PipelineError, RunOptions, detect};
 use crate::evaluation::{DetectorMetrics, Evaluation, Measured, Metric, measure, share};
 use crate::experiment::Experiment;
 use crate::run_dir::RunDir;
-use crate::scores::{self, ScoreRow};
+use crate::scores::ScoreRow;
 
 /// Images per batch of plain predictions.
 const BATCH: usize = 250;
@@ -45,7 +45,7 @@ fn compute(
     let attack = hits(truth.and_then(|truth| truth.triggered_test()))?;
     let mut evaluation = Evaluation::new(clean, attack);
     for label in experiment.detector_labels() {
-        let rows = scores::read(&run.join(detect::stage(&label)).join("scores.csv"))?;
+        let rows = detect::stored_scores(run, &label, data)?;
         let decision = detect::stored_decision(run, &label)?;
         let seconds = run.done_mark(&detect::stage(&label))?.seconds;
         evaluation.detectors.push(DetectorMetrics {

@@ -15,7 +15,7 @@ use crate::report::{
     Card, ClassCounts, DetectorSection, MetricRow, Report, Threshold, Tile, meaning, write_report,
 };
 use crate::run_dir::{Meta, RunDir};
-use crate::scores::{self, ScoreRow};
+use crate::scores::ScoreRow;
 
 /// Images in each gallery.
 const GALLERY: usize = 24;
@@ -153,7 +153,7 @@ fn section(
     info: &cd_detect::DetectorInfo,
     metrics: &DetectorMetrics,
 ) -> Result<DetectorSection, PipelineError> {
-    let rows = scores::read(&run.join(detect::stage(label)).join("scores.csv"))?;
+    let rows = detect::stored_scores(run, label, data)?;
     let decision = stored_decision(run, label)?;
     let truth = data.searched_truth();
     let masks = read_masks(run, label)?;

@@ -78,7 +78,8 @@ pub(super) fn read(path: &Path) -> Result<Contents, WeightsError> {
     })
 }
 
-/// Tells the format from the first bytes: a zip or pickle is PyTorch's, a JSON header is safetensors.
+/// Tells the format from the first bytes: a zip or pickle is PyTorch's, a JSON header is safetensors. The header comes
+/// first, for the length before it may begin with any byte, those of a zip or pickle included.
 fn format(path: &Path) -> Result<WeightsFormat, WeightsError> {
     /// Where a tar archive says that it is one.
     const TAR_MARK: usize = 257;
@@ -90,8 +91,8 @@ fn format(path: &Path) -> Result<WeightsFormat, WeightsError> {
     let burnpack = burn_pack::MAGIC_NUMBER.to_le_bytes();
     match head.as_slice() {
         [] => Err(format_error(path, "the file is empty")),
-        [b'P', b'K', ..] | [0x80, ..] => Ok(WeightsFormat::PyTorch),
         [_, _, _, _, _, _, _, _, b'{', ..] => Ok(WeightsFormat::Safetensors),
+        [b'P', b'K', ..] | [0x80, ..] => Ok(WeightsFormat::PyTorch),
         head if head.starts_with(&burnpack) => Ok(WeightsFormat::Burnpack),
         head if head
             .get(TAR_MARK..)

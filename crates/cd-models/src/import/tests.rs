@@ -49,6 +49,24 @@ fn tensor(shape: &[usize]) -> NamedTensor {
 }
 
 #[test]
+fn a_header_of_any_length_is_recognised() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let path = folder.path().join("model.safetensors");
+    let bytes = [0.5_f32.to_le_bytes(); 2].concat();
+    let view = TensorView::new(Dtype::F32, vec![2], &bytes).expect("matching sizes");
+    let mut looked_like_pickles = 0;
+    for length in 0..300 {
+        let name = "n".repeat(length + 1);
+        let file = safetensors::serialize([(name.clone(), view.clone())], None).expect("valid");
+        looked_like_pickles += usize::from(file[0] == 0x80);
+        fs::write(&path, file).expect("written");
+        let state = read_weights(&path).expect("a safetensors file");
+        assert!(state.iter().any(|(own, _)| own == name));
+    }
+    assert!(looked_like_pickles > 0);
+}
+
+#[test]
 fn saved_weights_come_back_exactly() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let path = folder.path().join("model.safetensors");

@@ -155,7 +155,12 @@ pub(crate) fn is_zero(value: &f64) -> bool {
 }
 
 impl TrainConfig {
-    pub(super) fn check(&self) -> Result<(), TrainError> {
+    /// Whether the settings are in their ranges.
+    ///
+    /// # Errors
+    ///
+    /// Names the setting that is not.
+    pub fn check(&self) -> Result<(), TrainError> {
         at_least_one("epochs", self.epochs)?;
         at_least_one("batch_size", self.batch_size)?;
         positive("learning_rate", self.learning_rate)?;
