@@ -362,7 +362,7 @@ pub(crate) struct EvaluateArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) truth: PathBuf,
     /// Exit with 1 if the AUROC is below this
-    #[arg(long, value_name = "AUROC")]
+    #[arg(long, value_name = "AUROC", value_parser = share)]
     pub(crate) min_auroc: Option<f64>,
 }
 
@@ -455,6 +455,13 @@ fn within(text: &str, low: usize, high: usize) -> Result<usize, String> {
     match text.parse() {
         Ok(number) if (low..=high).contains(&number) => Ok(number),
         _ => Err(format!("expected a whole number from {low} to {high}")),
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(number) if (0.0..=1.0).contains(&number) => Ok(number),
+        _ => Err("expected a number from 0 to 1".to_owned()),
     }
 }
 

@@ -13,10 +13,12 @@ use crate::output;
 
 pub(crate) fn evaluate(args: &EvaluateArgs, as_json: bool) -> Result<Ending> {
     let rows = scores::read(&args.scores)?;
-    let truth: HashMap<String, bool> = scores::read_truth(&args.truth)?
-        .into_iter()
-        .map(|row| (row.file, row.poisoned))
-        .collect();
+    let mut truth = HashMap::new();
+    for row in scores::read_truth(&args.truth)? {
+        if truth.insert(row.file.clone(), row.poisoned).is_some() {
+            bail!("{} names `{}` twice", args.truth.display(), row.file);
+        }
+    }
     let mut poisoned = Vec::with_capacity(rows.len());
     for row in &rows {
         match truth.get(&row.file) {

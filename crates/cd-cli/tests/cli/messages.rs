@@ -299,6 +299,10 @@ fn a_missed_gate_is_exit_code_one() {
     assert!(succeed(here, evaluate).contains("AUROC"));
     let missed = run(here, &format!("{evaluate} --min-auroc 0.5"));
     assert_eq!(missed.status.code(), Some(1), "{}", stderr(&missed));
+    let no_share = format!("{evaluate} --min-auroc 2");
+    fail_with(here, &no_share, &["from 0 to 1"]);
+    write(here, "truth.csv", "file,poisoned\na,false\na,true\n");
+    fail_with(here, evaluate, &["truth.csv", "`a` twice"]);
     write(here, "truth.csv", "file,poisoned\na,false\n");
     fail_with(here, evaluate, &["knows nothing of `b`"]);
 }

@@ -44,6 +44,9 @@ pub(super) fn read(
             task.advance(1);
         }
     }
+    // The checksum stands behind the last byte, and is compared when that has been read.
+    io::copy(&mut archive.into_inner(), &mut io::sink())
+        .map_err(|source| reader.unreadable(source))?;
     reader.finish()
 }
 

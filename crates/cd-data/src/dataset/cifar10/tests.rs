@@ -286,9 +286,14 @@ fn a_truncated_or_foreign_archive_is_an_error() {
     let path = folder.path().join(CIFAR10_FILE);
     write_archive(&path, &members());
     let bytes = fs::read(&path).expect("reads");
+    let mut other_checksum = bytes.clone();
+    let checksum = bytes.len() - 8;
+    other_checksum[checksum] ^= 1;
     for wrong in [
         &bytes[..bytes.len() / 2],
+        &bytes[..bytes.len() - 5],
         &bytes[..20],
+        &other_checksum,
         b"<html>not found</html>",
         b"",
     ] {
