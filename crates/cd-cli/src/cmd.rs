@@ -20,6 +20,7 @@ use crate::Ending;
 use crate::args::{Cli, Command, Global};
 use crate::bars::Bars;
 use crate::list;
+use crate::output;
 
 /// The global options made real.
 pub(crate) struct Session {
@@ -78,7 +79,9 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Ending> {
         Command::Config { command } => config::show(command),
         Command::Completions { shell } => {
             let mut command = Cli::command();
-            clap_complete::generate(*shell, &mut command, "cd-cli", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut command, "cd-cli", &mut script);
+            output::line(String::from_utf8_lossy(&script).trim_end())?;
             Ok(Ending::Done)
         }
         Command::Evaluate(args) => evaluate::evaluate(args, global.json),

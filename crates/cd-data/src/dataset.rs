@@ -47,6 +47,9 @@ pub enum DatasetConfig {
     Folder(FolderConfig),
 }
 
+/// Most pictures that are drawn for a set: 3 GB of pixels.
+const MOST_DRAWN: usize = 1_000_000;
+
 /// Options of the built-in drawn pictures.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -121,6 +124,18 @@ pub enum DataError {
         /// The option that is 0.
         option: &'static str,
     },
+    /// More images are asked for than fit into memory.
+    #[error("data set `{dataset}`: `{option}` is {value}, at most {most}")]
+    TooManyImages {
+        /// Name of the data set.
+        dataset: &'static str,
+        /// The option.
+        option: &'static str,
+        /// Its value.
+        value: usize,
+        /// The largest accepted.
+        most: usize,
+    },
     /// Images do not fit together.
     #[error(transparent)]
     Images(#[from] ImageSetError),
@@ -159,6 +174,16 @@ fn load_demo(config: &DemoConfig) -> Result<Split, DataError> {
             dataset: "demo",
             option: "train",
         });
+    }
+    for (option, value) in [("train", config.train), ("test", config.test)] {
+        if value > MOST_DRAWN {
+            return Err(DataError::TooManyImages {
+                dataset: "demo",
+                option,
+                value,
+                most: MOST_DRAWN,
+            });
+        }
     }
     Ok(demo::load(config.train, config.test, config.seed))
 }

@@ -57,13 +57,21 @@ pub fn read_rgb(path: &Path, height: usize, width: usize) -> Result<Vec<u8>, Pic
 /// Decodes a picture at its own size.
 pub(crate) fn decode_rgb(path: &Path) -> Result<RgbImage, PictureError> {
     let bytes = read_bytes(path)?;
-    let mut reader = ImageReader::new(Cursor::new(&bytes)).with_guessed_format()?;
+    let reader = || ImageReader::new(Cursor::new(&bytes)).with_guessed_format();
+    let mut reader_of_size = reader()?;
+    reader_of_size.limits(limits());
+    let mut reader = reader()?;
     match reader.format() {
         None => return Err(PictureError::Unrecognised),
         Some(ImageFormat::Jpeg) if !jpeg::is_complete(&bytes) => {
             return Err(PictureError::Damaged("the JPEG data ends early".into()));
         }
         Some(_) => {}
+    }
+    // Gray and palettes take less while they are decoded than what comes out.
+    let (width, height) = reader_of_size.into_dimensions().map_err(classify)?;
+    if u64::from(width) * u64::from(height) * 3 > MAX_DECODED_BYTES {
+        return Err(PictureError::TooLarge);
     }
     reader.limits(limits());
     reader
@@ -216,7 +224,11 @@ mod tests {
     fn a_decompression_bomb_is_refused_before_it_goes_off() {
         let folder = tempdir().expect("scratch");
         let path = folder.path().join("bomb.ppm");
-        for header in ["P6 60000 60000 255\n", "P6 16000 16000 255\n"] {
+        for header in [
+            "P6 60000 60000 255\n",
+            "P6 16000 16000 255\n",
+            "P5 15000 15000 255\n",
+        ] {
             fs::write(&path, header).expect("writes");
             let error = read_rgb(&path, 8, 8).expect_err("bomb");
             assert!(matches!(error, PictureError::TooLarge), "{header}: {error}");

@@ -252,9 +252,6 @@ impl CognitiveDistillation {
         if self.tail == 0 {
             return wrong("tail", "0".into(), "at least 1");
         }
-        if self.tail > self.steps {
-            return wrong("tail", self.tail.to_string(), "at most `steps`");
-        }
         if !(self.alpha >= 0.0 && self.alpha.is_finite()) {
             return wrong("alpha", self.alpha.to_string(), "a number of at least 0");
         }

@@ -1,6 +1,6 @@
 //! `data`: fetch and export data sets.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use cd_data::{DatasetConfig, Split, export, fetch_cifar10};
 use cd_models::names;
 use serde::de::DeserializeOwned;
@@ -47,6 +47,56 @@ pub(crate) fn load(args: &DatasetArgs, session: &Session) -> Result<Split> {
 
 /// The component `name` with settings of the form `key=value`, as in a table of an experiment file.
 pub(crate) fn named<T: DeserializeOwned>(name: &str, settings: &[String]) -> Result<T> {
-    let text = format!("name = {name:?}\n{}", settings.join("\n"));
-    Ok(toml::from_str(&text)?)
+    let mut table = toml::Table::new();
+    table.insert("name".to_owned(), name.into());
+    for setting in settings {
+        for (key, value) in one_setting(setting)? {
+            if table.insert(key.clone(), value).is_some() {
+                bail!("`{setting}`: `{key}` is set already");
+            }
+        }
+    }
+    let error = match toml::Value::Table(table.clone()).try_into() {
+        Ok(component) => return Ok(component),
+        Err(error) => error,
+    };
+    // What serde says names no key: the setting without which all is well is the one.
+    let culprit = settings.iter().find(|setting| {
+        let mut rest = table.clone();
+        for (key, _) in one_setting(setting).unwrap_or_default() {
+            rest.remove(&key);
+        }
+        rest.try_into::<T>().is_ok()
+    });
+    let message = error.message();
+    match culprit {
+        Some(setting) => bail!("`{setting}`: {message}{}", hint(message)),
+        None => bail!("{message}{}", hint(message)),
+    }
+}
+
+/// A setting of the form `key=value`; what is no TOML value is text.
+fn one_setting(setting: &str) -> Result<toml::Table> {
+    let Some((key, value)) = setting.split_once('=') else {
+        bail!("`{setting}`: expected KEY=VALUE, for example `train=500`");
+    };
+    if let Ok(table) = setting.parse() {
+        return Ok(table);
+    }
+    let text = toml::Value::String(value.trim().to_owned());
+    Ok([(key.trim().to_owned(), text)].into_iter().collect())
+}
+
+/// The nearest valid name, ready to append.
+fn hint(message: &str) -> String {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    match quoted
+        .next()
+        .and_then(|wrong| names::nearest(wrong, quoted))
+    {
+        Some(nearest) if message.starts_with("unknown ") => {
+            format!("; did you mean `{nearest}`?")
+        }
+        _ => String::new(),
+    }
 }

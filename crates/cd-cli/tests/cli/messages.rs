@@ -62,6 +62,22 @@ fn unknown_names_get_the_nearest_one() {
 }
 
 #[test]
+fn settings_of_a_data_set_are_named_when_wrong() {
+    let scratch = tempfile::tempdir().expect("temporary folder");
+    let here = scratch.path();
+    for (settings, part) in [
+        ("--set train=-1", "`train=-1`: "),
+        ("--set train=9999999999", "`train` is 9999999999"),
+        ("--set trian=5 --set test=1", "did you mean `train`"),
+        ("--set train", "expected KEY=VALUE"),
+        ("--set train=5 --set train=6", "`train` is set already"),
+    ] {
+        fail_with(here, &format!("data export --out x {settings}"), &[part]);
+        assert!(!here.join("x").exists());
+    }
+}
+
+#[test]
 fn a_device_that_is_not_compiled_in_names_its_feature() {
     let scratch = tempfile::tempdir().expect("temporary folder");
     if !cfg!(feature = "cuda") {
