@@ -113,7 +113,8 @@ pub(crate) struct DemoArgs {
 /// A folder of pictures and how to read it.
 #[derive(Debug, Args)]
 pub(crate) struct ImagesArgs {
-    /// Folder with one folder of pictures per class (or train/CLASS and test/CLASS, or labels.csv)
+    /// Folder with one folder of pictures per class (or train/CLASS and test/CLASS, or labels.csv);
+    /// with given weights the pictures may also lie directly in it
     #[arg(long, value_name = "DIR")]
     pub(crate) images: PathBuf,
     /// Side in pixels that pictures are resized to
@@ -169,7 +170,7 @@ pub(crate) struct SearchArgs {
     #[arg(long, value_name = "N", value_parser = positive)]
     pub(crate) sample: Option<usize>,
     /// Work on part I of N (from 0) of the pictures; the last part to finish writes the results
-    #[arg(long, value_name = "I/N", value_parser = shard)]
+    #[arg(long, value_name = "I/N", value_parser = shard, allow_hyphen_values = true)]
     pub(crate) shard: Option<(usize, usize)>,
 }
 
@@ -208,16 +209,16 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_enum, default_value_t = Preset::Paper)]
     pub(crate) preset: Preset,
     /// Steps per image instead of the preset's; passes of `train` [default: 10]
-    #[arg(long, value_name = "N", value_parser = positive)]
+    #[arg(long, value_name = "N", value_parser = to_million)]
     pub(crate) steps: Option<usize>,
     /// Number of images
-    #[arg(long, default_value_t = 64, value_name = "N")]
+    #[arg(long, default_value_t = 64, value_name = "N", value_parser = to_million)]
     pub(crate) images: usize,
     /// Images computed at a time
     #[arg(long, default_value_t = 32, value_name = "N", value_parser = positive)]
     pub(crate) batch_size: usize,
     /// Side of the images in pixels
-    #[arg(long, default_value_t = 32, value_name = "PIXELS")]
+    #[arg(long, default_value_t = 32, value_name = "PIXELS", value_parser = to_4096)]
     pub(crate) size: usize,
 }
 
@@ -251,7 +252,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_enum, default_value = "evaluate")]
     pub(crate) until: Until,
     /// Work on part I of N (from 0) of the detection
-    #[arg(long, value_name = "I/N", value_parser = shard)]
+    #[arg(long, value_name = "I/N", value_parser = shard, allow_hyphen_values = true)]
     pub(crate) shard: Option<(usize, usize)>,
     /// Print the plan and stop
     #[arg(long)]
@@ -449,6 +450,10 @@ fn threads(text: &str) -> Result<usize, String> {
 
 fn to_4096(text: &str) -> Result<usize, String> {
     within(text, 1, 4096)
+}
+
+fn to_million(text: &str) -> Result<usize, String> {
+    within(text, 1, 1_000_000)
 }
 
 fn within(text: &str, low: usize, high: usize) -> Result<usize, String> {

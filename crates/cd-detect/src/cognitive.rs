@@ -28,6 +28,11 @@ use crate::error::DetectError;
 pub use noise::Fill;
 pub use preset::Preset;
 
+/// Most steps of one image, over all repeats: their fill colours lie in memory at once.
+const MOST_STEPS: usize = 100_000;
+const STEPS_EXPECTED: &str =
+    "at least 1 and, times the other of `steps` and `repeats`, at most 100000";
+
 /// What the mask must keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Objective {
@@ -117,7 +122,7 @@ impl CognitiveDistillation {
         self
     }
 
-    /// Optimisation steps; at least 1.
+    /// Optimisation steps; at least 1 and, times the repeats, at most 100,000.
     #[must_use]
     pub fn with_steps(mut self, steps: usize) -> Self {
         self.steps = steps;
@@ -145,7 +150,8 @@ impl CognitiveDistillation {
         self
     }
 
-    /// Searches per image, each with other fill colours; masks and norms are their means. At least 1.
+    /// Searches per image, each with other fill colours; masks and norms are their means. At least 1 and, times
+    /// the steps, at most 100,000.
     #[must_use]
     pub fn with_repeats(mut self, repeats: usize) -> Self {
         self.repeats = repeats;
@@ -232,8 +238,8 @@ impl CognitiveDistillation {
                 expected,
             })
         };
-        if self.steps == 0 {
-            return wrong("steps", "0".into(), "at least 1");
+        if !(1..=MOST_STEPS).contains(&self.steps) {
+            return wrong("steps", self.steps.to_string(), STEPS_EXPECTED);
         }
         if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
             return wrong(
@@ -246,8 +252,8 @@ impl CognitiveDistillation {
             let value = format!("{:?}", self.betas);
             return wrong("betas", value, "two numbers from 0 to below 1");
         }
-        if self.repeats == 0 {
-            return wrong("repeats", "0".into(), "at least 1");
+        if !(1..=MOST_STEPS / self.steps).contains(&self.repeats) {
+            return wrong("repeats", self.repeats.to_string(), STEPS_EXPECTED);
         }
         if self.tail == 0 {
             return wrong("tail", "0".into(), "at least 1");

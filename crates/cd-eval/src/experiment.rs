@@ -272,6 +272,11 @@ impl Experiment {
                     .into(),
             );
         }
+        let unlabelled =
+            matches!(&self.dataset, DatasetConfig::Folder(folder) if folder.unlabelled);
+        if unlabelled && self.weights.is_none() {
+            return wrong("pictures without classes cannot be trained on: name `weights`".into());
+        }
         if let Err(error) = self.model.architecture() {
             return wrong(error.to_string());
         }
@@ -344,7 +349,8 @@ fn apply_override(value: &mut toml::Value, text: &str) -> Result<(), ExperimentE
         .ok_or_else(|| wrong("the key is empty".into()))?;
     let mut at = value;
     for key in parents {
-        at = descend(at, key).ok_or_else(|| wrong(format!("there is no table `{key}`")))?;
+        let hint = nearest_key(at, key);
+        at = descend(at, key).ok_or_else(|| wrong(format!("there is no table `{key}`{hint}")))?;
     }
     if let Ok(index) = last.parse::<usize>()
         && let Some(list) = at.as_array_mut()
@@ -367,6 +373,14 @@ fn descend<'a>(value: &'a mut toml::Value, key: &str) -> Option<&'a mut toml::Va
         toml::Value::Array(list) => list.get_mut(key.parse::<usize>().ok()?),
         other => other.get_mut(key),
     }
+}
+
+/// The key of `value` that `key` may be a slip of, ready to append; empty when there is none.
+fn nearest_key(value: &toml::Value, key: &str) -> String {
+    let known = value.as_table().into_iter().flat_map(toml::Table::keys);
+    names::nearest(key, known.map(String::as_str)).map_or_else(String::new, |nearest| {
+        format!("; did you mean `{nearest}`?")
+    })
 }
 
 #[cfg(test)]
@@ -440,6 +454,8 @@ width = 8
         assert!(kind.contains("line"), "{kind}");
         let model = parse(&TEXT.replace("resnet10", "resnet11"), &[]).expect_err("model");
         assert!(model.contains("did you mean `resnet10`"), "{model}");
+        let table = parse(TEXT, &["posion.rate=0.2"]).expect_err("unknown table");
+        assert!(table.contains("did you mean `poison`"), "{table}");
         let name = parse(&TEXT.replace("small", "../x"), &[]).expect_err("folder name");
         assert!(name.contains("becomes a folder"), "{name}");
     }

@@ -149,6 +149,23 @@ impl ImageSet {
         &self.labels
     }
 
+    /// The same images with other classes and the label `label_of(index)` each.
+    ///
+    /// # Errors
+    ///
+    /// When a label does not fit the classes.
+    pub fn relabelled(
+        mut self,
+        class_names: Vec<String>,
+        label_of: impl Fn(usize) -> u32,
+    ) -> Result<Self, ImageSetError> {
+        self.class_names = class_names;
+        for index in 0..self.len() {
+            self.set_label(index, label_of(index))?;
+        }
+        Ok(self)
+    }
+
     /// Replaces the label of image `index`.
     ///
     /// # Errors

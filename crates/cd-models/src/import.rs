@@ -5,6 +5,7 @@
 //! `layer1.0.bn1.running_mean`, ...), nested under `model_state_dict`, `state_dict`, `netC`, `model`
 //! or a `module.` prefix or not.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -104,7 +105,7 @@ pub enum WeightsError {
 ///
 /// # Errors
 ///
-/// When the file is damaged, holds non-finite values or fits no registered architecture; for weights
+/// When the file is damaged, holds impossible values or fits no registered architecture; for weights
 /// that look like one, everything missing, extra or misshaped is listed.
 pub fn load_weights(path: &Path, device: &Device) -> Result<Model, WeightsError> {
     let contents = read_finite(path)?.named_as_in_pytorch(device);
@@ -121,7 +122,7 @@ pub fn load_weights(path: &Path, device: &Device) -> Result<Model, WeightsError>
 ///
 /// # Errors
 ///
-/// When the file is damaged or holds non-finite values, and everything missing, extra or misshaped.
+/// When the file is damaged or holds impossible values, and everything missing, extra or misshaped.
 pub fn load_weights_as(
     path: &Path,
     config: &ModelConfig,
@@ -145,7 +146,7 @@ pub fn load_weights_as(
 ///
 /// # Errors
 ///
-/// When the file is unreadable, damaged or holds non-finite values.
+/// When the file is unreadable, damaged or holds impossible values.
 pub fn read_weights(path: &Path) -> Result<StateDict, WeightsError> {
     read_finite(path).map(|contents| contents.state)
 }
@@ -223,13 +224,17 @@ impl Contents {
 
 fn read_finite(path: &Path) -> Result<Contents, WeightsError> {
     let contents = read::read(path)?;
-    match contents.state.first_non_finite() {
-        Some(name) => Err(WeightsError::NonFinite {
+    if let Some(name) = contents.state.first_non_finite() {
+        return Err(WeightsError::NonFinite {
             path: path.to_owned(),
             name: name.to_owned(),
-        }),
-        None => Ok(contents),
+        });
     }
+    if let Some(name) = contents.state.first_negative_variance() {
+        let reason = format!("`{name}` holds negative variances");
+        return Err(format_error(path, &reason));
+    }
+    Ok(contents)
 }
 
 fn build(
@@ -252,11 +257,21 @@ fn build(
 }
 
 fn about(path: &Path, metadata: &Metadata) -> Result<Option<About>, WeightsError> {
-    metadata
+    let wrong = |reason: &dyn fmt::Display| {
+        format_error(path, &format!("metadata `{METADATA_KEY}`: {reason}"))
+    };
+    let about: Option<About> = metadata
         .get(METADATA_KEY)
         .map(|text| serde_json::from_str(text))
         .transpose()
-        .map_err(|error| format_error(path, &format!("metadata `{METADATA_KEY}`: {error}")))
+        .map_err(|error| wrong(&error))?;
+    let normalization = about.as_ref().and_then(|about| about.normalization);
+    if normalization.is_some_and(|normalization| !normalization.is_usable()) {
+        return Err(wrong(
+            &"the input normalisation needs finite means and deviations above 0",
+        ));
+    }
+    Ok(about)
 }
 
 fn unrecognised(path: &Path, state: &StateDict) -> WeightsError {

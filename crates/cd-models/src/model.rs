@@ -22,6 +22,12 @@ pub struct Normalization {
 }
 
 impl Normalization {
+    /// Whether means are finite and deviations finite and above zero.
+    pub fn is_usable(&self) -> bool {
+        let positive = self.std.iter().all(|std| std.is_finite() && *std > 0.0);
+        positive && self.mean.iter().all(|mean| mean.is_finite())
+    }
+
     fn apply(&self, images: Tensor<4>) -> Tensor<4> {
         let device = images.device().without_autodiff();
         let row = |values: [f32; 3]| -> Tensor<4> {

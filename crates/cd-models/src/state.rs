@@ -141,6 +141,14 @@ impl StateDict {
             .map(|(name, _)| name)
     }
 
+    /// The first running variance of a BatchNorm that holds a negative value.
+    pub fn first_negative_variance(&self) -> Option<&str> {
+        self.iter()
+            .filter(|(name, _)| name.ends_with("running_var"))
+            .find(|(_, tensor)| tensor.values.iter().any(|&value| value < 0.0))
+            .map(|(name, _)| name)
+    }
+
     /// `net` with these values; every parameter must be there with its shape, and no other.
     ///
     /// # Errors

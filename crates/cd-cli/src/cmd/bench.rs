@@ -17,6 +17,8 @@ use crate::args::{BenchArgs, Work};
 use crate::output;
 
 const CLASSES: usize = 10;
+/// All pictures lie in memory at once.
+const MOST_BYTES: usize = 4 << 30;
 /// Clock ticks per second in `/proc`, fixed by Linux for programs.
 const TICKS: f64 = 100.0;
 
@@ -46,8 +48,9 @@ struct Measurement {
 }
 
 pub(crate) fn bench(args: &BenchArgs, session: &Session) -> Result<Ending> {
-    if args.images == 0 || args.batch_size == 0 {
-        bail!("--images and --batch-size must be at least 1");
+    let bytes = args.images * args.size * args.size * 3;
+    if bytes > MOST_BYTES {
+        bail!("--images and --size make {bytes} bytes of pictures; at most {MOST_BYTES} are timed");
     }
     let config = ModelConfig::from_name(&args.model)?;
     let config = match args.width {

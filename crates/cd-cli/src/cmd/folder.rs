@@ -18,8 +18,7 @@ use crate::args::{DetectArgs, ImagesArgs, ModelArgs, ScanArgs, SearchArgs, Train
 use crate::output;
 
 pub(crate) fn scan(args: &ScanArgs, session: &Session) -> Result<Ending> {
-    let mut experiment = experiment("scan", &args.images, &args.model)?;
-    experiment.weights = absolute(args.weights.as_deref())?;
+    let mut experiment = experiment("scan", &args.images, &args.model, args.weights.as_deref())?;
     experiment.detect = detect_stage(&args.search, args.model.seed)?;
     let options = session.options(Stage::Evaluate, args.search.shard);
     let outcome = pipeline::run(&experiment, &args.out, &options)?;
@@ -29,7 +28,7 @@ pub(crate) fn scan(args: &ScanArgs, session: &Session) -> Result<Ending> {
 }
 
 pub(crate) fn train(args: &TrainArgs, session: &Session) -> Result<Ending> {
-    let experiment = experiment("train", &args.images, &args.model)?;
+    let experiment = experiment("train", &args.images, &args.model, None)?;
     pipeline::run(&experiment, &args.out, &session.options(Stage::Train, None))?;
     output::line(
         &args
@@ -49,8 +48,7 @@ pub(crate) fn detect(args: &DetectArgs, session: &Session) -> Result<Ending> {
         epochs: Some(1),
         seed: args.seed,
     };
-    let mut experiment = experiment("detect", &args.images, &model)?;
-    experiment.weights = absolute(Some(&args.weights))?;
+    let mut experiment = experiment("detect", &args.images, &model, Some(&args.weights))?;
     experiment.detect = detect_stage(&args.search, args.seed)?;
     let options = session.options(Stage::Evaluate, args.search.shard);
     let outcome = pipeline::run(&experiment, &args.out, &options)?;
@@ -80,12 +78,19 @@ fn point_to_results(
 }
 
 /// An experiment on a folder of pictures, without ground truth.
-fn experiment(name: &str, images: &ImagesArgs, model: &ModelArgs) -> Result<Experiment> {
+fn experiment(
+    name: &str,
+    images: &ImagesArgs,
+    model: &ModelArgs,
+    weights: Option<&Path>,
+) -> Result<Experiment> {
     let path = absolute(Some(&images.images))?.context("a path was given")?;
-    let folder = FolderConfig {
+    let mut folder = FolderConfig {
         size: images.size,
         ..FolderConfig::new(path)
     };
+    // Given weights need no labels.
+    folder.unlabelled = weights.is_some() && folder.is_flat();
     let epochs = match model.epochs {
         Some(epochs) => epochs,
         None => default_epochs(folder.count()?),
@@ -96,7 +101,7 @@ fn experiment(name: &str, images: &ImagesArgs, model: &ModelArgs) -> Result<Expe
         dataset: DatasetConfig::Folder(folder),
         poison: None,
         model: ModelConfig::from_name(&model.model)?.with_width(model.width),
-        weights: None,
+        weights: absolute(weights)?,
         train: TrainConfig {
             epochs,
             batch_size: 64,

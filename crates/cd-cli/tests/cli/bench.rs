@@ -25,11 +25,15 @@ fn every_kind_of_work_is_measured() {
 }
 
 #[test]
-fn nothing_to_measure_is_an_error() {
+fn nothing_to_measure_or_too_much_is_an_error() {
     let scratch = tempfile::tempdir().expect("temporary folder");
-    fail_with(
-        scratch.path(),
-        "bench --images 0",
-        &["--images", "at least 1"],
-    );
+    for (command, message) in [
+        ("bench --images 0", "from 1 to 1000000"),
+        ("bench --images 99999999999999", "from 1 to 1000000"),
+        ("bench --steps 99999999999999", "from 1 to 1000000"),
+        ("bench --steps 999999 --images 1", "at most 100000"),
+        ("bench --images 1000000 --size 4096", "at most 4294967296"),
+    ] {
+        fail_with(scratch.path(), command, &[message]);
+    }
 }

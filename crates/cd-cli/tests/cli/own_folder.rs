@@ -38,6 +38,33 @@ fn plant(folder: &Path) {
 }
 
 #[test]
+fn with_weights_the_pictures_need_no_classes() {
+    let scratch = tempfile::tempdir().expect("temporary folder");
+    let here = scratch.path();
+    plant(here);
+    let weights = golden("resnet18_w16_badnets.safetensors");
+    let weights = weights.display();
+    let search = "--images pictures/cats --sample 8 --steps 2 --out scan";
+    let output = run(here, &format!("scan {search} --weights {weights}"));
+    assert!(output.status.success(), "{}", stderr(&output));
+    let report = fs::read_to_string(here.join("scan/report.html")).expect("written");
+    assert!(
+        report.contains("predicted "),
+        "classes are the predicted ones"
+    );
+    let again = run(here, &format!("scan {search} --weights {weights}"));
+    assert!(again.status.success(), "{}", stderr(&again));
+
+    let refused = run(here, "scan --images pictures/cats --out other");
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(
+        stderr(&refused).contains("given weights"),
+        "{}",
+        stderr(&refused)
+    );
+}
+
+#[test]
 fn planted_pictures_rank_first_and_come_out_as_lists_report_and_picture() {
     let scratch = tempfile::tempdir().expect("temporary folder");
     let here = scratch.path();

@@ -6,6 +6,8 @@
 //! | `ROOT/train/CLASS/picture` and `ROOT/test/CLASS/picture` (or `val`) | training and test pictures |
 //! | `ROOT/labels.csv` with the columns `file,label` | pictures anywhere below `ROOT`; `labels.csv` may also stand in `ROOT/train` and `ROOT/test` |
 //!
+//! With `unlabelled` every picture below `ROOT` counts, whatever the layout.
+//!
 //! Classes are numbered in the order of their sorted names. Pictures are ordered by path. Hidden
 //! files and files that are no pictures by their extension are skipped and counted in a warning.
 
@@ -20,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use error::{BadPictures, FolderError, LabelsError};
 
-use self::list::{Listing, list_root};
+use self::list::{Listing, Root, list_root, list_unlabelled};
 use self::pictures::{check_classes, read_listing};
 use super::Split;
 use super::subset::stratified_split;
@@ -48,6 +50,9 @@ pub struct FolderConfig {
     /// for testing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_fraction: Option<f64>,
+    /// Whether nothing tells the classes: all pictures below `path` get the one class `unknown`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unlabelled: bool,
 }
 
 fn default_size() -> usize {
@@ -63,7 +68,13 @@ impl FolderConfig {
             size: default_size(),
             seed: 0,
             test_fraction: None,
+            unlabelled: false,
         }
+    }
+
+    /// Whether `path` holds pictures with nothing to tell their classes, so that `unlabelled` would be needed.
+    pub fn is_flat(&self) -> bool {
+        matches!(list_root(&self.path), Err(FolderError::Flat { .. }))
     }
 
     /// Number of training pictures, counted without opening them.
@@ -72,14 +83,24 @@ impl FolderConfig {
     ///
     /// When the folder cannot be listed or has none of the known layouts.
     pub fn count(&self) -> Result<usize, FolderError> {
-        Ok(list_root(&self.path)?.train.pictures.len())
+        Ok(self.list()?.train.pictures.len())
+    }
+
+    fn list(&self) -> Result<Root, FolderError> {
+        if self.unlabelled {
+            return Ok(Root {
+                train: list_unlabelled(&self.path)?,
+                test: None,
+            });
+        }
+        list_root(&self.path)
     }
 }
 
 /// Loads an image folder; its name becomes the name of the split.
 pub(super) fn load(config: &FolderConfig, progress: &dyn Progress) -> Result<Split, FolderError> {
     check_options(config)?;
-    let root = list_root(&config.path)?;
+    let root = config.list()?;
     let test = test_listing(config, root.test)?;
     let class_names = root.train.class_names.clone();
     if let Some(test) = &test {
@@ -114,6 +135,9 @@ fn check_options(config: &FolderConfig) -> Result<(), FolderError> {
             size: config.size,
             largest: MAX_SIZE,
         });
+    }
+    if config.unlabelled && (config.test.is_some() || config.test_fraction.is_some()) {
+        return Err(FolderError::UnlabelledTest);
     }
     match config.test_fraction {
         Some(fraction) if !(fraction > 0.0 && fraction < 1.0) => {

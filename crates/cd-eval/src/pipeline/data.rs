@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use cd_data::{Manifest, Poisoned, Split, Truth, poison};
-use cd_models::ImageSet;
+use cd_data::{DatasetConfig, Manifest, Poisoned, Split, Truth, poison};
+use cd_models::{Classifier, ImageSet, NoProgress, load_weights, predict};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -72,7 +72,11 @@ pub(super) fn load(
     experiment: &Experiment,
     options: &RunOptions<'_>,
 ) -> Result<Data, PipelineError> {
-    let split = experiment.dataset.load(options.progress)?;
+    let split = labelled(
+        experiment.dataset.load(options.progress)?,
+        experiment,
+        options,
+    )?;
     let (split, trusted) = hold_out(split, experiment)?;
     let (poisoned, truth) = match &experiment.poison {
         Some(config) => {
@@ -105,6 +109,36 @@ pub(super) fn load(
         poisoned,
         truth,
     })
+}
+
+/// Pictures of unknown class get the class that the given weights predict.
+fn labelled(
+    split: Split,
+    experiment: &Experiment,
+    options: &RunOptions<'_>,
+) -> Result<Split, PipelineError> {
+    let unlabelled =
+        matches!(&experiment.dataset, DatasetConfig::Folder(folder) if folder.unlabelled);
+    let weights = experiment.weights.as_deref().filter(|_| unlabelled);
+    let Some(weights) = weights else {
+        return Ok(split);
+    };
+    let model = load_weights(weights, options.device)?;
+    model.check_size(split.train.height(), split.train.width())?;
+    let batch_size = experiment.detect.batch_size;
+    let predictions = predict(
+        &model,
+        &split.train,
+        batch_size,
+        options.device,
+        &NoProgress,
+    );
+    let names = (0..model.classes()).map(|class| format!("predicted {class}"));
+    let train = split
+        .train
+        .relabelled(names.collect(), |index| predictions.class(index))
+        .expect("a predicted class is below the number of classes");
+    Ok(Split { train, ..split })
 }
 
 /// Writes what was poisoned, or compares it with what an earlier start of the run wrote.

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{BufReader, Read};
 use std::path::Path;
 
 use burn::store::burn_pack;
 use burn::tensor::{Bytes, DType};
 use safetensors::tensor::{Dtype, SafeTensors};
+use zip::ZipArchive;
 
 use super::{WeightsError, format_error, io_error};
 use crate::state::{NamedTensor, StateDict};
@@ -19,6 +20,10 @@ const NESTS: [&str; 5] = ["model_state_dict", "state_dict", "netC", "model", "ne
 /// Tensors of a PyTorch checkpoint may be views of each other, so their sizes can add up to more
 /// than the file; a file that claims more than this many times its size is refused.
 const LARGEST_EXPANSION: u64 = 16;
+
+/// Largest pickle of a PyTorch archive in bytes: room for some 15,000 tensors. Each byte of a hostile one may become an
+/// object of 90 bytes in memory.
+const LARGEST_PICKLE: u64 = 2 << 20;
 
 pub(super) type Metadata = HashMap<String, String>;
 
@@ -148,11 +153,28 @@ fn each<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> f32) -> Vec<f32>
     chunks.iter().map(|chunk| read(*chunk)).collect()
 }
 
+/// Unpacked size of the pickle in a zip archive; `None` for files that are none, or damaged ones.
+fn pickle_size(path: &Path) -> Option<u64> {
+    let mut archive = ZipArchive::new(BufReader::new(File::open(path).ok()?)).ok()?;
+    (0..archive.len())
+        .filter_map(|index| {
+            let entry = archive.by_index_raw(index).ok()?;
+            let is_pickle = entry.name().ok()?.ends_with("data.pkl");
+            is_pickle.then(|| entry.size())
+        })
+        .max()
+}
+
 fn read_pytorch(path: &Path) -> Result<StateDict, WeightsError> {
     use pytorch_reader::{DType as Torch, PytorchReader};
     let damaged = |error: &dyn fmt::Display| {
         format_error(path, &format!("unreadable PyTorch checkpoint: {error}"))
     };
+    if let Some(size) = pickle_size(path).filter(|&size| size > LARGEST_PICKLE) {
+        return Err(damaged(&format!(
+            "its pickle unpacks to {size} bytes, at most {LARGEST_PICKLE} are read"
+        )));
+    }
     let length = fs::metadata(path).map_err(|error| io_error(path, error))?;
     let allowed = length.len().saturating_mul(LARGEST_EXPANSION);
     let reader = PytorchReader::new(path).map_err(|error| damaged(&error))?;

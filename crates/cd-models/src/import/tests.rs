@@ -67,6 +67,26 @@ fn a_header_of_any_length_is_recognised() {
 }
 
 #[test]
+fn a_pickle_that_unpacks_to_millions_of_lists_is_refused() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let path = folder.path().join("bomb.pt");
+    let options =
+        zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    let mut archive = zip::ZipWriter::new(fs::File::create(&path).expect("created"));
+    archive
+        .start_file("archive/data.pkl", options)
+        .expect("begun");
+    let pickle = [b"\x80\x02".as_slice(), &vec![b']'; 3 << 20]].concat();
+    std::io::Write::write_all(&mut archive, &pickle).expect("written");
+    archive.finish().expect("finished");
+    let error = read_weights(&path).expect_err("refused").to_string();
+    assert!(
+        error.contains("bomb.pt") && error.contains("unpacks to"),
+        "{error}"
+    );
+}
+
+#[test]
 fn saved_weights_come_back_exactly() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let path = folder.path().join("model.safetensors");
@@ -95,6 +115,35 @@ fn saved_weights_come_back_exactly() {
     assert_eq!(summary.normalization, Some(normalization));
     assert_eq!(summary.values, StateDict::of(saved.net()).value_count());
     assert!(summary.misfit.is_none() && summary.non_finite.is_none());
+}
+
+#[test]
+fn impossible_statistics_are_refused() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let path = folder.path().join("model.safetensors");
+    let refused = |model: &Model| {
+        save_weights(model, &path).expect("written");
+        let error = load_weights(&path, &Device::flex()).expect_err("refused");
+        error.to_string()
+    };
+    let flat = Normalization {
+        mean: [0.5; 3],
+        std: [1.0, 0.0, 1.0],
+    };
+    let error = refused(&model().with_normalization(Some(flat)));
+    assert!(error.contains("normalisation"), "{error}");
+
+    let mut state = StateDict::of(model().net());
+    let name = "bn1.running_var";
+    let mut variances = state.get(name).expect("a BatchNorm").clone();
+    variances.values[1] = -1.0;
+    state.insert(name.to_owned(), variances);
+    let bent = config().with_weights(3, state, &Device::flex());
+    let error = refused(&bent.expect("fits"));
+    assert!(
+        error.contains("model.safetensors") && error.contains(name),
+        "{error}"
+    );
 }
 
 #[test]

@@ -51,7 +51,7 @@ pub enum FolderError {
         path: PathBuf,
     },
     /// Pictures lie in the root with nothing to tell their classes.
-    #[error("`{}` holds {count} pictures but no class folders; {LAYOUT}", path.display())]
+    #[error("`{}` holds {count} pictures but no class folders; {LAYOUT}. Only a search with given weights needs no classes", path.display())]
     Flat {
         /// The root.
         path: PathBuf,
@@ -105,6 +105,9 @@ pub enum FolderError {
         /// The value that came.
         fraction: f64,
     },
+    /// Test pictures without classes measure nothing.
+    #[error("`unlabelled` pictures have no test pictures; leave out `test` and `test_fraction`")]
+    UnlabelledTest,
     /// `test_fraction` picks no picture.
     #[error("`test_fraction` {fraction} sets no picture aside: the classes are too small for it")]
     NothingToTest {

@@ -12,6 +12,8 @@ use super::labels::{LABELS_FILE, read_labels};
 const EXTENSIONS: [&str; 12] = [
     "png", "jpg", "jpeg", "ppm", "pgm", "pbm", "pnm", "bmp", "gif", "webp", "tif", "tiff",
 ];
+/// Class of pictures of which nothing tells the class.
+const UNKNOWN_CLASS: &str = "unknown";
 /// Folders of test pictures beside `train`, the first that exists counts.
 const TEST_FOLDERS: [&str; 2] = ["test", "val"];
 
@@ -70,6 +72,25 @@ pub(super) fn list_root(root: &Path) -> Result<Root, FolderError> {
     })
 }
 
+/// Lists every picture below `root` as one class.
+pub(super) fn list_unlabelled(root: &Path) -> Result<Listing, FolderError> {
+    if !root.is_dir() {
+        return Err(FolderError::NotAFolder { path: root.into() });
+    }
+    let mut pictures = Vec::new();
+    let skipped = list_class(root, UNKNOWN_CLASS, root, &mut pictures)?;
+    if pictures.is_empty() {
+        return Err(FolderError::Nothing { path: root.into() });
+    }
+    warn_of_skipped(root, skipped);
+    pictures.sort_by(|left, right| left.path.cmp(&right.path));
+    Ok(Listing {
+        root: root.into(),
+        pictures,
+        class_names: vec![UNKNOWN_CLASS.into()],
+    })
+}
+
 /// Lists `folder` by its `labels.csv` or its class folders; names are relative to `root`.
 fn list_pictures(root: &Path, folder: &Path) -> Result<Listing, FolderError> {
     let labels = folder.join(LABELS_FILE);
@@ -114,13 +135,7 @@ fn list_class_folders(
             });
         }
     }
-    if skipped > 0 {
-        tracing::warn!(
-            folder = %folder.display(),
-            skipped,
-            "skipped files that are hidden, no pictures by their extension, or in no class folder"
-        );
-    }
+    warn_of_skipped(folder, skipped);
     Ok((
         pictures,
         children
@@ -129,6 +144,16 @@ fn list_class_folders(
             .map(|(class, _)| class)
             .collect(),
     ))
+}
+
+fn warn_of_skipped(folder: &Path, skipped: usize) {
+    if skipped > 0 {
+        tracing::warn!(
+            folder = %folder.display(),
+            skipped,
+            "skipped files that are hidden, no pictures by their extension, or in no class folder"
+        );
+    }
 }
 
 /// What lies directly in a folder. Hidden folders are left out, hidden files are `others`.

@@ -57,6 +57,28 @@ fn class_folders_are_sorted_and_labelled() {
 }
 
 #[test]
+fn pictures_without_classes_need_to_be_called_so() {
+    let folder = pictures(&["b.png", "deep/a.png"]);
+    assert!(!config(&folder).is_flat(), "`deep` may be a class");
+    let folder = pictures(&["b.png", "a.png"]);
+    assert!(config(&folder).is_flat());
+    let unlabelled = FolderConfig {
+        unlabelled: true,
+        ..config(&folder)
+    };
+    assert_eq!(unlabelled.count().expect("lists"), 2);
+    let split = load(&unlabelled, &NoProgress).expect("loads");
+    assert_eq!(split.train.names(), ["a.png", "b.png"]);
+    assert_eq!(split.train.class_names(), ["unknown"]);
+    let tested = FolderConfig {
+        test_fraction: Some(0.5),
+        ..unlabelled
+    };
+    let error = load(&tested, &NoProgress).expect_err("contradicts");
+    assert!(error.to_string().contains("test_fraction"), "{error}");
+}
+
+#[test]
 fn train_and_test_folders_share_their_classes() {
     for test in ["test", "val"] {
         let test_dog = format!("{test}/dog/1.png");
