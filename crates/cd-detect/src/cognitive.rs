@@ -13,8 +13,10 @@
 //! batch mates ([`Reduction::Mean`] brings the old behaviour back), and the colours are a function
 //! of (seed, image, step).
 
+mod grid;
 mod noise;
 mod preset;
+mod search;
 mod settings;
 mod terms;
 
@@ -27,6 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::DetectError;
 
+use grid::upsampled;
 use terms::{mask_of, norm, total_variation};
 
 pub use noise::Fill;
@@ -77,6 +80,8 @@ pub struct CognitiveDistillation {
     beta: f64,
     p: u8,
     mask_channels: usize,
+    mask_size: Option<usize>,
+    tolerance: f64,
     seed: u64,
     pub(crate) fill: Fill,
     reduction: Reduction,
@@ -97,6 +102,8 @@ impl CognitiveDistillation {
             beta: 1.0,
             p: 1,
             mask_channels: 1,
+            mask_size: None,
+            tolerance: 0.0,
             seed: 0,
             fill: Fill::Random,
             reduction: Reduction::Sum,
@@ -151,48 +158,31 @@ impl CognitiveDistillation {
         numbers: &[u64],
     ) -> Result<Distilled, DetectError> {
         self.check()?;
+        self.check_size(&images)?;
         let device = images.device();
         let target = self.target(model, images.clone())?;
         require_finite(&target, numbers, |index| DetectError::ModelOutput { index })?;
         let colours = noise::colours(self.fill, self.seed, numbers, self.total_steps(), &device);
         let mut mean = Mean::default();
+        let mut steps = vec![0; numbers.len()];
         for repeat in 0..self.repeats {
             let colours = colours.clone().narrow(0, repeat * self.steps, self.steps);
-            self.search(model, &images, &target, &colours, &mut mean)?;
+            let found = self.search(model, &images, &target, colours)?;
+            mean.add(found.masks);
+            for (total, done) in steps.iter_mut().zip(found.steps) {
+                *total += done;
+            }
         }
-        let masks = mean
-            .value()
-            .expect("`check` made sure of a repeat and of a tail");
+        let masks = mean.value().expect("`check` made sure of a repeat");
         let norms = norms_of(&masks);
         match norms.iter().position(|norm| !norm.is_finite()) {
             Some(at) => Err(DetectError::Mask { index: numbers[at] }),
-            None => Ok(Distilled { masks, norms }),
+            None => Ok(Distilled {
+                masks,
+                norms,
+                steps,
+            }),
         }
-    }
-
-    /// Adds the masks after the last steps with the fill colours `[steps, B, 3]` to `mean`.
-    fn search(
-        &self,
-        model: &dyn Classifier,
-        images: &Tensor<4>,
-        target: &Tensor<2>,
-        colours: &Tensor<3>,
-        mean: &mut Mean,
-    ) -> Result<(), DetectError> {
-        let mut search = Search {
-            step: 0,
-            theta: self.initial_theta(images),
-            adam: None,
-        };
-        while search.step < self.steps {
-            let colour = colours.clone().narrow(0, search.step, 1);
-            let colour = colour.squeeze_dim::<2>(0);
-            search = self.step(model, images, target, colour, search)?.next;
-            if search.step + self.tail > self.steps {
-                mean.add(mask_of(search.theta.clone()));
-            }
-        }
-        Ok(())
     }
 
     /// What the mask has to keep of `images`, as `[B, values]`.
@@ -211,10 +201,21 @@ impl CognitiveDistillation {
         })
     }
 
-    /// Where every mask starts: theta = 1 everywhere, a mask of 0.8808.
+    /// Where every mask starts: theta = 1 everywhere, a mask of 0.8808. `[B, Cm, H, W]`, or `[B, Cm, s, s]`
+    /// with a [mask size](Self::with_mask_size) of `s`.
     pub fn initial_theta(&self, images: &Tensor<4>) -> Tensor<4> {
         let [count, _, height, width] = images.dims();
+        let [height, width] = self.mask_size.map_or([height, width], |side| [side; 2]);
         Tensor::ones([count, self.mask_channels, height, width], &images.device())
+    }
+
+    /// The masks `[B, Cm, H, W]` of parameters `theta` for images of `H` times `W` pixels.
+    fn mask(&self, theta: Tensor<4>, pixels: [usize; 2]) -> Tensor<4> {
+        let mask = mask_of(theta);
+        match self.mask_size {
+            Some(_) => upsampled(mask, pixels),
+            None => mask,
+        }
     }
 
     /// One optimiser step, the building block of [`distill`](Self::distill).
@@ -235,7 +236,8 @@ impl CognitiveDistillation {
         search: Search,
     ) -> Result<Step, DetectError> {
         let tracked = search.theta.clone().autodiff().require_grad();
-        let mask = mask_of(tracked.clone());
+        let [_, _, height, width] = images.dims();
+        let mask = self.mask(tracked.clone(), [height, width]);
         let colour = colour.unsqueeze_dims::<4>(&[2, 3]);
         let kept = images.clone().autodiff() * mask.clone();
         let filled = (mask.clone().neg() + 1.0) * colour.autodiff();
@@ -259,7 +261,7 @@ impl CognitiveDistillation {
         })
     }
 
-    /// What Adam makes of a gradient `[B, Cm, H, W]`.
+    /// What Adam makes of a gradient in the shape of theta.
     pub fn update(&self, search: Search, gradient: Tensor<4>) -> Search {
         let rate = self.learning_rate_at(search.step);
         let (theta, adam) = self.adam().step(rate, search.theta, gradient, search.adam);
@@ -323,6 +325,8 @@ pub struct Distilled {
     pub masks: Tensor<4>,
     /// L1 norm of each mask: the sum of its values, 0 to `Cm * H * W`.
     pub norms: Vec<f64>,
+    /// Steps that each image took, over all repeats.
+    pub steps: Vec<usize>,
 }
 
 /// A search between two steps.
@@ -330,7 +334,7 @@ pub struct Distilled {
 pub struct Search {
     /// Steps done.
     pub step: usize,
-    /// The parameters of the masks, `[B, Cm, H, W]`.
+    /// The parameters of the masks, as [`CognitiveDistillation::initial_theta`] shapes them.
     pub theta: Tensor<4>,
     /// Adam's state; `None` before the first step.
     pub adam: Option<AdamState<4>>,
@@ -341,7 +345,7 @@ pub struct Search {
 pub struct Step {
     /// The search after the step.
     pub next: Search,
-    /// Gradient of the objective at the old parameters, `[B, Cm, H, W]`.
+    /// Gradient of the objective at the old parameters, in their shape.
     pub gradient: Tensor<4>,
     /// Distance, alpha * norm, beta * variation of each image before the step, `[B, 3]`.
     pub terms: Tensor<2>,

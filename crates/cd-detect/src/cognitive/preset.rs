@@ -21,7 +21,8 @@ pub enum Preset {
 }
 
 impl CognitiveDistillation {
-    /// The steps, learning rate, betas, repeats, tail and fill of `preset` for this objective.
+    /// The steps, learning rate, betas, repeats, tail and fill of `preset` for this objective, with a value per pixel and no
+    /// early end.
     #[must_use]
     pub fn with_preset(self, preset: Preset) -> Self {
         let published = self.with_published_steps();
@@ -51,5 +52,7 @@ impl CognitiveDistillation {
             .with_repeats(1)
             .with_tail(1)
             .with_fill(Fill::Random)
+            .with_mask_size(None)
+            .with_tolerance(0.0)
     }
 }

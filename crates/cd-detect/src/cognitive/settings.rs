@@ -1,6 +1,7 @@
 //! Settings of the search and their ranges.
 
 use cd_models::Tap;
+use cd_models::burn::tensor::Tensor;
 
 use super::{CognitiveDistillation, Decay, Fill, Objective, Reduction};
 use crate::error::DetectError;
@@ -90,6 +91,22 @@ impl CognitiveDistillation {
         self
     }
 
+    /// Side of the grid on which the mask is searched, from which it is enlarged linearly to the pixels; at least 1 and at most
+    /// the shorter side of the images. `None`, the default, gives every pixel a value of its own.
+    #[must_use]
+    pub fn with_mask_size(mut self, side: Option<usize>) -> Self {
+        self.mask_size = side;
+        self
+    }
+
+    /// An image leaves the batch when the norm of its mask has changed by at most this share of itself over ten steps; from 0 to
+    /// below 1. With 0, the default, every image takes all steps.
+    #[must_use]
+    pub fn with_tolerance(mut self, tolerance: f64) -> Self {
+        self.tolerance = tolerance;
+        self
+    }
+
     /// Seed of the fill colours.
     #[must_use]
     pub fn with_seed(mut self, seed: u64) -> Self {
@@ -166,6 +183,29 @@ impl CognitiveDistillation {
         if ![1, 3].contains(&self.mask_channels) {
             return wrong("mask_channels", self.mask_channels.to_string(), "1 or 3");
         }
+        if self.mask_size == Some(0) {
+            return wrong("mask_size", "0".into(), "at least 1");
+        }
+        if !(0.0..1.0).contains(&self.tolerance) {
+            return wrong(
+                "tolerance",
+                self.tolerance.to_string(),
+                "a number from 0 to below 1",
+            );
+        }
         Ok(())
+    }
+
+    /// Checks that the grid of the mask fits the images `[B, 3, H, W]`.
+    pub(super) fn check_size(&self, images: &Tensor<4>) -> Result<(), DetectError> {
+        let [_, _, height, width] = images.dims();
+        match self.mask_size {
+            Some(side) if side > height.min(width) => Err(DetectError::Config {
+                key: "mask_size",
+                value: side.to_string(),
+                expected: "at most the shorter side of the images",
+            }),
+            _ => Ok(()),
+        }
     }
 }

@@ -86,8 +86,91 @@ fn settings_out_of_range_are_named() {
         (method.clone().with_repeats(0), "repeats"),
         (method.clone().with_betas([1.0, 0.1]), "betas"),
         (method.clone().with_betas([0.1, f64::NAN]), "betas"),
+        (method.clone().with_mask_size(Some(0)), "mask_size"),
+        (method.clone().with_tolerance(-0.1), "tolerance"),
+        (method.clone().with_tolerance(1.0), "tolerance"),
     ] {
         let error = wrong.masks(&halves, images()).expect_err(key).to_string();
         assert!(error.contains(key), "{error}");
     }
+}
+
+#[test]
+fn a_settled_image_leaves_and_the_others_do_not_notice() {
+    let method = CognitiveDistillation::logits()
+        .with_steps(60)
+        .with_fill(Fill::Stratified);
+    let numbers = [0, 1];
+    let find = |method: &CognitiveDistillation, rows: std::ops::Range<usize>| {
+        let images = images().narrow(0, rows.start, rows.len());
+        method
+            .distill(&halves, images, &numbers[rows])
+            .expect("valid settings")
+    };
+    let whole = find(&method, 0..2);
+    assert_eq!(whole.steps, [60, 60]);
+    let early = method.clone().with_tolerance(0.05);
+    let both = find(&early, 0..2);
+    assert!(
+        both.steps.iter().all(|steps| steps % 10 == 0),
+        "{:?}",
+        both.steps
+    );
+    assert!(
+        both.steps.iter().any(|&steps| steps < 60),
+        "{:?}",
+        both.steps
+    );
+    for row in 0..2 {
+        let alone = find(&early, row..row + 1);
+        assert_eq!(alone.steps[0], both.steps[row]);
+        assert!((alone.norms[0] - both.norms[row]).abs() < 1e-4);
+        let short = find(&method.clone().with_steps(both.steps[row]), row..row + 1);
+        assert!((alone.norms[0] - short.norms[0]).abs() < 1e-4);
+    }
+}
+
+#[test]
+fn an_image_that_settles_later_keeps_its_place() {
+    let method = CognitiveDistillation::logits()
+        .with_steps(100)
+        .with_learning_rate(0.2);
+    let tolerances = [0.3, 0.1, 0.03, 0.01, 0.003];
+    let mut parted = 0;
+    for tolerance in tolerances {
+        let early = method.clone().with_tolerance(tolerance);
+        let found = early
+            .distill(&halves, images(), &[0, 1])
+            .expect("valid settings");
+        parted += usize::from(found.steps[0] != found.steps[1]);
+        for row in 0..2 {
+            let image = images().narrow(0, row, 1);
+            let alone = early
+                .distill(&halves, image, &[row as u64])
+                .expect("valid settings");
+            assert!((alone.norms[0] - found.norms[row]).abs() < 1e-4);
+        }
+    }
+    assert!(parted > 0, "the images always settled together");
+}
+
+#[test]
+fn a_coarse_mask_is_smooth_and_as_large_as_the_image() {
+    let method = CognitiveDistillation::logits()
+        .with_learning_rate(0.3)
+        .with_steps(8);
+    let coarse = method.clone().with_mask_size(Some(2));
+    let found = coarse.masks(&halves, images()).expect("valid settings");
+    assert_eq!(found.dims(), [2, 1, 6, 6]);
+    let values = to_host(found);
+    // Linear between the two centres of a row: equal steps from the second pixel to the fifth.
+    let row = &values[..6];
+    assert!(
+        ((row[2] - row[1]) - (row[4] - row[3])).abs() < 1e-5,
+        "{row:?}"
+    );
+    assert_eq!(masks(&method), masks(&method.clone().with_mask_size(None)));
+    let error = method.with_mask_size(Some(7)).masks(&halves, images());
+    let error = error.expect_err("7 cells on 6 pixels").to_string();
+    assert!(error.contains("mask_size"), "{error}");
 }

@@ -46,6 +46,12 @@ macro_rules! variant {
             pub p: u8,
             /// Channels of the mask: 1 or 3.
             pub mask_channels: usize,
+            /// Side of the grid of the mask, at most the shorter side of the images; left out: every pixel.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub mask_size: Option<usize>,
+            /// An image stops when its norm changes by at most this share in ten steps; 0 to below 1.
+            #[serde(skip_serializing_if = "is_zero")]
+            pub tolerance: f64,
             /// Seed of the fill colours.
             pub seed: u64,
             /// How the fill colours follow each other: `random` (independent) or `stratified`.
@@ -71,6 +77,8 @@ macro_rules! variant {
                     beta: $beta,
                     p: 1,
                     mask_channels: 1,
+                    mask_size: None,
+                    tolerance: 0.0,
                     seed: 0,
                     fill: Fill::Random,
                     reduction: Reduction::Sum,
@@ -95,6 +103,8 @@ macro_rules! variant {
                     .with_beta(self.beta)
                     .with_p(self.p)
                     .with_mask_channels(self.mask_channels)
+                    .with_mask_size(self.mask_size)
+                    .with_tolerance(self.tolerance)
                     .with_seed(self.seed)
                     .with_fill(self.fill)
                     .with_reduction(self.reduction);
@@ -131,6 +141,8 @@ macro_rules! variant {
                 self.repeats = method.repeats;
                 self.tail = method.tail;
                 self.fill = method.fill;
+                self.mask_size = None;
+                self.tolerance = 0.0;
             }
 
             fn distillation(&self) -> Result<Option<CognitiveDistillation>, DetectError> {
@@ -170,6 +182,12 @@ variant!(
     10.0,
     tap = Tap::Deep.to_string()
 );
+
+/// Off, and then left out, so that runs from before the setting keep their names.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
+}
 
 /// Distils every part of this shard, keeping partial results where there is a store.
 fn distill_all(
