@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::DetectError;
 
-use grid::upsampled;
+use grid::{cells, upsampled};
 use terms::{mask_of, norm, total_variation};
 
 pub use noise::Fill;
@@ -80,7 +80,7 @@ pub struct CognitiveDistillation {
     beta: f64,
     p: u8,
     mask_channels: usize,
-    mask_size: Option<usize>,
+    pub(crate) mask_scale: f64,
     tolerance: f64,
     seed: u64,
     pub(crate) fill: Fill,
@@ -102,7 +102,7 @@ impl CognitiveDistillation {
             beta: 1.0,
             p: 1,
             mask_channels: 1,
-            mask_size: None,
+            mask_scale: 1.0,
             tolerance: 0.0,
             seed: 0,
             fill: Fill::Random,
@@ -158,7 +158,6 @@ impl CognitiveDistillation {
         numbers: &[u64],
     ) -> Result<Distilled, DetectError> {
         self.check()?;
-        self.check_size(&images)?;
         let device = images.device();
         let target = self.target(model, images.clone())?;
         require_finite(&target, numbers, |index| DetectError::ModelOutput { index })?;
@@ -201,21 +200,12 @@ impl CognitiveDistillation {
         })
     }
 
-    /// Where every mask starts: theta = 1 everywhere, a mask of 0.8808. `[B, Cm, H, W]`, or `[B, Cm, s, s]`
-    /// with a [mask size](Self::with_mask_size) of `s`.
+    /// Where every mask starts: theta = 1 everywhere, a mask of 0.8808. `[B, Cm, H, W]`, or smaller with a
+    /// [mask scale](Self::with_mask_scale) below 1.
     pub fn initial_theta(&self, images: &Tensor<4>) -> Tensor<4> {
         let [count, _, height, width] = images.dims();
-        let [height, width] = self.mask_size.map_or([height, width], |side| [side; 2]);
+        let [height, width] = [height, width].map(|pixels| cells(pixels, self.mask_scale));
         Tensor::ones([count, self.mask_channels, height, width], &images.device())
-    }
-
-    /// The masks `[B, Cm, H, W]` of parameters `theta` for images of `H` times `W` pixels.
-    fn mask(&self, theta: Tensor<4>, pixels: [usize; 2]) -> Tensor<4> {
-        let mask = mask_of(theta);
-        match self.mask_size {
-            Some(_) => upsampled(mask, pixels),
-            None => mask,
-        }
     }
 
     /// One optimiser step, the building block of [`distill`](Self::distill).
@@ -237,7 +227,7 @@ impl CognitiveDistillation {
     ) -> Result<Step, DetectError> {
         let tracked = search.theta.clone().autodiff().require_grad();
         let [_, _, height, width] = images.dims();
-        let mask = self.mask(tracked.clone(), [height, width]);
+        let mask = upsampled(mask_of(tracked.clone()), [height, width]);
         let colour = colour.unsqueeze_dims::<4>(&[2, 3]);
         let kept = images.clone().autodiff() * mask.clone();
         let filled = (mask.clone().neg() + 1.0) * colour.autodiff();

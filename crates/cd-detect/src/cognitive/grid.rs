@@ -2,12 +2,20 @@
 
 use cd_models::burn::tensor::{Device, Tensor, TensorData};
 
+/// Cells of the grid along an axis of so many pixels.
+pub(super) fn cells(pixels: usize, scale: f64) -> usize {
+    ((pixels as f64 * scale).round() as usize).max(1)
+}
+
 /// `values` of cells, `[B, C, h, w]`, at every pixel: `[B, C, height, width]`, linear between the centres of the cells
 /// along each axis and constant beyond the outer ones.
 ///
 /// A product with two small matrices, because not every backend has a gradient for bilinear interpolation.
 pub(super) fn upsampled(values: Tensor<4>, [height, width]: [usize; 2]) -> Tensor<4> {
     let [_, _, rows, columns] = values.dims();
+    if [rows, columns] == [height, width] {
+        return values;
+    }
     let device = values.device();
     let down = weights(rows, height, &device);
     let across = weights(columns, width, &device).transpose();

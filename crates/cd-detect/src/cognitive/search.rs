@@ -3,6 +3,8 @@
 use cd_models::Classifier;
 use cd_models::burn::tensor::{Int, Tensor, TensorData};
 
+use super::grid::upsampled;
+use super::terms::mask_of;
 use super::{CognitiveDistillation, Mean, Search, norms_of};
 use crate::error::DetectError;
 
@@ -49,9 +51,9 @@ impl CognitiveDistillation {
                 .next;
             let done = search.step;
             if done + self.tail > self.steps {
-                tail.add(batch.masks(self, &search));
+                tail.add(batch.masks(&search));
             } else if self.tolerance > 0.0 && done.is_multiple_of(WINDOW) {
-                let masks = batch.masks(self, &search);
+                let masks = batch.masks(&search);
                 let now = norms_of(&masks);
                 let (stay, leave) = self.parted(&norms, &now);
                 if !leave.is_empty() {
@@ -93,9 +95,9 @@ struct Moving {
 }
 
 impl Moving {
-    fn masks(&self, method: &CognitiveDistillation, search: &Search) -> Tensor<4> {
+    fn masks(&self, search: &Search) -> Tensor<4> {
         let [_, _, height, width] = self.images.dims();
-        method.mask(search.theta.clone(), [height, width])
+        upsampled(mask_of(search.theta.clone()), [height, width])
     }
 
     /// Places in the batch of the images at `keep`.

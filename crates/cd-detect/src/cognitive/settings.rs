@@ -1,7 +1,6 @@
 //! Settings of the search and their ranges.
 
 use cd_models::Tap;
-use cd_models::burn::tensor::Tensor;
 
 use super::{CognitiveDistillation, Decay, Fill, Objective, Reduction};
 use crate::error::DetectError;
@@ -91,11 +90,11 @@ impl CognitiveDistillation {
         self
     }
 
-    /// Side of the grid on which the mask is searched, from which it is enlarged linearly to the pixels; at least 1 and at most
-    /// the shorter side of the images. `None`, the default, gives every pixel a value of its own.
+    /// Sides of the grid on which the mask is searched, as a share of the image's; above 0, at most 1. The mask is
+    /// enlarged linearly to the pixels. With 1, the default, every pixel has a value of its own.
     #[must_use]
-    pub fn with_mask_size(mut self, side: Option<usize>) -> Self {
-        self.mask_size = side;
+    pub fn with_mask_scale(mut self, scale: f64) -> Self {
+        self.mask_scale = scale;
         self
     }
 
@@ -183,8 +182,12 @@ impl CognitiveDistillation {
         if ![1, 3].contains(&self.mask_channels) {
             return wrong("mask_channels", self.mask_channels.to_string(), "1 or 3");
         }
-        if self.mask_size == Some(0) {
-            return wrong("mask_size", "0".into(), "at least 1");
+        if !(self.mask_scale > 0.0 && self.mask_scale <= 1.0) {
+            return wrong(
+                "mask_scale",
+                self.mask_scale.to_string(),
+                "a number above 0 and at most 1",
+            );
         }
         if !(0.0..1.0).contains(&self.tolerance) {
             return wrong(
@@ -194,18 +197,5 @@ impl CognitiveDistillation {
             );
         }
         Ok(())
-    }
-
-    /// Checks that the grid of the mask fits the images `[B, 3, H, W]`.
-    pub(super) fn check_size(&self, images: &Tensor<4>) -> Result<(), DetectError> {
-        let [_, _, height, width] = images.dims();
-        match self.mask_size {
-            Some(side) if side > height.min(width) => Err(DetectError::Config {
-                key: "mask_size",
-                value: side.to_string(),
-                expected: "at most the shorter side of the images",
-            }),
-            _ => Ok(()),
-        }
     }
 }

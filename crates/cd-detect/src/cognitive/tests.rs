@@ -86,7 +86,9 @@ fn settings_out_of_range_are_named() {
         (method.clone().with_repeats(0), "repeats"),
         (method.clone().with_betas([1.0, 0.1]), "betas"),
         (method.clone().with_betas([0.1, f64::NAN]), "betas"),
-        (method.clone().with_mask_size(Some(0)), "mask_size"),
+        (method.clone().with_mask_scale(0.0), "mask_scale"),
+        (method.clone().with_mask_scale(1.01), "mask_scale"),
+        (method.clone().with_mask_scale(f64::NAN), "mask_scale"),
         (method.clone().with_tolerance(-0.1), "tolerance"),
         (method.clone().with_tolerance(1.0), "tolerance"),
     ] {
@@ -159,7 +161,7 @@ fn a_coarse_mask_is_smooth_and_as_large_as_the_image() {
     let method = CognitiveDistillation::logits()
         .with_learning_rate(0.3)
         .with_steps(8);
-    let coarse = method.clone().with_mask_size(Some(2));
+    let coarse = method.clone().with_mask_scale(0.3);
     let found = coarse.masks(&halves, images()).expect("valid settings");
     assert_eq!(found.dims(), [2, 1, 6, 6]);
     let values = to_host(found);
@@ -169,8 +171,7 @@ fn a_coarse_mask_is_smooth_and_as_large_as_the_image() {
         ((row[2] - row[1]) - (row[4] - row[3])).abs() < 1e-5,
         "{row:?}"
     );
-    assert_eq!(masks(&method), masks(&method.clone().with_mask_size(None)));
-    let error = method.with_mask_size(Some(7)).masks(&halves, images());
-    let error = error.expect_err("7 cells on 6 pixels").to_string();
-    assert!(error.contains("mask_size"), "{error}");
+    assert_eq!(coarse.initial_theta(&images()).dims(), [2, 1, 2, 2]);
+    let finest = method.clone().with_mask_scale(0.95);
+    assert_eq!(masks(&method), masks(&finest));
 }

@@ -46,9 +46,9 @@ macro_rules! variant {
             pub p: u8,
             /// Channels of the mask: 1 or 3.
             pub mask_channels: usize,
-            /// Side of the grid of the mask, at most the shorter side of the images; left out: every pixel.
-            #[serde(skip_serializing_if = "Option::is_none")]
-            pub mask_size: Option<usize>,
+            /// Sides of the grid of the mask as a share of the image's; above 0, at most 1 (every pixel).
+            #[serde(skip_serializing_if = "is_one")]
+            pub mask_scale: f64,
             /// An image stops when its norm changes by at most this share in ten steps; 0 to below 1.
             #[serde(skip_serializing_if = "is_zero")]
             pub tolerance: f64,
@@ -77,7 +77,7 @@ macro_rules! variant {
                     beta: $beta,
                     p: 1,
                     mask_channels: 1,
-                    mask_size: None,
+                    mask_scale: 1.0,
                     tolerance: 0.0,
                     seed: 0,
                     fill: Fill::Random,
@@ -103,7 +103,7 @@ macro_rules! variant {
                     .with_beta(self.beta)
                     .with_p(self.p)
                     .with_mask_channels(self.mask_channels)
-                    .with_mask_size(self.mask_size)
+                    .with_mask_scale(self.mask_scale)
                     .with_tolerance(self.tolerance)
                     .with_seed(self.seed)
                     .with_fill(self.fill)
@@ -141,7 +141,7 @@ macro_rules! variant {
                 self.repeats = method.repeats;
                 self.tail = method.tail;
                 self.fill = method.fill;
-                self.mask_size = None;
+                self.mask_scale = method.mask_scale;
                 self.tolerance = 0.0;
             }
 
@@ -183,10 +183,16 @@ variant!(
     tap = Tap::Deep.to_string()
 );
 
-/// Off, and then left out, so that runs from before the setting keep their names.
+/// Defaults of later settings are left out of files, so that runs from before them keep their names.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 fn is_zero(value: &f64) -> bool {
     *value == 0.0
+}
+
+/// As [`is_zero`].
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_one(value: &f64) -> bool {
+    *value == 1.0
 }
 
 /// Distils every part of this shard, keeping partial results where there is a store.
