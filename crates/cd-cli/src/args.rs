@@ -152,7 +152,7 @@ pub(crate) struct SearchArgs {
     /// Settings of the search that belong together
     #[arg(long, value_enum, default_value_t = Preset::Accurate)]
     pub(crate) preset: Preset,
-    /// Optimisation steps per image instead of the preset's
+    /// Optimisation steps of each search instead of the preset's (`accurate` searches every picture eight times)
     #[arg(long, value_name = "N", value_parser = positive)]
     pub(crate) steps: Option<usize>,
     /// Flag what is this many robust standard deviations more suspicious than the median
@@ -212,7 +212,7 @@ pub(crate) struct BenchArgs {
     /// Settings of the detector
     #[arg(long, value_enum, default_value_t = Preset::Paper)]
     pub(crate) preset: Preset,
-    /// Steps per image instead of the preset's; passes of `train` [default: 10]
+    /// Steps of each search instead of the preset's; passes of `train` [default: 10]
     #[arg(long, value_name = "N", value_parser = to_million)]
     pub(crate) steps: Option<usize>,
     /// Number of images
