@@ -15,6 +15,19 @@ pub enum Fill {
     /// A uniform colour, from which each step goes on by the same amount around the cube of colours, so
     /// that few steps cover the cube evenly (Roberts' additive recurrence, a low-discrepancy sequence).
     Stratified,
+    /// As `Stratified`, from one start for all images of a seed: what a colour does to the size of a mask it does to
+    /// all of them, and their order is less noisy (common random numbers).
+    Shared,
+}
+
+impl Fill {
+    fn colour(self, seed: u64, image: u64, step: usize) -> [f32; 3] {
+        match self {
+            Self::Random => colour(seed, image, step),
+            Self::Stratified => moved(colour(seed, image, 0), step),
+            Self::Shared => moved(colour(seed, 0, 0), step),
+        }
+    }
 }
 
 /// Words of the generator reserved for one step of one image.
@@ -40,11 +53,7 @@ pub(crate) fn colours(
     for (column, &image) in images.iter().enumerate() {
         for step in 0..steps {
             let at = (step * images.len() + column) * 3;
-            let colour = match fill {
-                Fill::Random => colour(seed, image, step),
-                Fill::Stratified => moved(colour(seed, image, 0), step),
-            };
-            values[at..at + 3].copy_from_slice(&colour);
+            values[at..at + 3].copy_from_slice(&fill.colour(seed, image, step));
         }
     }
     let shape = [steps, images.len(), 3];
@@ -76,6 +85,14 @@ mod tests {
         for other in [colour(9, 2, 3), colour(1, 9, 3), colour(1, 2, 9)] {
             assert_ne!(colour(1, 2, 3), other);
         }
+    }
+
+    #[test]
+    fn a_shared_sequence_is_the_same_for_all_images_of_a_seed() {
+        let of = |seed, image| [0, 1, 2].map(|step| Fill::Shared.colour(seed, image, step));
+        assert_eq!(of(7, 3), of(7, 900));
+        assert_ne!(of(7, 3), of(8, 3));
+        assert_ne!(of(7, 3)[0], of(7, 3)[1]);
     }
 
     #[test]

@@ -54,7 +54,7 @@ macro_rules! variant {
             pub tolerance: f64,
             /// Seed of the fill colours.
             pub seed: u64,
-            /// How the fill colours follow each other: `random` (independent) or `stratified`.
+            /// How the fill colours follow each other: `random` (independent), `stratified` or `shared`.
             pub fill: Fill,
             /// How the images of a batch are combined.
             pub reduction: Reduction,
