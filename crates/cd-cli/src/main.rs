@@ -29,6 +29,7 @@ const FAILED: u8 = 2;
 const INTERRUPTED: i32 = 130;
 
 fn main() -> ExitCode {
+    cd_models::keep_freed_memory();
     let cli = Cli::parse();
     start_logging(&cli.global);
     let handler = ctrlc::set_handler(|| {

@@ -17,8 +17,8 @@ pub use folder::{BadPictures, FolderConfig, FolderError, LabelsError};
 
 use cd_models::Progress;
 
-/// A data set in memory: images to train on and, where there are any, images to test on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A data set: images to train on and, where there are any, images to test on.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Split {
     /// What the data set is called in reports.
     pub name: String,
@@ -124,7 +124,7 @@ pub enum DataError {
         /// The option that is 0.
         option: &'static str,
     },
-    /// More images are asked for than fit into memory.
+    /// More images are asked for than can be meant.
     #[error("data set `{dataset}`: `{option}` is {value}, at most {most}")]
     TooManyImages {
         /// Name of the data set.
@@ -151,7 +151,7 @@ impl DatasetConfig {
         }
     }
 
-    /// Loads the images into memory.
+    /// Loads the images.
     ///
     /// The same configuration and files give the same bytes in the same order, whatever the number
     /// of threads.
@@ -185,7 +185,7 @@ fn load_demo(config: &DemoConfig) -> Result<Split, DataError> {
             });
         }
     }
-    Ok(demo::load(config.train, config.test, config.seed))
+    Ok(demo::load(config.train, config.test, config.seed)?)
 }
 
 #[cfg(test)]

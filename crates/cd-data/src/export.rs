@@ -9,7 +9,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use cd_models::ImageSet;
+use cd_models::{ImageSet, StorageError};
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder, ImageError};
 use rayon::prelude::*;
@@ -53,6 +53,9 @@ pub enum ExportError {
         /// Why.
         source: ImageError,
     },
+    /// An image could not be read.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
 }
 
 /// Writes image `i` of `set` as `folder/CLASS/i.png`, numbers padded to five digits or more.
@@ -151,7 +154,7 @@ fn encoded(set: &ImageSet, index: usize) -> Result<Vec<u8>, ExportError> {
     let (width, height) = (set.width() as u32, set.height() as u32);
     let mut png = Vec::new();
     PngEncoder::new(&mut png)
-        .write_image(set.pixels(index), width, height, ExtendedColorType::Rgb8)
+        .write_image(&set.pixels(index)?, width, height, ExtendedColorType::Rgb8)
         .map_err(|source| ExportError::Encode {
             name: set.name(index).into(),
             source,
@@ -213,7 +216,7 @@ mod tests {
 
     use super::*;
     use crate::dataset::{DatasetConfig, FolderConfig};
-    use crate::testing::{on_threads, striped_set};
+    use crate::testing::{on_threads, pixels, striped_set};
     use cd_models::NoProgress;
 
     #[test]
@@ -239,7 +242,7 @@ mod tests {
                 .iter()
                 .position(|other| *other == name)
                 .expect("is there");
-            assert_eq!(read.pixels(place), set.pixels(index));
+            assert_eq!(pixels(&read, place), pixels(&set, index));
             assert_eq!(read.labels()[place], set.labels()[index]);
         }
     }

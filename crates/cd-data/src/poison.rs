@@ -35,6 +35,9 @@ use self::select::{Purpose, choose_test, choose_train};
 use crate::attack::{Attack, AttackConfig, AttackError, LabelMode};
 use crate::dataset::Split;
 
+/// Images stamped at once; bounds the memory that is held beside the set.
+const CHUNK: usize = 1024;
+
 /// What to poison with, and how much.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -206,7 +209,8 @@ fn poison_test(
     )?;
     let mut mixed = clean.clone();
     for &index in &choice.indices {
-        mixed.pixels_mut(index).copy_from_slice(all.pixels(index));
+        let stamped = all.pixels(index).map_err(ImageSetError::from)?;
+        mixed.set_pixels(index, &stamped)?;
         mixed.set_label(index, config.target)?;
     }
     let truth = TestTruth {
@@ -228,20 +232,22 @@ fn stamp(
     purpose: Purpose,
 ) -> Result<(), PoisonError> {
     let (height, width) = (set.height(), set.width());
-    let stamped: Vec<Result<Vec<u8>, AttackError>> = indices
-        .par_iter()
-        .map(|&index| {
-            let mut pixels = set.pixels(index).to_vec();
-            let mut rng = ChaCha8Rng::seed_from_u64(seed);
-            rng.set_stream(purpose.stream(index));
-            attack.stamp(&mut pixels, height, width, &mut rng)?;
-            Ok(pixels)
-        })
-        .collect();
-    for (&index, pixels) in indices.iter().zip(stamped) {
-        set.pixels_mut(index).copy_from_slice(&pixels?);
-        if let Some(label) = relabel {
-            set.set_label(index, label)?;
+    for indices in indices.chunks(CHUNK) {
+        let stamped: Vec<Result<Vec<u8>, PoisonError>> = indices
+            .par_iter()
+            .map(|&index| {
+                let mut pixels = set.pixels(index).map_err(ImageSetError::from)?.to_vec();
+                let mut rng = ChaCha8Rng::seed_from_u64(seed);
+                rng.set_stream(purpose.stream(index));
+                attack.stamp(&mut pixels, height, width, &mut rng)?;
+                Ok(pixels)
+            })
+            .collect();
+        for (&index, pixels) in indices.iter().zip(stamped) {
+            set.set_pixels(index, &pixels?)?;
+            if let Some(label) = relabel {
+                set.set_label(index, label)?;
+            }
         }
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! What several test modules share.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use cd_models::ImageSet;
 use safetensors::SafeTensors;
@@ -33,6 +34,11 @@ pub(crate) fn striped_set(count: usize, side: usize, classes: u32) -> ImageSet {
             .expect("fits");
     }
     set
+}
+
+/// Pixels of image `index`.
+pub(crate) fn pixels(set: &ImageSet, index: usize) -> Arc<[u8]> {
+    set.pixels(index).expect("small sets are in memory")
 }
 
 /// Runs `work` on a thread pool of exactly `threads` threads.

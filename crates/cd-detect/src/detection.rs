@@ -1,5 +1,12 @@
 //! What a detector finds: one number per image, and masks where the method makes them.
 
+use std::sync::Arc;
+
+use cd_models::{Records, StorageError};
+
+/// Bytes of masks that are kept in memory; what is beyond them lies in a temporary file.
+const IN_MEMORY: usize = 4 << 20;
+
 /// Which end of a raw measure is suspicious.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
@@ -31,28 +38,59 @@ pub struct Measure {
     pub scale: Scale,
 }
 
-/// Masks of many images as bytes, 0 (removed) to 255 (kept).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// Masks of many images as bytes, 0 (removed) to 255 (kept): 4 MiB of them in memory, the rest in a temporary file.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Masks {
-    /// Mask channels, 1 or 3.
-    pub channels: usize,
-    /// Height in pixels.
-    pub height: usize,
-    /// Width in pixels.
-    pub width: usize,
-    /// `[N, channels, height, width]`.
-    pub data: Vec<u8>,
+    shape: [usize; 3],
+    values: Records,
 }
 
 impl Masks {
+    /// No masks yet, of the shape `[channels, height, width]` each.
+    pub fn new(shape: [usize; 3]) -> Self {
+        Self {
+            shape,
+            values: Records::new(shape.iter().product(), IN_MEMORY),
+        }
+    }
+
+    /// Appends masks, `[N, channels, height, width]`.
+    ///
+    /// # Errors
+    ///
+    /// When the temporary file cannot be made or written.
+    ///
+    /// # Panics
+    ///
+    /// When the last mask is not whole.
+    pub fn extend(&mut self, masks: &[u8]) -> Result<(), StorageError> {
+        let len = self.values.record_len().max(1);
+        masks
+            .chunks(len)
+            .try_for_each(|mask| self.values.push(mask))
+    }
+
+    /// Number of masks.
+    pub fn count(&self) -> usize {
+        self.values.count()
+    }
+
+    /// Mask channels (1 or 3), height and width in pixels.
+    pub fn shape(&self) -> [usize; 3] {
+        self.shape
+    }
+
     /// Mask of image `index`, `[channels, height, width]`.
+    ///
+    /// # Errors
+    ///
+    /// When it lies in the temporary file and that cannot be read.
     ///
     /// # Panics
     ///
     /// When `index` is out of range, like slice indexing.
-    pub fn get(&self, index: usize) -> &[u8] {
-        let len = self.channels * self.height * self.width;
-        &self.data[index * len..(index + 1) * len]
+    pub fn get(&self, index: usize) -> Result<Arc<[u8]>, StorageError> {
+        self.values.get(index)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use cd_models::TapError;
+use cd_models::{StorageError, TapError};
 use thiserror::Error;
 
 /// Why a detector stopped.
@@ -57,6 +57,9 @@ pub enum DetectError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Images or masks could not be kept or read.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
     /// Partial results are of another run.
     #[error("{}: partial results of another run (other images, model or settings); choose another output folder or delete this one", path.display())]
     OtherRun {

@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 use cd_models::atomic;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-use crate::detection::Masks;
 use crate::error::DetectError;
 
 /// Images per part; fixed, so that files fit whatever the batch size.
@@ -30,7 +29,10 @@ pub(crate) struct Parts<'a> {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Part {
     pub(crate) norms: Vec<f64>,
-    pub(crate) masks: Masks,
+    /// Channels, height and width of a mask.
+    pub(crate) shape: [usize; 3],
+    /// `[N, channels, height, width]`, 0 to 255.
+    pub(crate) masks: Vec<u8>,
 }
 
 /// The image ranges of the parts of a set of `count` images.
@@ -74,11 +76,11 @@ impl<'a> Parts<'a> {
     pub(crate) fn write(&self, range: &Range<usize>, part: &Part) -> Result<(), DetectError> {
         let path = self.path(range);
         let norms: Vec<u8> = part.norms.iter().flat_map(|n| n.to_le_bytes()).collect();
-        let masks = &part.masks;
-        let shape = vec![range.len(), masks.channels, masks.height, masks.width];
+        let [channels, height, width] = part.shape;
+        let shape = vec![range.len(), channels, height, width];
         let views = [
             TensorView::new(Dtype::F64, vec![range.len()], &norms).map(|view| ("norms", view)),
-            TensorView::new(Dtype::U8, shape, &masks.data).map(|view| ("masks", view)),
+            TensorView::new(Dtype::U8, shape, &part.masks).map(|view| ("masks", view)),
         ];
         let metadata = HashMap::from([("identity".to_owned(), self.identity.to_owned())]);
         let bytes = views
@@ -112,12 +114,8 @@ fn decode(bytes: &[u8], count: usize) -> Result<Part, String> {
     let (values, _) = norms.data().as_chunks::<8>();
     Ok(Part {
         norms: values.iter().map(|v| f64::from_le_bytes(*v)).collect(),
-        masks: Masks {
-            channels,
-            height,
-            width,
-            data: masks.data().to_vec(),
-        },
+        shape: [channels, height, width],
+        masks: masks.data().to_vec(),
     })
 }
 
@@ -128,12 +126,8 @@ mod tests {
     fn part() -> Part {
         Part {
             norms: vec![1.5, 2.5],
-            masks: Masks {
-                channels: 1,
-                height: 1,
-                width: 2,
-                data: vec![1, 2, 3, 4],
-            },
+            shape: [1, 1, 2],
+            masks: vec![1, 2, 3, 4],
         }
     }
 

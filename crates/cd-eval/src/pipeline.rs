@@ -3,6 +3,7 @@
 mod data;
 mod detect;
 mod evaluate;
+mod masks;
 mod report;
 mod train;
 
@@ -10,7 +11,7 @@ use std::path::Path;
 
 use cd_data::{AttackError, DataError, ManifestError, PoisonError};
 use cd_detect::{DetectError, Shard, ThresholdError};
-use cd_models::{Device, InputSizeError, Progress, TrainError, WeightsError};
+use cd_models::{Device, InputSizeError, Progress, StorageError, TrainError, WeightsError};
 use thiserror::Error;
 
 use crate::evaluation::Evaluation;
@@ -68,6 +69,9 @@ pub enum PipelineError {
     /// A picture could not be made.
     #[error(transparent)]
     Picture(#[from] PictureError),
+    /// Images or masks could not be kept or read.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
     /// The run directory is unusable.
     #[error(transparent)]
     RunDir(#[from] RunDirError),

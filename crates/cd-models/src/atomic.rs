@@ -1,7 +1,7 @@
 //! Files and folders that appear whole or not at all.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// Writes `bytes` to `path` through a temporary file in the same folder.
@@ -12,6 +12,18 @@ use std::path::{Path, PathBuf};
 ///
 /// I/O errors, and when `path` is a folder or a device; the former content stays.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_with(path, |file| file.write_all(bytes))
+}
+
+/// As [`write`], with what `fill` writes.
+///
+/// # Errors
+///
+/// Those of `fill` and of [`write`].
+pub fn write_with(
+    path: &Path,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
     let followed = fs::canonicalize(path);
     let path = followed.as_deref().unwrap_or(path);
     if path.exists() && !path.is_file() {
@@ -19,8 +31,10 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
     let folder = parent(path);
     fs::create_dir_all(&folder)?;
-    let mut file = scratch(0o666).tempfile_in(&folder)?;
-    file.write_all(bytes)?;
+    let file = scratch(0o666).tempfile_in(&folder)?;
+    let mut buffered = BufWriter::new(file);
+    fill(&mut buffered)?;
+    let file = buffered.into_inner()?;
     file.as_file().sync_data()?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())

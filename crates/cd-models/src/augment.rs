@@ -9,6 +9,7 @@ use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::images::{CHANNELS, ImageSet};
+use crate::records::StorageError;
 use crate::train::TrainError;
 
 mod step;
@@ -83,13 +84,19 @@ impl Augmentation {
     }
 
     /// The changed pixels of image `index`, `[H, W, 3]`; a function of the arguments only.
-    pub(crate) fn apply(&self, set: &ImageSet, index: usize, seed: u64, epoch: usize) -> Vec<u8> {
-        let source = set.pixels(index);
+    pub(crate) fn apply(
+        &self,
+        set: &ImageSet,
+        index: usize,
+        seed: u64,
+        epoch: usize,
+    ) -> Result<Vec<u8>, StorageError> {
+        let source = &*set.pixels(index)?;
         let (height, width) = (set.height(), set.width());
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(index as u64);
         random.set_word_pos(epoch as u128 * 16);
-        match self {
+        Ok(match self {
             Self::None => source.to_vec(),
             Self::Steps(steps) => {
                 step::through(steps, source, (height, width), (seed, epoch, index))
@@ -103,7 +110,7 @@ impl Augmentation {
                 let mirror = *self == Self::CropFlip && random.random::<bool>();
                 shifted(source, height, width, shift_y, shift_x, mirror)
             }
-        }
+        })
     }
 }
 
@@ -192,7 +199,10 @@ mod tests {
                 .collect();
             set.push(format!("{i}"), &pixels, 0).expect("fits");
         }
-        let change = |index, epoch| Augmentation::CropFlip.apply(&set, index, 7, epoch);
+        let change = |index, epoch| {
+            let changed = Augmentation::CropFlip.apply(&set, index, 7, epoch);
+            changed.expect("in memory")
+        };
         assert_eq!(change(2, 5), change(2, 5));
         let differing = (0..8).filter(|&epoch| change(2, epoch) != change(2, epoch + 8));
         assert!(differing.count() > 0);

@@ -4,18 +4,27 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::augment::Augmentation;
 use crate::images::{CHANNELS, ImageSet};
+use crate::records::StorageError;
 
 /// Images `indices` of `set` as one tensor.
 ///
 /// # Shapes
 ///
 /// Output `[B, 3, H, W]`, values `byte / 255` in `[0, 1]`.
-pub fn batch(set: &ImageSet, indices: &[usize], device: &Device) -> Tensor<4> {
+///
+/// # Errors
+///
+/// When pixels cannot be read.
+pub fn batch(
+    set: &ImageSet,
+    indices: &[usize],
+    device: &Device,
+) -> Result<Tensor<4>, StorageError> {
     let mut values = Vec::with_capacity(indices.len() * set.image_len());
     for &index in indices {
-        append_planes(set.pixels(index), &mut values);
+        append_planes(&set.pixels(index)?, &mut values);
     }
-    tensor(values, indices.len(), set, device)
+    Ok(tensor(values, indices.len(), set, device))
 }
 
 /// Images `indices` of `set`, each changed at random by `augmentation`.
@@ -25,6 +34,10 @@ pub fn batch(set: &ImageSet, indices: &[usize], device: &Device) -> Tensor<4> {
 /// # Shapes
 ///
 /// Output `[B, 3, H, W]`, values in `[0, 1]`.
+///
+/// # Errors
+///
+/// When pixels cannot be read.
 pub(crate) fn augmented_batch(
     set: &ImageSet,
     indices: &[usize],
@@ -32,13 +45,13 @@ pub(crate) fn augmented_batch(
     seed: u64,
     epoch: usize,
     device: &Device,
-) -> Tensor<4> {
+) -> Result<Tensor<4>, StorageError> {
     let mut values = Vec::with_capacity(indices.len() * set.image_len());
     for &index in indices {
-        let changed = augmentation.apply(set, index, seed, epoch);
+        let changed = augmentation.apply(set, index, seed, epoch)?;
         append_planes(&changed, &mut values);
     }
-    tensor(values, indices.len(), set, device)
+    Ok(tensor(values, indices.len(), set, device))
 }
 
 /// One image of bytes `[H, W, 3]` as a batch of one, `[1, 3, H, W]` in `[0, 1]`.
@@ -89,7 +102,7 @@ mod tests {
         let mut set = ImageSet::new(1, 2, vec!["only".into()]);
         set.push("x".into(), &[0, 51, 255, 102, 153, 204], 0)
             .expect("fits");
-        let tensor = batch(&set, &[0], &Device::flex());
+        let tensor = batch(&set, &[0], &Device::flex()).expect("in memory");
         assert_eq!(tensor.dims(), [1, 3, 1, 2]);
         let values = to_host(tensor);
         assert_eq!(values, [0.0, 0.4, 0.2, 0.6, 1.0, 0.8]);

@@ -1,12 +1,19 @@
-//! Labelled pictures held as bytes in memory: what data sets produce and training consumes.
+//! Labelled pictures held as bytes: what data sets produce and training consumes.
+
+use std::sync::Arc;
 
 use thiserror::Error;
+
+use crate::records::{Records, StorageError};
 
 /// Colour channels of every picture; grayscale sources are expanded when they are decoded.
 pub const CHANNELS: usize = 3;
 
+/// Bytes of pixels that a set keeps in memory; what is beyond them lies in a temporary file.
+const IN_MEMORY: usize = 256 << 20;
+
 /// Why a set of images could not be put together.
-#[derive(Debug, Error, PartialEq, Eq)]
+#[derive(Debug, Error)]
 pub enum ImageSetError {
     /// The pixel buffer of an image has the wrong length.
     #[error("image `{name}` has {got} bytes, expected {expected} ({height} x {width} x 3)")]
@@ -32,17 +39,22 @@ pub enum ImageSetError {
         /// Number of classes of the set.
         classes: usize,
     },
+    /// The pixels could not be kept.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
 }
 
 /// Images of one size with a label and a name each.
 ///
 /// Pixels are `u8`, RGB, row by row, channel last (`[N, H, W, 3]`), 0 to 255. A name identifies an
 /// image for people: a path relative to the data set, or a record of an archive.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// A set keeps 256 MiB of pixels in memory and the rest in a temporary file; copies and subsets share both.
+#[derive(Debug, Clone, PartialEq)]
 pub struct ImageSet {
     height: usize,
     width: usize,
-    pixels: Vec<u8>,
+    pixels: Records,
     labels: Vec<u32>,
     names: Vec<String>,
     class_names: Vec<String>,
@@ -54,7 +66,7 @@ impl ImageSet {
         Self {
             height,
             width,
-            pixels: Vec::new(),
+            pixels: Records::new(height * width * CHANNELS, IN_MEMORY),
             labels: Vec::new(),
             names: Vec::new(),
             class_names,
@@ -65,20 +77,11 @@ impl ImageSet {
     ///
     /// # Errors
     ///
-    /// When the buffer does not fit the set's shape or the label its classes.
+    /// When the buffer does not fit the set's shape or the label its classes, or the pixels cannot be kept.
     pub fn push(&mut self, name: String, pixels: &[u8], label: u32) -> Result<(), ImageSetError> {
-        let expected = self.image_len();
-        if pixels.len() != expected {
-            return Err(ImageSetError::PixelCount {
-                name,
-                height: self.height,
-                width: self.width,
-                got: pixels.len(),
-                expected,
-            });
-        }
+        self.check_pixels(&name, pixels)?;
         self.check_label(&name, label)?;
-        self.pixels.extend_from_slice(pixels);
+        self.pixels.push(pixels)?;
         self.labels.push(label);
         self.names.push(name);
         Ok(())
@@ -106,7 +109,7 @@ impl ImageSet {
 
     /// Bytes of one image: `height * width * 3`.
     pub fn image_len(&self) -> usize {
-        self.height * self.width * CHANNELS
+        self.pixels.record_len()
     }
 
     /// Names of the classes; a label is an index into them.
@@ -121,27 +124,29 @@ impl ImageSet {
 
     /// Pixels of image `index`, `[H, W, 3]`.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// When `index` is out of range, like slice indexing.
-    pub fn pixels(&self, index: usize) -> &[u8] {
-        let len = self.image_len();
-        &self.pixels[index * len..(index + 1) * len]
-    }
-
-    /// Mutable pixels of image `index`, `[H, W, 3]`.
+    /// When they lie in the temporary file and it cannot be read.
     ///
     /// # Panics
     ///
     /// When `index` is out of range, like slice indexing.
-    pub fn pixels_mut(&mut self, index: usize) -> &mut [u8] {
-        let len = self.image_len();
-        &mut self.pixels[index * len..(index + 1) * len]
+    pub fn pixels(&self, index: usize) -> Result<Arc<[u8]>, StorageError> {
+        self.pixels.get(index)
     }
 
-    /// Pixels of all images, `[N, H, W, 3]`.
-    pub fn all_pixels(&self) -> &[u8] {
-        &self.pixels
+    /// Replaces the pixels of image `index`; copies of the set keep the former ones.
+    ///
+    /// # Errors
+    ///
+    /// When the buffer does not fit the set's shape, or the pixels cannot be kept.
+    ///
+    /// # Panics
+    ///
+    /// When `index` is out of range, like slice indexing.
+    pub fn set_pixels(&mut self, index: usize, pixels: &[u8]) -> Result<(), ImageSetError> {
+        self.check_pixels(&self.names[index], pixels)?;
+        Ok(self.pixels.replace(index, pixels)?)
     }
 
     /// All labels, in order.
@@ -196,17 +201,38 @@ impl ImageSet {
         counts
     }
 
-    /// A copy of the images at `indices`, in that order.
+    /// The images at `indices`, in that order; their pixels are shared, not copied.
+    ///
+    /// # Panics
+    ///
+    /// When an index is out of range.
     #[must_use]
     pub fn subset(&self, indices: &[usize]) -> Self {
-        let mut set = Self::new(self.height, self.width, self.class_names.clone());
-        set.pixels.reserve(indices.len() * self.image_len());
-        for &index in indices {
-            set.pixels.extend_from_slice(self.pixels(index));
-            set.labels.push(self.labels[index]);
-            set.names.push(self.names[index].clone());
+        Self {
+            height: self.height,
+            width: self.width,
+            pixels: self.pixels.select(indices),
+            labels: indices.iter().map(|&index| self.labels[index]).collect(),
+            names: indices
+                .iter()
+                .map(|&index| self.names[index].clone())
+                .collect(),
+            class_names: self.class_names.clone(),
         }
-        set
+    }
+
+    fn check_pixels(&self, name: &str, pixels: &[u8]) -> Result<(), ImageSetError> {
+        let (got, expected) = (pixels.len(), self.image_len());
+        if got == expected {
+            return Ok(());
+        }
+        Err(ImageSetError::PixelCount {
+            name: name.to_owned(),
+            height: self.height,
+            width: self.width,
+            got,
+            expected,
+        })
     }
 
     fn check_label(&self, name: &str, label: u32) -> Result<(), ImageSetError> {
@@ -235,10 +261,25 @@ mod tests {
         set.push("x".into(), &[1, 2, 3], 0).expect("fits");
         set.push("y".into(), &[4, 5, 6], 1).expect("fits");
         let subset = set.subset(&[1, 0, 1]);
-        assert_eq!(subset.all_pixels(), &[4, 5, 6, 1, 2, 3, 4, 5, 6]);
+        let read = |index| subset.pixels(index).expect("in memory").to_vec();
+        assert_eq!(
+            [read(0), read(1), read(2)],
+            [[4, 5, 6], [1, 2, 3], [4, 5, 6]]
+        );
         assert_eq!(subset.labels(), &[1, 0, 1]);
         assert_eq!(subset.names(), &["y", "x", "y"]);
         assert_eq!(subset.class_counts(), [1, 2]);
+    }
+
+    #[test]
+    fn new_pixels_leave_copies_alone() {
+        let mut set = ImageSet::new(1, 1, classes());
+        set.push("x".into(), &[1, 2, 3], 0).expect("fits");
+        let copy = set.clone();
+        set.set_pixels(0, &[7, 8, 9]).expect("fits");
+        assert_eq!(*set.pixels(0).expect("in memory"), [7, 8, 9]);
+        assert_eq!(*copy.pixels(0).expect("in memory"), [1, 2, 3]);
+        assert!(set.set_pixels(0, &[7]).is_err());
     }
 
     #[test]

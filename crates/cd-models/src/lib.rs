@@ -21,12 +21,14 @@ pub mod device;
 mod images;
 mod import;
 mod init;
+mod memory;
 mod model;
 mod model_config;
 pub mod names;
 pub mod net;
 mod predict;
 mod progress;
+mod records;
 mod registry;
 mod schedule;
 mod state;
@@ -44,11 +46,13 @@ pub use import::{
     WeightsError, WeightsFormat, WeightsSummary, describe_weights, load_weights, load_weights_as,
     read_weights, save_weights,
 };
+pub use memory::keep_freed_memory;
 pub use model::{AttributeModel, Model, Normalization};
 pub use model_config::{ModelConfig, ModelError};
 pub use net::{Net, Network};
 pub use predict::{Predictions, predict};
 pub use progress::{NoProgress, Progress, Task};
+pub use records::{Records, StorageError};
 pub use registry::{
     ARCHITECTURES, Architecture, Family, FeatureMap, Golden, InputSize, InputSizeError, Taps,
     UnknownArchitecture,

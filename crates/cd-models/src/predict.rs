@@ -6,6 +6,7 @@ use crate::batch::{batch, to_host};
 use crate::classifier::Classifier;
 use crate::images::ImageSet;
 use crate::progress::Progress;
+use crate::records::StorageError;
 
 /// Logits of every image of a set.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,25 +64,29 @@ impl Predictions {
 }
 
 /// Runs `model` over all images of `set`, `batch_size` at a time.
+///
+/// # Errors
+///
+/// When pixels cannot be read.
 pub fn predict(
     model: &dyn Classifier,
     set: &ImageSet,
     batch_size: usize,
     device: &Device,
     progress: &dyn Progress,
-) -> Predictions {
+) -> Result<Predictions, StorageError> {
     let indices: Vec<usize> = (0..set.len()).collect();
     let mut predictions = Predictions {
         classes: set.class_count(),
         logits: Vec::new(),
     };
     for part in indices.chunks(batch_size.max(1)) {
-        let logits = model.logits(batch(set, part, device));
+        let logits = model.logits(batch(set, part, device)?);
         predictions.classes = logits.dims()[1];
         predictions.logits.extend(to_host(logits));
         progress.advance(part.len() as u64);
     }
-    predictions
+    Ok(predictions)
 }
 
 #[cfg(test)]

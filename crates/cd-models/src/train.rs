@@ -21,6 +21,7 @@ use crate::model_config::ModelConfig;
 use crate::net::Net;
 use crate::predict::{Predictions, predict};
 use crate::progress::{NoProgress, Progress};
+use crate::records::StorageError;
 use crate::registry::{InputSizeError, UnknownArchitecture};
 
 mod config;
@@ -132,6 +133,9 @@ pub enum TrainError {
     /// The checkpoint could not be written or continued.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// The images could not be read.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
 }
 
 /// Trains `model` on `set`, continuing from `checkpoints` where a run of the same settings stopped.
@@ -188,7 +192,7 @@ pub fn train(
             break;
         }
         if epoch < config.record_losses {
-            let losses = sample_losses(&state.net, set, &plain);
+            let losses = sample_losses(&state.net, set, &plain)?;
             state.history.losses.push(losses);
         }
         let run = Epoch {
@@ -223,15 +227,15 @@ fn finished(state: State, keep: Keep, wrap: impl Fn(Net) -> Model) -> Trained {
 }
 
 /// Cross-entropy of every image in evaluation mode.
-fn sample_losses(net: &Net, set: &ImageSet, device: &Device) -> Vec<f32> {
-    let predictions = predictions(&net.valid(), set, device);
+fn sample_losses(net: &Net, set: &ImageSet, device: &Device) -> Result<Vec<f32>, StorageError> {
+    let predictions = predictions(&net.valid(), set, device)?;
     let labels = set.labels().iter().enumerate();
-    labels
+    Ok(labels
         .map(|(index, &label)| predictions.cross_entropy(index, label))
-        .collect()
+        .collect())
 }
 
-fn predictions(frozen: &Net, set: &ImageSet, device: &Device) -> Predictions {
+fn predictions(frozen: &Net, set: &ImageSet, device: &Device) -> Result<Predictions, StorageError> {
     let classifier = |images: Tensor<4>| frozen.forward(images);
     predict(&classifier, set, EVALUATION_BATCH, device, &NoProgress)
 }
@@ -262,7 +266,7 @@ impl Epoch<'_> {
         for (step, indices) in order.chunks(config.batch_size).enumerate() {
             let at = epoch as f64 + step as f64 / steps as f64;
             learning_rate = config.learning_rate * config.schedule.factor(at, config.epochs);
-            state = self.step(state, indices, learning_rate, &mut tally);
+            state = self.step(state, indices, learning_rate, &mut tally)?;
             if step % LOOK_EVERY == LOOK_EVERY - 1 || step + 1 == steps {
                 tally.look(epoch)?;
                 progress.note(&format!(
@@ -276,9 +280,12 @@ impl Epoch<'_> {
         }
         let frozen = state.net.valid();
         let held_out = self.split.held_out.as_ref();
-        let validation_accuracy = held_out.and_then(|held_out| {
-            predictions(&frozen, held_out, self.device).accuracy(held_out.labels())
-        });
+        let validation_accuracy = match held_out {
+            Some(held_out) => {
+                predictions(&frozen, held_out, self.device)?.accuracy(held_out.labels())
+            }
+            None => None,
+        };
         state.history.epochs.push(EpochReport {
             epoch,
             learning_rate,
@@ -306,7 +313,7 @@ impl Epoch<'_> {
         indices: &[usize],
         learning_rate: f64,
         tally: &mut Tally,
-    ) -> State {
+    ) -> Result<State, StorageError> {
         let Self {
             set,
             config,
@@ -326,7 +333,7 @@ impl Epoch<'_> {
             config.seed,
             self.number,
             device,
-        );
+        )?;
         let logits = net.forward(images.autodiff());
         let targets = targets(set, indices, device);
         tally.correct.push(correct(&logits, &targets));
@@ -337,12 +344,12 @@ impl Epoch<'_> {
             gradients = gradient::clip_norm(gradients, &net, largest);
         }
         let net = optimizer.step(learning_rate, net, gradients);
-        State {
+        Ok(State {
             net,
             optimizer,
             history,
             best,
-        }
+        })
     }
 }
 

@@ -17,7 +17,7 @@ use crate::args::{BenchArgs, Work};
 use crate::output;
 
 const CLASSES: usize = 10;
-/// All pictures lie in memory at once.
+/// Bytes of pictures that can be meant.
 const MOST_BYTES: usize = 4 << 30;
 /// Clock ticks per second in `/proc`, fixed by Linux for programs.
 const TICKS: f64 = 100.0;
@@ -91,7 +91,7 @@ pub(crate) fn bench(args: &BenchArgs, session: &Session) -> Result<Ending> {
         .zip(processor)
         .map(|(after, before)| after - before);
     let first: Vec<usize> = (0..args.batch_size.min(args.images)).collect();
-    let logits = to_host(model.logits(batch(&set, &first, &session.device)));
+    let logits = to_host(model.logits(batch(&set, &first, &session.device)?));
     let measured = Measurement {
         work: args.work,
         model: args.model.clone(),
@@ -127,7 +127,7 @@ impl Bench<'_> {
         let batch_size = self.args.batch_size;
         match self.args.work {
             Work::Forward => {
-                predict(self.model, self.set, batch_size, device, &NoProgress);
+                predict(self.model, self.set, batch_size, device, &NoProgress)?;
             }
             Work::Train => {
                 let settings = TrainConfig {

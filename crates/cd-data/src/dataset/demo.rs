@@ -20,7 +20,7 @@ mod pose;
 mod scene;
 mod signs;
 
-use cd_models::ImageSet;
+use cd_models::{ImageSet, ImageSetError};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -28,6 +28,9 @@ use rayon::prelude::*;
 use super::Split;
 use canvas::SIDE;
 pub(crate) use signs::CLASS_NAMES;
+
+/// Pictures drawn at once; bounds the memory that is held beside the set.
+const CHUNK: usize = 1024;
 
 /// Which of the two disjoint random streams pictures come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,31 +59,35 @@ impl Stream {
 }
 
 /// The demo data set: `train` and `test` pictures of `seed`.
-pub(crate) fn load(train: usize, test: usize, seed: u64) -> Split {
-    Split {
+pub(crate) fn load(train: usize, test: usize, seed: u64) -> Result<Split, ImageSetError> {
+    let test = (test > 0).then(|| draw_set(test, seed, Stream::Test));
+    Ok(Split {
         name: "demo".to_owned(),
-        train: draw_set(train, seed, Stream::Train),
-        test: (test > 0).then(|| draw_set(test, seed, Stream::Test)),
-    }
+        train: draw_set(train, seed, Stream::Train)?,
+        test: test.transpose()?,
+    })
 }
 
 /// Draws pictures `0..count` of a stream, `[count, 32, 32, 3]`, named like `train/00042`.
 ///
 /// Picture `i` has label `i % 10` and depends on `seed`, `stream` and `i` alone: a longer set
 /// begins with the shorter one, and the number of threads makes no difference.
-pub(crate) fn draw_set(count: usize, seed: u64, stream: Stream) -> ImageSet {
-    let pictures: Vec<Vec<u8>> = (0..count)
-        .into_par_iter()
-        .map(|index| draw_picture(label_of(index), &mut stream.generator(seed, index)))
-        .collect();
+pub(crate) fn draw_set(count: usize, seed: u64, stream: Stream) -> Result<ImageSet, ImageSetError> {
     let class_names = CLASS_NAMES.iter().map(ToString::to_string).collect();
     let mut set = ImageSet::new(SIDE, SIDE, class_names);
-    for (index, pixels) in pictures.iter().enumerate() {
-        let name = format!("{}/{index:05}", stream.folder());
-        set.push(name, pixels, label_of(index) as u32)
-            .expect("every picture has the set's size and one of its labels");
+    for start in (0..count).step_by(CHUNK) {
+        let indices = start..(start + CHUNK).min(count);
+        let pictures: Vec<Vec<u8>> = indices
+            .clone()
+            .into_par_iter()
+            .map(|index| draw_picture(label_of(index), &mut stream.generator(seed, index)))
+            .collect();
+        for (index, pixels) in indices.zip(pictures) {
+            let name = format!("{}/{index:05}", stream.folder());
+            set.push(name, &pixels, label_of(index) as u32)?;
+        }
     }
-    set
+    Ok(set)
 }
 
 fn label_of(index: usize) -> usize {
@@ -98,10 +105,15 @@ fn draw_picture(label: usize, rng: &mut ChaCha8Rng) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::pixels;
+
+    fn drawn(count: usize, seed: u64, stream: Stream) -> ImageSet {
+        draw_set(count, seed, stream).expect("small sets are in memory")
+    }
 
     #[test]
     fn labels_cycle_and_names_count() {
-        let set = draw_set(25, 7, Stream::Test);
+        let set = drawn(25, 7, Stream::Test);
         assert_eq!(set.len(), 25);
         assert_eq!((set.height(), set.width()), (32, 32));
         assert_eq!(set.class_counts(), [3, 3, 3, 3, 3, 2, 2, 2, 2, 2]);
@@ -112,29 +124,27 @@ mod tests {
 
     #[test]
     fn pictures_depend_on_seed_stream_and_index_alone() {
-        let set = draw_set(30, 7, Stream::Train);
-        let longer = draw_set(40, 7, Stream::Train);
-        assert_eq!(
-            set.all_pixels(),
-            &longer.all_pixels()[..set.all_pixels().len()]
-        );
+        let set = drawn(30, 7, Stream::Train);
+        let longer = drawn(40, 7, Stream::Train);
+        let first: Vec<usize> = (0..30).collect();
+        assert_eq!(longer.subset(&first), set);
         let one_thread = rayon::ThreadPoolBuilder::new()
             .num_threads(1)
             .build()
             .expect("one thread can be started");
-        assert_eq!(one_thread.install(|| draw_set(30, 7, Stream::Train)), set);
-        let other_seed = draw_set(30, 8, Stream::Train);
-        let other_stream = draw_set(30, 7, Stream::Test);
+        assert_eq!(one_thread.install(|| drawn(30, 7, Stream::Train)), set);
+        let other_seed = drawn(30, 8, Stream::Train);
+        let other_stream = drawn(30, 7, Stream::Test);
         for index in 0..30 {
-            assert_ne!(set.pixels(index), other_seed.pixels(index));
-            assert_ne!(set.pixels(index), other_stream.pixels(index));
-            assert_ne!(set.pixels(index), set.pixels((index + 10) % 30));
+            assert_ne!(pixels(&set, index), pixels(&other_seed, index));
+            assert_ne!(pixels(&set, index), pixels(&other_stream, index));
+            assert_ne!(pixels(&set, index), pixels(&set, (index + 10) % 30));
         }
     }
 
     #[test]
     fn an_empty_set_has_the_classes() {
-        let set = draw_set(0, 0, Stream::Train);
+        let set = drawn(0, 0, Stream::Train);
         assert!(set.is_empty());
         assert_eq!(set.class_count(), 10);
     }
@@ -142,7 +152,7 @@ mod tests {
     /// Small triggers sit in a corner, so the corner itself must not tell the classes apart.
     #[test]
     fn mean_colours_of_the_corner_hardly_depend_on_the_class() {
-        let set = draw_set(2000, 3, Stream::Train);
+        let set = drawn(2000, 3, Stream::Train);
         let means: Vec<f32> = (0..10).map(|label| corner_mean(&set, label)).collect();
         let lowest = means.iter().copied().fold(f32::INFINITY, f32::min);
         let highest = means.iter().copied().fold(0.0, f32::max);
@@ -154,7 +164,7 @@ mod tests {
         let mut sum = 0.0;
         let mut count = 0.0;
         for index in (label..set.len()).step_by(10) {
-            let pixels = set.pixels(index);
+            let pixels = pixels(set, index);
             for row in 29..32 {
                 for value in &pixels[(row * 32 + 29) * 3..(row + 1) * 32 * 3] {
                     sum += f32::from(*value);

@@ -9,7 +9,7 @@ use super::manifest::Manifest;
 /// Which images were changed, or whether any were, cannot be asked of it. Names are those of the
 /// clean data set; for an image folder they begin with the folder of the original class, so a
 /// detector must not look at them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Poisoned {
     train: ImageSet,
     test: Option<ImageSet>,

@@ -1,7 +1,7 @@
 //! The story from a clean split to poisoned data and its truth.
 
 use super::*;
-use crate::testing::{on_threads, striped_set};
+use crate::testing::{on_threads, pixels, striped_set};
 
 fn split() -> Split {
     Split {
@@ -28,7 +28,7 @@ fn exactly_the_listed_training_images_change() {
     assert_eq!(poisoned.iter().filter(|&&poisoned| poisoned).count(), 20);
     for (index, &poisoned) in poisoned.iter().enumerate() {
         assert_eq!(
-            data.train().pixels(index) != split.train.pixels(index),
+            pixels(data.train(), index) != pixels(&split.train, index),
             poisoned,
             "{index}"
         );
@@ -60,12 +60,12 @@ fn the_mixed_test_set_agrees_with_its_manifest_and_the_triggered_set() {
             .iter()
             .position(|name| *name == entry.name);
         assert_eq!(
-            mixed.pixels(entry.index),
-            triggered.pixels(place.expect("is in both"))
+            pixels(mixed, entry.index),
+            pixels(triggered, place.expect("is in both"))
         );
     }
     for (index, poisoned) in manifest.is_poisoned().into_iter().enumerate() {
-        assert_eq!(mixed.pixels(index) != clean.pixels(index), poisoned);
+        assert_eq!(pixels(mixed, index) != pixels(clean, index), poisoned);
         assert_eq!(mixed.labels()[index] != clean.labels()[index], poisoned);
     }
 }

@@ -6,7 +6,7 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use cd_models::{Tap, batch, quantize, to_host};
+use cd_models::{StorageError, Tap, batch, quantize, to_host};
 use serde::{Deserialize, Serialize};
 
 use super::{Detector, DetectorInfo, Suspects};
@@ -213,7 +213,7 @@ fn distill_all(
         .store
         .map(|store| Parts::new(store.folder, &identity));
     let ranges = ranges(suspects.images.len());
-    let mut found: Vec<Option<Part>> = Vec::new();
+    let mut found = Found::default();
     suspects
         .progress
         .start("distilling", Some(suspects.images.len() as u64));
@@ -223,23 +223,52 @@ fn distill_all(
             None => None,
         };
         let mine = number % suspects.shard.count.max(1) == suspects.shard.index;
-        found.push(match kept {
+        let part = match kept {
             Some(part) => {
                 suspects.progress.advance(range.len() as u64);
-                Some(part)
+                part
             }
             None if mine => {
                 let part = distill_part(distillation, suspects, range)?;
                 if let Some(parts) = &parts {
                     parts.write(range, &part)?;
                 }
-                Some(part)
+                part
             }
-            None => None,
-        });
+            None => continue,
+        };
+        found.add(part)?;
     }
     suspects.progress.finish();
-    Ok(found.into_iter().collect::<Option<Vec<Part>>>().map(joined))
+    Ok((found.norms.len() == suspects.images.len()).then(|| found.detection()))
+}
+
+/// Norms and masks of the parts so far.
+#[derive(Default)]
+struct Found {
+    norms: Vec<f64>,
+    masks: Option<Masks>,
+}
+
+impl Found {
+    fn add(&mut self, part: Part) -> Result<(), StorageError> {
+        self.norms.extend(part.norms);
+        let masks = self.masks.get_or_insert_with(|| Masks::new(part.shape));
+        masks.extend(&part.masks)
+    }
+
+    fn detection(self) -> Detection {
+        Detection {
+            measure: Measure {
+                name: "mask_l1",
+                title: "L1 norm of the mask",
+                direction: Direction::Low,
+                scale: Scale::Ratio,
+            },
+            raw: self.norms,
+            masks: self.masks,
+        }
+    }
 }
 
 fn distill_part(
@@ -262,19 +291,15 @@ fn distill_chunk(
     suspects: &Suspects<'_>,
     chunk: &[usize],
 ) -> Result<Part, DetectError> {
-    let images = batch(suspects.images, chunk, suspects.device);
+    let images = batch(suspects.images, chunk, suspects.device)?;
     let numbers: Vec<u64> = chunk.iter().map(|&index| index as u64).collect();
     let done = distillation.distill(suspects.model, images, &numbers)?;
     let [_, channels, height, width] = done.masks.dims();
     suspects.progress.advance(chunk.len() as u64);
     Ok(Part {
         norms: done.norms,
-        masks: Masks {
-            channels,
-            height,
-            width,
-            data: quantize(&to_host(done.masks)),
-        },
+        shape: [channels, height, width],
+        masks: quantize(&to_host(done.masks)),
     })
 }
 
@@ -310,23 +335,8 @@ fn concatenated(parts: Vec<Part>) -> Part {
     let mut whole = Part::default();
     for part in parts {
         whole.norms.extend(part.norms);
-        let mut data = std::mem::take(&mut whole.masks.data);
-        data.extend(part.masks.data);
-        whole.masks = Masks { data, ..part.masks };
+        whole.shape = part.shape;
+        whole.masks.extend(part.masks);
     }
     whole
-}
-
-fn joined(parts: Vec<Part>) -> Detection {
-    let whole = concatenated(parts);
-    Detection {
-        measure: Measure {
-            name: "mask_l1",
-            title: "L1 norm of the mask",
-            direction: Direction::Low,
-            scale: Scale::Ratio,
-        },
-        raw: whole.norms,
-        masks: Some(whole.masks),
-    }
 }

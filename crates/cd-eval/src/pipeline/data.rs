@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use cd_data::{DatasetConfig, Manifest, Poisoned, Split, Truth, poison};
-use cd_models::{Classifier, ImageSet, NoProgress, load_weights, predict};
+use cd_models::{Classifier, ImageSet, NoProgress, StorageError, load_weights, predict};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -32,6 +32,8 @@ pub struct Data {
     pub positions: Vec<usize>,
     /// Which split they are from.
     pub searched_images: SearchedImages,
+    /// Fingerprint of the searched and trusted images, their names and labels.
+    pub fingerprint: String,
 }
 
 impl Data {
@@ -50,22 +52,24 @@ impl Data {
                 .collect(),
         )
     }
+}
 
-    /// A fingerprint of the searched and trusted images, their names and labels.
-    pub fn fingerprint(&self) -> String {
-        let mut digest = Sha256::new();
-        for set in [&self.searched, &self.trusted] {
-            digest.update((set.len() as u64).to_le_bytes());
-            digest.update((set.height() as u64).to_le_bytes());
-            for (index, label) in set.labels().iter().enumerate() {
-                digest.update(label.to_le_bytes());
-                digest.update((set.name(index).len() as u64).to_le_bytes());
-                digest.update(set.name(index));
-            }
-            digest.update(set.all_pixels());
+/// A fingerprint of sets of images, their names and labels.
+fn fingerprint(sets: [&ImageSet; 2]) -> Result<String, StorageError> {
+    let mut digest = Sha256::new();
+    for set in sets {
+        digest.update((set.len() as u64).to_le_bytes());
+        digest.update((set.height() as u64).to_le_bytes());
+        for (index, label) in set.labels().iter().enumerate() {
+            digest.update(label.to_le_bytes());
+            digest.update((set.name(index).len() as u64).to_le_bytes());
+            digest.update(set.name(index));
         }
-        format!("{:x}", digest.finalize())
+        for index in 0..set.len() {
+            digest.update(set.pixels(index)?);
+        }
     }
+    Ok(format!("{:x}", digest.finalize()))
 }
 
 pub(super) fn load(
@@ -101,8 +105,10 @@ pub(super) fn load(
         });
     let is_poisoned = manifest.map(Manifest::is_poisoned).unwrap_or_default();
     let positions = sample(whole.len(), &is_poisoned, experiment)?;
+    let searched = whole.subset(&positions);
     Ok(Data {
-        searched: whole.subset(&positions),
+        fingerprint: fingerprint([&searched, &trusted])?,
+        searched,
         positions,
         searched_images: experiment.detect.images,
         trusted,
@@ -132,7 +138,7 @@ fn labelled(
         batch_size,
         options.device,
         &NoProgress,
-    );
+    )?;
     let names = (0..model.classes()).map(|class| format!("predicted {class}"));
     let train = split
         .train

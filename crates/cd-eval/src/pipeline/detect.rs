@@ -1,22 +1,20 @@
 //! Detection stages: one per detector, streamed to disk part by part.
 
-use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use cd_detect::{Decision, Detection, DetectorConfig, Masks, Store, Suspects};
-use cd_models::{ImageSet, Model, StateDict, atomic};
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use cd_detect::{Decision, Detection, DetectorConfig, Store, Suspects};
+use cd_models::{ImageSet, Model, StateDict};
 use sha2::{Digest, Sha256};
 
 use super::data::Data;
+use super::masks;
 use super::{PipelineError, RunOptions};
 use crate::experiment::Experiment;
 use crate::run_dir::{RunDir, RunDirError};
 use crate::scores::{self, ScoreRow, ScoresError};
 
-const MASKS: &str = "masks.safetensors";
 const DECISION: &str = "decision.json";
 
 /// The rule of a detection in words, with its border on the raw scale: `decision.json`.
@@ -169,7 +167,7 @@ fn keep(
         &scores::rows(&data.searched, raw, judged, decision),
     )?;
     if let Some(masks) = &judged.masks {
-        write_masks(&folder.join(MASKS), masks)?;
+        masks::write(&folder, masks)?;
     }
     let stored = StoredDecision {
         rule: decision.explanation.clone(),
@@ -178,7 +176,7 @@ fn keep(
             .cutoff
             .map(|cutoff| judged.on_score_scale(&[cutoff])[0]),
         measure: judged.measure.title.to_owned(),
-        images: Some(data.fingerprint()),
+        images: Some(data.fingerprint.clone()),
         searched: Some(fingerprint.to_owned()),
     };
     run.write_json(&stage.join(DECISION), &stored)?;
@@ -206,7 +204,7 @@ pub(super) fn stored_scores(
     unchanged(
         run,
         stored.images.as_ref(),
-        &data.fingerprint(),
+        &data.fingerprint,
         "the pictures",
     )?;
     let path = run.join(stage(label)).join("scores.csv");
@@ -238,53 +236,10 @@ pub(super) fn stored_decision(run: &RunDir, label: &str) -> Result<StoredDecisio
     Ok(run.read_json(&stage(label).join(DECISION))?)
 }
 
-fn write_masks(path: &Path, masks: &Masks) -> Result<(), PipelineError> {
-    let io = |source| RunDirError::Io {
-        path: path.to_owned(),
-        source,
-    };
-    let per_image = (masks.channels * masks.height * masks.width).max(1);
-    let count = masks.data.len() / per_image;
-    let shape = vec![count, masks.channels, masks.height, masks.width];
-    let bytes = TensorView::new(Dtype::U8, shape, &masks.data)
-        .and_then(|view| safetensors::serialize([("masks", view)], None::<HashMap<String, String>>))
-        .map_err(|error| io(std::io::Error::other(error)))?;
-    Ok(atomic::write(path, &bytes).map_err(io)?)
-}
-
-/// The masks of a finished detection; `None` when the method makes none.
-pub(super) fn read_masks(run: &RunDir, label: &str) -> Result<Option<Masks>, PipelineError> {
-    let path = run.join(stage(label)).join(MASKS);
-    if !path.exists() {
-        return Ok(None);
-    }
-    let bytes = fs::read(&path).map_err(|source| RunDirError::Io {
-        path: path.clone(),
-        source,
-    })?;
-    let damaged = |reason: String| RunDirError::Damaged {
-        path: path.clone(),
-        reason,
-    };
-    let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
-    let view = file
-        .tensor("masks")
-        .map_err(|error| damaged(error.to_string()))?;
-    let &[_, channels, height, width] = view.shape() else {
-        return Err(damaged(format!("masks have shape {:?}", view.shape())).into());
-    };
-    Ok(Some(Masks {
-        channels,
-        height,
-        width,
-        data: view.data().to_vec(),
-    }))
-}
-
 /// What partial results belong to: these images seen through these weights.
 fn fingerprint(data: &Data, model: &Model) -> String {
     let mut digest = Sha256::new();
-    digest.update(data.fingerprint());
+    digest.update(&data.fingerprint);
     for (name, tensor) in StateDict::of(model.net()).iter() {
         digest.update(name);
         for value in &tensor.values {

@@ -89,7 +89,7 @@ fn accuracy(
     options
         .progress
         .start("classifying", Some(set.len() as u64));
-    let predictions = predict(model, set, BATCH, options.device, options.progress);
+    let predictions = predict(model, set, BATCH, options.device, options.progress)?;
     options.progress.finish();
     let labels = set.labels().iter().enumerate();
     let hits: Vec<bool> = labels

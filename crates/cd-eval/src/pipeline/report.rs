@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use cd_detect::Masks;
 use cd_models::{EpochReport, History, ImageSet};
 
 use super::PipelineError;
 use super::data::Data;
-use super::detect::{self, read_masks, stored_decision};
+use super::detect::{self, stored_decision};
+use super::masks::StoredMasks;
 use crate::evaluation::{DetectorMetrics, Evaluation, Measured};
 use crate::experiment::Experiment;
 use crate::picture::Picture;
@@ -156,7 +156,7 @@ fn section(
     let rows = detect::stored_scores(run, label, data)?;
     let decision = stored_decision(run, label)?;
     let truth = data.searched_truth();
-    let masks = read_masks(run, label)?;
+    let masks = StoredMasks::open(&run.join(detect::stage(label)))?;
     let mut order: Vec<&ScoreRow> = rows.iter().collect();
     order.sort_by_key(|row| row.rank);
     let gallery = |rows: Vec<&ScoreRow>| -> Result<Vec<Card>, PipelineError> {
@@ -220,9 +220,9 @@ fn card(
     set: &ImageSet,
     row: &ScoreRow,
     truth: Option<&[bool]>,
-    masks: Option<&Masks>,
+    masks: Option<&StoredMasks>,
 ) -> Result<Card, PipelineError> {
-    let image = Picture::new(set.width(), set.height(), set.pixels(row.index).to_vec())?;
+    let image = Picture::new(set.width(), set.height(), set.pixels(row.index)?.to_vec())?;
     let card = Card {
         name: row.file.clone(),
         label: row.label.clone(),
@@ -237,8 +237,8 @@ fn card(
     };
     Ok(match masks {
         Some(masks) => {
-            let mask = channel_last(masks.get(row.index), masks.channels);
-            card.with_mask(&mask, masks.channels)?
+            let mask = channel_last(&masks.get(row.index)?, masks.channels());
+            card.with_mask(&mask, masks.channels())?
         }
         None => card,
     })

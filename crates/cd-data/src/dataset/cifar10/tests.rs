@@ -8,6 +8,7 @@ use tar::{Builder, EntryType, Header};
 use tempfile::{TempDir, tempdir};
 
 use super::*;
+use crate::testing::pixels;
 use cd_models::NoProgress;
 
 /// Records of a batch in these tests.
@@ -108,7 +109,7 @@ fn archive_and_unpacked_folder_give_the_same_pictures() {
         ("data_batch_2:00001", "test_batch:00002")
     );
     // Planes of red, green and blue become pixels.
-    assert_eq!(train.pixels(1)[3..6], [0, 0x40, 0x80]);
+    assert_eq!(pixels(&train, 1)[3..6], [0, 0x40, 0x80]);
     let inner = read_path(&folder.path().join(ARCHIVE_FOLDER)).expect("inner folder");
     assert!(inner == (train.clone(), test.clone()));
     let packed = tempdir().expect("scratch");

@@ -4,6 +4,7 @@ use cd_models::ImageSet;
 use rayon::prelude::*;
 
 use super::{CLASS_NAMES, Stream, draw_set};
+use crate::testing::pixels;
 
 const CLASSES: usize = CLASS_NAMES.len();
 const EPOCHS: usize = 20;
@@ -101,8 +102,8 @@ fn features(set: &ImageSet) -> Vec<Vec<f32>> {
     (0..set.len())
         .into_par_iter()
         .map(|index| {
-            let pixels = set.pixels(index).iter();
-            let scaled = pixels.map(|&value| f32::from(value) / 127.5 - 1.0);
+            let pixels = pixels(set, index);
+            let scaled = pixels.iter().map(|&value| f32::from(value) / 127.5 - 1.0);
             scaled.chain([1.0; 8]).collect()
         })
         .collect()
@@ -110,8 +111,8 @@ fn features(set: &ImageSet) -> Vec<Vec<f32>> {
 
 #[test]
 fn a_linear_classifier_fails_on_raw_pixels() {
-    let train = draw_set(2000, 1, Stream::Train);
-    let test = draw_set(1000, 1, Stream::Test);
+    let train = draw_set(2000, 1, Stream::Train).expect("small");
+    let test = draw_set(1000, 1, Stream::Test).expect("small");
     let train_features = features(&train);
     let test_features = features(&test);
     let mut classifier = LinearClassifier::new(train_features[0].len());

@@ -1,0 +1,262 @@
+//! Many byte strings of one length: in memory as far as they fit, beyond that in a temporary file.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use thiserror::Error;
+
+/// The temporary file behind images or masks failed.
+#[derive(Debug, Error)]
+#[error(
+    "cannot {verb} the temporary file in `{}` for what does not fit in memory: {source}; the variable TMPDIR names another folder", folder.display()
+)]
+pub struct StorageError {
+    verb: &'static str,
+    folder: PathBuf,
+    source: io::Error,
+}
+
+impl StorageError {
+    fn new(verb: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self {
+            verb,
+            folder: std::env::temp_dir(),
+            source,
+        }
+    }
+}
+
+/// Byte strings of one length, numbered from 0. Copies and selections share what is stored.
+///
+/// The first ones are kept in memory, up to a number of bytes; the others go to a temporary file, which has no name
+/// and disappears with its last user, whatever ends the program.
+#[derive(Debug, Clone)]
+pub struct Records {
+    len: usize,
+    /// Bytes that may still be kept in memory.
+    room: usize,
+    places: Vec<Place>,
+    file: Option<Arc<Overflow>>,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    Memory(Arc<[u8]>),
+    File { file: Arc<Overflow>, start: u64 },
+}
+
+impl Records {
+    /// No records yet, of `len` bytes each, of which at most `in_memory` bytes are kept in memory.
+    pub fn new(len: usize, in_memory: usize) -> Self {
+        Self {
+            len,
+            room: in_memory,
+            places: Vec::new(),
+            file: None,
+        }
+    }
+
+    /// Number of records.
+    pub fn count(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Bytes of one record.
+    pub fn record_len(&self) -> usize {
+        self.len
+    }
+
+    /// Appends a record.
+    ///
+    /// # Errors
+    ///
+    /// When the temporary file cannot be made or written.
+    ///
+    /// # Panics
+    ///
+    /// When `bytes` is not one record long, like `copy_from_slice`.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
+        let place = self.stored(bytes)?;
+        self.places.push(place);
+        Ok(())
+    }
+
+    /// Puts another record at `index`; copies and selections keep the former one.
+    ///
+    /// # Errors
+    ///
+    /// When the temporary file cannot be made or written.
+    ///
+    /// # Panics
+    ///
+    /// When `index` is out of range or `bytes` is not one record long.
+    pub fn replace(&mut self, index: usize, bytes: &[u8]) -> Result<(), StorageError> {
+        self.places[index] = self.stored(bytes)?;
+        Ok(())
+    }
+
+    /// Record `index`.
+    ///
+    /// # Errors
+    ///
+    /// When the temporary file cannot be read.
+    ///
+    /// # Panics
+    ///
+    /// When `index` is out of range, like slice indexing.
+    pub fn get(&self, index: usize) -> Result<Arc<[u8]>, StorageError> {
+        match &self.places[index] {
+            Place::Memory(bytes) => Ok(Arc::clone(bytes)),
+            Place::File { file, start } => file
+                .read(*start, self.len)
+                .map_err(StorageError::new("read")),
+        }
+    }
+
+    /// The records at `indices`, in that order.
+    ///
+    /// # Panics
+    ///
+    /// When an index is out of range.
+    #[must_use]
+    pub fn select(&self, indices: &[usize]) -> Self {
+        Self {
+            places: indices
+                .iter()
+                .map(|&index| self.places[index].clone())
+                .collect(),
+            ..Self::new(self.len, self.room)
+        }
+    }
+
+    fn stored(&mut self, bytes: &[u8]) -> Result<Place, StorageError> {
+        assert_eq!(bytes.len(), self.len, "bytes of a record");
+        if self.len <= self.room {
+            self.room -= self.len;
+            return Ok(Place::Memory(bytes.into()));
+        }
+        let file = match &self.file {
+            Some(file) => Arc::clone(file),
+            None => Arc::new(Overflow::new().map_err(StorageError::new("make"))?),
+        };
+        self.file = Some(Arc::clone(&file));
+        let start = file.append(bytes).map_err(StorageError::new("write"))?;
+        Ok(Place::File { file, start })
+    }
+}
+
+/// Equal when all records are; a record that cannot be read equals none.
+impl PartialEq for Records {
+    fn eq(&self, other: &Self) -> bool {
+        let same = |index| matches!((self.get(index), other.get(index)), (Ok(a), Ok(b)) if a == b);
+        self.len == other.len && self.count() == other.count() && (0..self.count()).all(same)
+    }
+}
+
+/// A temporary file that only grows.
+#[derive(Debug)]
+struct Overflow(Mutex<File>);
+
+impl Overflow {
+    fn new() -> io::Result<Self> {
+        tempfile::tempfile().map(|file| Self(Mutex::new(file)))
+    }
+
+    fn append(&self, bytes: &[u8]) -> io::Result<u64> {
+        self.with(|file| {
+            let start = file.seek(SeekFrom::End(0))?;
+            file.write_all(bytes)?;
+            Ok(start)
+        })
+    }
+
+    fn read(&self, start: u64, len: usize) -> io::Result<Arc<[u8]>> {
+        let mut bytes = vec![0; len];
+        self.with(|file| {
+            file.seek(SeekFrom::Start(start))?;
+            file.read_exact(&mut bytes)
+        })?;
+        Ok(bytes.into())
+    }
+
+    /// Every use seeks first, so a thread that died half-way leaves nothing wrong.
+    fn with<T>(&self, work: impl FnOnce(&mut File) -> io::Result<T>) -> io::Result<T> {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ten records of two bytes, of which `in_memory` bytes stay in memory.
+    fn ten(in_memory: usize) -> Records {
+        let mut records = Records::new(2, in_memory);
+        for number in 0..10 {
+            records.push(&[number, 100 + number]).expect("room");
+        }
+        records
+    }
+
+    fn in_file(records: &Records) -> usize {
+        let file = |place: &&Place| matches!(place, Place::File { .. });
+        records.places.iter().filter(file).count()
+    }
+
+    #[test]
+    fn what_does_not_fit_goes_to_the_file_and_reads_the_same() {
+        for (in_memory, expected) in [(0, 10), (5, 8), (20, 0)] {
+            let records = ten(in_memory);
+            assert_eq!(in_file(&records), expected);
+            assert_eq!(records, ten(20));
+            assert_eq!(*records.get(7).expect("readable"), [7, 107]);
+        }
+    }
+
+    #[test]
+    fn selections_share_and_replacing_changes_one_of_them() {
+        for in_memory in [0, 1000] {
+            let records = ten(in_memory);
+            let mut some = records.select(&[9, 0]);
+            some.replace(0, &[1, 1]).expect("room");
+            some.push(&[2, 2]).expect("room");
+            let read = |index| some.get(index).expect("readable").to_vec();
+            assert_eq!([read(0), read(1), read(2)], [[1, 1], [0, 100], [2, 2]]);
+            assert_eq!(*records.get(9).expect("readable"), [9, 109]);
+            assert_ne!(some, records);
+        }
+    }
+
+    #[test]
+    fn a_file_that_lost_its_end_is_an_error() {
+        let mut records = ten(0);
+        if let Place::File { start, .. } = &mut records.places[3] {
+            *start = 1000;
+        }
+        let message = records.get(3).expect_err("beyond the end").to_string();
+        assert!(
+            message.contains("cannot read") && message.contains("TMPDIR"),
+            "{message}"
+        );
+        assert_ne!(records, records.clone());
+    }
+
+    #[test]
+    fn threads_read_what_they_ask_for() {
+        let records = ten(0);
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let records = &records;
+                scope.spawn(move || {
+                    for turn in 0..1000 {
+                        let index = (turn * 7 + thread) % 10;
+                        let read = records.get(index).expect("readable");
+                        assert_eq!(read[0] as usize, index);
+                    }
+                });
+            }
+        });
+    }
+}
