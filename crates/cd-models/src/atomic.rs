@@ -15,11 +15,11 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_with(path, |file| file.write_all(bytes))
 }
 
-/// As [`write`], with what `fill` writes.
+/// As [`write()`], with what `fill` writes.
 ///
 /// # Errors
 ///
-/// Those of `fill` and of [`write`].
+/// Those of `fill` and of [`write()`].
 pub fn write_with(
     path: &Path,
     fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
