@@ -7,7 +7,7 @@ const LARGEST: usize = (32 << 20) - (64 << 10);
 /// when a program starts.
 ///
 /// A step of a search allocates and frees the same tensors again and again. glibc gives most of them back to
-/// the system each time, and the pages must be cleared anew: a fifth to a third of the time of a search on the CPU. Its
+/// the system each time, and the pages must be cleared anew: a tenth to a quarter of the time of a search on the CPU. Its
 /// limit moves up with the largest block that was ever freed (`M_MMAP_THRESHOLD` and `M_TRIM_THRESHOLD` in
 /// mallopt(3), which are not changed where the environment sets them), so one large block is taken and freed. Without
 /// glibc it does nothing.
