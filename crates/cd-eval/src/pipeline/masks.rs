@@ -62,7 +62,7 @@ impl StoredMasks {
         if !path.exists() {
             return Ok(None);
         }
-        let (shape, start) = located(&path).map_err(|error| unreadable(&path, &error))?;
+        let (shape, start) = located(&path).map_err(|error| unreadable(&path, error))?;
         Ok(Some(Self { path, shape, start }))
     }
 
@@ -80,7 +80,7 @@ impl StoredMasks {
                 file.seek(SeekFrom::Start(self.start + (index * len) as u64))?;
                 file.read_exact(&mut mask)
             })
-            .map_err(|error| unreadable(&self.path, &error))?;
+            .map_err(|error| unreadable(&self.path, error))?;
         Ok(mask)
     }
 }
@@ -116,10 +116,17 @@ fn damaged(reason: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, reason)
 }
 
-fn unreadable(path: &Path, error: &io::Error) -> RunDirError {
-    RunDirError::Damaged {
-        path: path.to_owned(),
-        reason: error.to_string(),
+fn unreadable(path: &Path, error: io::Error) -> RunDirError {
+    let path = path.to_owned();
+    match error.kind() {
+        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => RunDirError::Damaged {
+            path,
+            reason: error.to_string(),
+        },
+        _ => RunDirError::Io {
+            path,
+            source: error,
+        },
     }
 }
 
@@ -171,6 +178,11 @@ mod tests {
             fs::write(&path, damage).expect("written");
             let error = StoredMasks::open(folder.path()).err().expect("damaged");
             assert!(error.to_string().contains(NAME), "{error}");
+            assert!(matches!(error, RunDirError::Damaged { .. }), "{error}");
         }
+        fs::remove_file(&path).expect("removed");
+        fs::create_dir(&path).expect("made");
+        let error = StoredMasks::open(folder.path()).err().expect("no file");
+        assert!(matches!(error, RunDirError::Io { .. }), "{error}");
     }
 }
