@@ -30,6 +30,9 @@ pub mod poison;
 #[cfg(test)]
 mod testing;
 
+/// Images drawn, decoded or stamped at once; bounds the memory that is held beside a set.
+const IMAGES_AT_ONCE: usize = 1024;
+
 pub use attack::{ATTACKS, Attack, AttackConfig, AttackError, AttackInfo, LabelMode};
 pub use cd_models::{NoProgress, Progress};
 pub use dataset::{

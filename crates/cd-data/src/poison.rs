@@ -32,11 +32,9 @@ pub use select::MAX_CLEAN_LABEL_FRACTION;
 
 use self::data::TestTruth;
 use self::select::{Purpose, choose_test, choose_train};
+use crate::IMAGES_AT_ONCE;
 use crate::attack::{Attack, AttackConfig, AttackError, LabelMode};
 use crate::dataset::Split;
-
-/// Images stamped at once; bounds the memory that is held beside the set.
-const CHUNK: usize = 1024;
 
 /// What to poison with, and how much.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -232,7 +230,7 @@ fn stamp(
     purpose: Purpose,
 ) -> Result<(), PoisonError> {
     let (height, width) = (set.height(), set.width());
-    for indices in indices.chunks(CHUNK) {
+    for indices in indices.chunks(IMAGES_AT_ONCE) {
         let stamped: Vec<Result<Vec<u8>, PoisonError>> = indices
             .par_iter()
             .map(|&index| {

@@ -26,11 +26,9 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use super::Split;
+use crate::IMAGES_AT_ONCE;
 use canvas::SIDE;
 pub(crate) use signs::CLASS_NAMES;
-
-/// Pictures drawn at once; bounds the memory that is held beside the set.
-const CHUNK: usize = 1024;
 
 /// Which of the two disjoint random streams pictures come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,8 +73,8 @@ pub(crate) fn load(train: usize, test: usize, seed: u64) -> Result<Split, ImageS
 pub(crate) fn draw_set(count: usize, seed: u64, stream: Stream) -> Result<ImageSet, ImageSetError> {
     let class_names = CLASS_NAMES.iter().map(ToString::to_string).collect();
     let mut set = ImageSet::new(SIDE, SIDE, class_names);
-    for start in (0..count).step_by(CHUNK) {
-        let indices = start..(start + CHUNK).min(count);
+    for start in (0..count).step_by(IMAGES_AT_ONCE) {
+        let indices = start..(start + IMAGES_AT_ONCE).min(count);
         let pictures: Vec<Vec<u8>> = indices
             .clone()
             .into_par_iter()

@@ -7,12 +7,10 @@ use rayon::prelude::*;
 
 use super::error::{BadPictures, FolderError};
 use super::list::{Listed, Listing};
+use crate::IMAGES_AT_ONCE;
 use crate::picture::{PictureError, read_rgb};
 use cd_models::names::did_you_mean;
 use cd_models::{Progress, Task};
-
-/// Pictures decoded at once; bounds the memory that is held beside the set.
-const CHUNK: usize = 1024;
 
 /// Reads all pictures of `listing` at `size` x `size` pixels, labelled by `class_names`.
 pub(super) fn read_listing(
@@ -26,7 +24,11 @@ pub(super) fn read_listing(
     let task = Task::start(progress, "reading pictures", Some(total as u64));
     let mut set = ImageSet::new(size, size, class_names.to_vec());
     let mut bad = Vec::new();
-    for (pictures, labels) in listing.pictures.chunks(CHUNK).zip(labels.chunks(CHUNK)) {
+    for (pictures, labels) in listing
+        .pictures
+        .chunks(IMAGES_AT_ONCE)
+        .zip(labels.chunks(IMAGES_AT_ONCE))
+    {
         let decoded = decode(pictures, size, &task);
         for ((picture, pixels), &label) in pictures.iter().zip(decoded).zip(labels) {
             match pixels {
