@@ -8,9 +8,9 @@ use serde::de::value::SeqAccessDeserializer;
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::images::{CHANNELS, ImageSet};
-use crate::records::StorageError;
 use crate::train::TrainError;
+use cd_core::StorageError;
+use cd_core::{CHANNELS, ImageSet};
 
 mod step;
 

@@ -3,8 +3,8 @@
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::augment::Augmentation;
-use crate::images::{CHANNELS, ImageSet};
-use crate::records::StorageError;
+use cd_core::StorageError;
+use cd_core::{CHANNELS, ImageSet};
 
 /// Images `indices` of `set` as one tensor.
 ///

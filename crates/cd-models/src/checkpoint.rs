@@ -15,10 +15,10 @@ use burn::tensor::Bytes;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::atomic;
 use crate::model_config::ModelConfig;
 use crate::net::Net;
 use crate::train::{History, TrainConfig};
+use cd_core::atomic;
 
 const VERSION: u32 = 1;
 const NETWORK: &str = "network.bpk";

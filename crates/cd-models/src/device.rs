@@ -96,7 +96,7 @@ pub fn parse(name: &str) -> Result<Device, DeviceError> {
 }
 
 fn nearest_hint(backend: &str) -> String {
-    crate::names::nearest(backend, compiled())
+    cd_core::names::nearest(backend, compiled())
         .map(|name| format!("; did you mean `{name}`?"))
         .unwrap_or_default()
 }

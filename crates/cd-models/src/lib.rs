@@ -11,24 +11,19 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-pub mod atomic;
 mod augment;
 mod batch;
 mod catalogue;
 mod checkpoint;
 mod classifier;
 pub mod device;
-mod images;
 mod import;
 mod init;
 mod memory;
 mod model;
 mod model_config;
-pub mod names;
 pub mod net;
 mod predict;
-mod progress;
-mod records;
 mod registry;
 mod schedule;
 mod state;
@@ -39,9 +34,12 @@ pub use batch::{batch, one_batch, quantize, to_host};
 pub use burn;
 pub use burn::tensor::Device;
 pub use catalogue::models_markdown;
+pub use cd_core::{
+    CHANNELS, ImageSet, ImageSetError, NoProgress, Progress, Records, StorageError, Task, atomic,
+    names,
+};
 pub use checkpoint::CheckpointError;
 pub use classifier::{Classifier, Tap, TapError};
-pub use images::{CHANNELS, ImageSet, ImageSetError};
 pub use import::{
     WeightsError, WeightsFormat, WeightsSummary, describe_weights, load_weights, load_weights_as,
     read_weights, save_weights,
@@ -51,8 +49,6 @@ pub use model::{AttributeModel, Model, Normalization};
 pub use model_config::{ModelConfig, ModelError};
 pub use net::{Net, Network};
 pub use predict::{Predictions, predict};
-pub use progress::{NoProgress, Progress, Task};
-pub use records::{Records, StorageError};
 pub use registry::{
     ARCHITECTURES, Architecture, Family, FeatureMap, Golden, InputSize, InputSizeError, Taps,
     UnknownArchitecture,

@@ -4,9 +4,9 @@ use burn::tensor::Device;
 
 use crate::batch::{batch, to_host};
 use crate::classifier::Classifier;
-use crate::images::ImageSet;
-use crate::progress::Progress;
-use crate::records::StorageError;
+use cd_core::ImageSet;
+use cd_core::Progress;
+use cd_core::StorageError;
 
 /// Logits of every image of a set.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,12 +7,12 @@ use std::fmt;
 use burn::tensor::Device;
 use thiserror::Error;
 
-use crate::names;
 use crate::net::{
     Net, attributes, efficientnet, googlenet, mobilenet_v2, preact_resnet, resnet, toy, vgg,
     vision_transformer,
 };
 use crate::state::Shapes;
+use cd_core::names;
 
 /// What the registry says of an architecture.
 #[derive(Debug, Clone, Copy)]

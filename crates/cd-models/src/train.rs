@@ -15,14 +15,14 @@ use thiserror::Error;
 
 use crate::batch::augmented_batch;
 use crate::checkpoint::{CheckpointError, Checkpoints, Identity, State};
-use crate::images::ImageSet;
 use crate::model::Model;
 use crate::model_config::ModelConfig;
 use crate::net::Net;
 use crate::predict::{Predictions, predict};
-use crate::progress::{NoProgress, Progress};
-use crate::records::StorageError;
 use crate::registry::{InputSizeError, UnknownArchitecture};
+use cd_core::ImageSet;
+use cd_core::StorageError;
+use cd_core::{NoProgress, Progress};
 
 mod config;
 mod gradient;

@@ -5,8 +5,8 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::{erased, shifted};
-use crate::images::CHANNELS;
 use crate::train::{TrainError, at_least_one, require};
+use cd_core::CHANNELS;
 
 /// Share of red, green and blue in what the eye sees as brightness (ITU-R BT.601).
 const LUMA: [f32; CHANNELS] = [0.299, 0.587, 0.114];

@@ -11,9 +11,9 @@ use safetensors::tensor::{Dtype, View};
 use super::pickle::checkpoint;
 use super::read::transposed;
 use super::{About, METADATA_KEY, WeightsError, WeightsFormat, format_error, io_error};
-use crate::atomic;
 use crate::model::Model;
 use crate::state::StateDict;
+use cd_core::atomic;
 
 /// Writes `model` in the parameter names of its family's checkpoints, atomically. The ending of `path` decides
 /// the format: `.pt`, `.pth` and `.ckpt` are PyTorch checkpoints, `.bpk` is a burnpack, all others are safetensors.

@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::config::require;
 use super::{History, TrainConfig, TrainError};
-use crate::images::ImageSet;
+use cd_core::ImageSet;
 
 /// Stream of the choice, apart from those of images and epochs.
 const STREAM: u64 = u64::MAX / 2;

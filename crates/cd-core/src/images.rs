@@ -1,10 +1,12 @@
-//! Labelled pictures held as bytes: what data sets produce and training consumes.
+//! Pictures as bytes with what is said about them: what data sets produce and training consumes.
 
 use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::records::{Records, StorageError};
+use crate::labels::{Attributes, Labels};
+use crate::records::Records;
+use crate::source::{PixelSource, StorageError};
 
 /// Colour channels of every picture; grayscale sources are expanded when they are decoded.
 pub const CHANNELS: usize = 3;
@@ -39,37 +41,63 @@ pub enum ImageSetError {
         /// Number of classes of the set.
         classes: usize,
     },
+    /// The image comes with labels of another kind than the set's.
+    #[error("image `{name}` has labels of another kind: the set has {has}")]
+    Kind {
+        /// The image's name.
+        name: String,
+        /// What the images of the set have.
+        has: String,
+    },
     /// The pixels could not be kept.
     #[error(transparent)]
     Storage(#[from] StorageError),
 }
 
-/// Images of one size with a label and a name each.
+/// Images of one size with a name each and, as [`Labels`] says, a class, attributes or nothing.
 ///
 /// Pixels are `u8`, RGB, row by row, channel last (`[N, H, W, 3]`), 0 to 255. A name identifies an
 /// image for people: a path relative to the data set, or a record of an archive.
 ///
-/// A set keeps 256 MiB of pixels in memory and the rest in a temporary file; copies and subsets share both.
+/// Pixels that are pushed are kept, 256 MiB of them in memory and the rest in a temporary file; those of a
+/// [`PixelSource`] are read from it whenever they are asked for. Copies and subsets share both.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImageSet {
     height: usize,
     width: usize,
     pixels: Records,
-    labels: Vec<u32>,
+    labels: Labels,
     names: Vec<String>,
     class_names: Vec<String>,
 }
 
 impl ImageSet {
-    /// An empty set for images of `height` x `width` pixels.
+    /// An empty set for images of `height` x `width` pixels with one class each.
     pub fn new(height: usize, width: usize, class_names: Vec<String>) -> Self {
         Self {
             height,
             width,
             pixels: Records::new(height * width * CHANNELS, IN_MEMORY),
-            labels: Vec::new(),
+            labels: Labels::Class(Vec::new()),
             names: Vec::new(),
             class_names,
+        }
+    }
+
+    /// An empty set for images with attributes of these names; [`class_names`](Self::class_names) has them.
+    pub fn with_attributes(height: usize, width: usize, attribute_names: Vec<String>) -> Self {
+        let attributes = Attributes::new(attribute_names.len());
+        Self {
+            labels: Labels::Attributes(attributes),
+            ..Self::new(height, width, attribute_names)
+        }
+    }
+
+    /// An empty set for images of which nothing is known; it has no classes.
+    pub fn unlabelled(height: usize, width: usize) -> Self {
+        Self {
+            labels: Labels::None,
+            ..Self::new(height, width, Vec::new())
         }
     }
 
@@ -82,19 +110,87 @@ impl ImageSet {
         self.check_pixels(&name, pixels)?;
         self.check_label(&name, label)?;
         self.pixels.push(pixels)?;
-        self.labels.push(label);
+        self.push_class(name, label);
+        Ok(())
+    }
+
+    /// Appends image `index` of `source`, which must have strings of [`image_len`](Self::image_len) bytes, `[H, W, 3]`.
+    ///
+    /// # Errors
+    ///
+    /// When the label does not fit the set's classes.
+    pub fn push_from(
+        &mut self,
+        name: String,
+        source: &Arc<dyn PixelSource>,
+        index: usize,
+        label: u32,
+    ) -> Result<(), ImageSetError> {
+        self.check_label(&name, label)?;
+        self.pixels.push_from(source, index);
+        self.push_class(name, label);
+        Ok(())
+    }
+
+    /// Appends image `index` of `source` to a set without labels.
+    ///
+    /// # Errors
+    ///
+    /// When the set has labels.
+    pub fn push_unlabelled(
+        &mut self,
+        name: String,
+        source: &Arc<dyn PixelSource>,
+        index: usize,
+    ) -> Result<(), ImageSetError> {
+        if self.labels != Labels::None {
+            return Err(self.kind(name));
+        }
+        self.pixels.push_from(source, index);
         self.names.push(name);
         Ok(())
     }
 
+    /// Appends one image with its attributes, one value for each name.
+    ///
+    /// # Errors
+    ///
+    /// When the buffer does not fit the set's shape, the set has no attributes or another number of them.
+    pub fn push_attributes(
+        &mut self,
+        name: String,
+        pixels: &[u8],
+        present: &[bool],
+    ) -> Result<(), ImageSetError> {
+        self.check_pixels(&name, pixels)?;
+        match &self.labels {
+            Labels::Attributes(some) if some.count() == present.len() => {}
+            _ => return Err(self.kind(name)),
+        }
+        self.pixels.push(pixels)?;
+        if let Labels::Attributes(attributes) = &mut self.labels {
+            attributes.push(present);
+        }
+        self.names.push(name);
+        Ok(())
+    }
+
+    /// To be called after [`check_label`](Self::check_label).
+    fn push_class(&mut self, name: String, label: u32) {
+        if let Labels::Class(labels) = &mut self.labels {
+            labels.push(label);
+        }
+        self.names.push(name);
+    }
+
     /// Number of images.
     pub fn len(&self) -> usize {
-        self.labels.len()
+        self.names.len()
     }
 
     /// Whether there are no images.
     pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
+        self.names.is_empty()
     }
 
     /// Height in pixels.
@@ -112,12 +208,12 @@ impl ImageSet {
         self.pixels.record_len()
     }
 
-    /// Names of the classes; a label is an index into them.
+    /// Names of the classes (a label is an index into them) or of the attributes; none without labels.
     pub fn class_names(&self) -> &[String] {
         &self.class_names
     }
 
-    /// Number of classes.
+    /// Number of classes or attributes.
     pub fn class_count(&self) -> usize {
         self.class_names.len()
     }
@@ -149,8 +245,38 @@ impl ImageSet {
         Ok(self.pixels.replace(index, pixels)?)
     }
 
-    /// All labels, in order.
+    /// Puts image `from` of `source` at `index`; copies of the set keep the former one.
+    ///
+    /// # Panics
+    ///
+    /// When `index` is out of range, like slice indexing.
+    pub fn set_pixels_from(&mut self, index: usize, source: &Arc<dyn PixelSource>, from: usize) {
+        self.pixels.replace_from(index, source, from);
+    }
+
+    /// SHA-256 of the pixels of image `index`.
+    ///
+    /// # Errors
+    ///
+    /// When they have to be read and cannot.
+    ///
+    /// # Panics
+    ///
+    /// When `index` is out of range, like slice indexing.
+    pub fn digest(&self, index: usize) -> Result<[u8; 32], StorageError> {
+        self.pixels.digest(index)
+    }
+
+    /// The class of every image, in order; empty in a set without classes.
     pub fn labels(&self) -> &[u32] {
+        match &self.labels {
+            Labels::Class(labels) => labels,
+            Labels::Attributes(_) | Labels::None => &[],
+        }
+    }
+
+    /// What is said about the images.
+    pub fn annotations(&self) -> &Labels {
         &self.labels
     }
 
@@ -165,6 +291,7 @@ impl ImageSet {
         label_of: impl Fn(usize) -> u32,
     ) -> Result<Self, ImageSetError> {
         self.class_names = class_names;
+        self.labels = Labels::Class(vec![0; self.len()]);
         for index in 0..self.len() {
             self.set_label(index, label_of(index))?;
         }
@@ -175,10 +302,12 @@ impl ImageSet {
     ///
     /// # Errors
     ///
-    /// When the label does not fit the set's classes.
+    /// When the label does not fit the set's classes, or the set has none.
     pub fn set_label(&mut self, index: usize, label: u32) -> Result<(), ImageSetError> {
         self.check_label(&self.names[index], label)?;
-        self.labels[index] = label;
+        if let Labels::Class(labels) = &mut self.labels {
+            labels[index] = label;
+        }
         Ok(())
     }
 
@@ -195,7 +324,7 @@ impl ImageSet {
     /// How many images each class has.
     pub fn class_counts(&self) -> Vec<usize> {
         let mut counts = vec![0; self.class_count()];
-        for &label in &self.labels {
+        for &label in self.labels() {
             counts[label as usize] += 1;
         }
         counts
@@ -212,12 +341,23 @@ impl ImageSet {
             height: self.height,
             width: self.width,
             pixels: self.pixels.select(indices),
-            labels: indices.iter().map(|&index| self.labels[index]).collect(),
+            labels: self.labels.select(indices),
             names: indices
                 .iter()
                 .map(|&index| self.names[index].clone())
                 .collect(),
             class_names: self.class_names.clone(),
+        }
+    }
+
+    fn kind(&self, name: String) -> ImageSetError {
+        ImageSetError::Kind {
+            name,
+            has: match &self.labels {
+                Labels::Class(_) => "a class each".to_owned(),
+                Labels::Attributes(some) => format!("{} attributes each", some.count()),
+                Labels::None => "no labels".to_owned(),
+            },
         }
     }
 
@@ -236,6 +376,9 @@ impl ImageSet {
     }
 
     fn check_label(&self, name: &str, label: u32) -> Result<(), ImageSetError> {
+        if !matches!(self.labels, Labels::Class(_)) {
+            return Err(self.kind(name.to_owned()));
+        }
         if (label as usize) < self.class_count() {
             return Ok(());
         }
@@ -280,6 +423,25 @@ mod tests {
         assert_eq!(*set.pixels(0).expect("in memory"), [7, 8, 9]);
         assert_eq!(*copy.pixels(0).expect("in memory"), [1, 2, 3]);
         assert!(set.set_pixels(0, &[7]).is_err());
+    }
+
+    #[test]
+    fn attributes_and_unlabelled_images_keep_their_kind() {
+        let mut faces = ImageSet::with_attributes(1, 1, vec!["hat".into(), "smile".into()]);
+        for (name, present) in [("x", [true, false]), ("y", [false, true])] {
+            let pushed = faces.push_attributes(name.into(), &[0; 3], &present);
+            pushed.expect("two attributes");
+        }
+        let Labels::Attributes(attributes) = faces.subset(&[1]).labels else {
+            panic!("attributes stay attributes");
+        };
+        assert_eq!(attributes.of(0), [false, true]);
+        assert!(faces.labels().is_empty());
+        let error = faces.push("z".into(), &[0; 3], 0).expect_err("a class");
+        assert!(error.to_string().contains("2 attributes each"), "{error}");
+        assert_eq!(faces.len(), 2);
+        let error = faces.set_label(0, 0).expect_err("no classes");
+        assert!(error.to_string().contains("another kind"), "{error}");
     }
 
     #[test]

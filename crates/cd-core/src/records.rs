@@ -1,37 +1,17 @@
-//! Many byte strings of one length: in memory as far as they fit, beyond that in a temporary file.
+//! Many byte strings of one length: in memory as far as they fit, beyond that in a temporary file, or left where they are.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::PathBuf;
+use std::io::{self, Seek, SeekFrom, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use thiserror::Error;
+use sha2::{Digest, Sha256};
 
-/// The temporary file behind images or masks failed.
-#[derive(Debug, Error)]
-#[error(
-    "cannot {verb} the temporary file in `{}` for what does not fit in memory: {source}; the variable TMPDIR names another folder", folder.display()
-)]
-pub struct StorageError {
-    verb: &'static str,
-    folder: PathBuf,
-    source: io::Error,
-}
-
-impl StorageError {
-    fn new(verb: &'static str) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self {
-            verb,
-            folder: std::env::temp_dir(),
-            source,
-        }
-    }
-}
+use crate::source::{PixelSource, StorageError, read_at};
 
 /// Byte strings of one length, numbered from 0. Copies and selections share what is stored.
 ///
 /// The first ones are kept in memory, up to a number of bytes; the others go to a temporary file, which has no name
-/// and disappears with its last user, whatever ends the program.
+/// and disappears with its last user, whatever ends the program. Those of a [`PixelSource`] are read from it each time.
 #[derive(Debug, Clone)]
 pub struct Records {
     len: usize,
@@ -44,7 +24,14 @@ pub struct Records {
 #[derive(Debug, Clone)]
 enum Place {
     Memory(Arc<[u8]>),
-    File { file: Arc<Overflow>, start: u64 },
+    File {
+        file: Arc<Overflow>,
+        start: u64,
+    },
+    Source {
+        source: Arc<dyn PixelSource>,
+        index: usize,
+    },
 }
 
 impl Records {
@@ -83,6 +70,38 @@ impl Records {
         Ok(())
     }
 
+    /// Appends record `index` of `source`, which stays where it is.
+    pub fn push_from(&mut self, source: &Arc<dyn PixelSource>, index: usize) {
+        self.places.push(Place::from(source, index));
+    }
+
+    /// Puts record `from` of `source` at `index`; copies and selections keep the former one.
+    ///
+    /// # Panics
+    ///
+    /// When `index` is out of range.
+    pub fn replace_from(&mut self, index: usize, source: &Arc<dyn PixelSource>, from: usize) {
+        self.places[index] = Place::from(source, from);
+    }
+
+    /// SHA-256 of record `index`.
+    ///
+    /// # Errors
+    ///
+    /// When it has to be read and cannot.
+    ///
+    /// # Panics
+    ///
+    /// When `index` is out of range, like slice indexing.
+    pub fn digest(&self, index: usize) -> Result<[u8; 32], StorageError> {
+        if let Place::Source { source, index } = &self.places[index]
+            && let Some(digest) = source.digest(*index)
+        {
+            return Ok(digest);
+        }
+        Ok(Sha256::digest(self.get(index)?).into())
+    }
+
     /// Puts another record at `index`; copies and selections keep the former one.
     ///
     /// # Errors
@@ -101,7 +120,7 @@ impl Records {
     ///
     /// # Errors
     ///
-    /// When the temporary file cannot be read.
+    /// When the temporary file or the source cannot be read.
     ///
     /// # Panics
     ///
@@ -111,7 +130,8 @@ impl Records {
             Place::Memory(bytes) => Ok(Arc::clone(bytes)),
             Place::File { file, start } => file
                 .read(*start, self.len)
-                .map_err(StorageError::new("read")),
+                .map_err(StorageError::temporary("read")),
+            Place::Source { source, index } => source.read(*index),
         }
     }
 
@@ -139,10 +159,12 @@ impl Records {
         }
         let file = match &self.file {
             Some(file) => Arc::clone(file),
-            None => Arc::new(Overflow::new().map_err(StorageError::new("make"))?),
+            None => Arc::new(Overflow::new().map_err(StorageError::temporary("make"))?),
         };
         self.file = Some(Arc::clone(&file));
-        let start = file.append(bytes).map_err(StorageError::new("write"))?;
+        let start = file
+            .append(bytes)
+            .map_err(StorageError::temporary("write"))?;
         Ok(Place::File { file, start })
     }
 }
@@ -155,35 +177,44 @@ impl PartialEq for Records {
     }
 }
 
-/// A temporary file that only grows.
+impl Place {
+    fn from(source: &Arc<dyn PixelSource>, index: usize) -> Self {
+        Self::Source {
+            source: Arc::clone(source),
+            index,
+        }
+    }
+}
+
+/// A temporary file that only grows. Readers do not wait for each other.
 #[derive(Debug)]
-struct Overflow(Mutex<File>);
+struct Overflow {
+    file: File,
+    /// Where the next record begins; held while one is written.
+    end: Mutex<u64>,
+}
 
 impl Overflow {
     fn new() -> io::Result<Self> {
-        tempfile::tempfile().map(|file| Self(Mutex::new(file)))
-    }
-
-    fn append(&self, bytes: &[u8]) -> io::Result<u64> {
-        self.with(|file| {
-            let start = file.seek(SeekFrom::End(0))?;
-            file.write_all(bytes)?;
-            Ok(start)
+        tempfile::tempfile().map(|file| Self {
+            file,
+            end: Mutex::new(0),
         })
     }
 
-    fn read(&self, start: u64, len: usize) -> io::Result<Arc<[u8]>> {
-        let mut bytes = vec![0; len];
-        self.with(|file| {
-            file.seek(SeekFrom::Start(start))?;
-            file.read_exact(&mut bytes)
-        })?;
-        Ok(bytes.into())
+    fn append(&self, bytes: &[u8]) -> io::Result<u64> {
+        // A writer that died half-way has not moved the end.
+        let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        let start = *end;
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(start))?;
+        file.write_all(bytes)?;
+        *end += bytes.len() as u64;
+        Ok(start)
     }
 
-    /// Every use seeks first, so a thread that died half-way leaves nothing wrong.
-    fn with<T>(&self, work: impl FnOnce(&mut File) -> io::Result<T>) -> io::Result<T> {
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    fn read(&self, start: u64, len: usize) -> io::Result<Arc<[u8]>> {
+        read_at(&self.file, start, len)
     }
 }
 
