@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::augment::Augmentation;
 use cd_core::StorageError;
-use cd_core::{CHANNELS, ImageSet};
+use cd_core::{CHANNELS, ImageSet, Pixels};
 
 /// Images `indices` of `set` as one tensor.
 ///
@@ -15,14 +15,15 @@ use cd_core::{CHANNELS, ImageSet};
 /// # Errors
 ///
 /// When pixels cannot be read.
-pub fn batch(
-    set: &ImageSet,
+pub fn batch<'a>(
+    set: impl Into<Pixels<'a>>,
     indices: &[usize],
     device: &Device,
 ) -> Result<Tensor<4>, StorageError> {
+    let set = set.into();
     let mut values = Vec::with_capacity(indices.len() * set.image_len());
     for &index in indices {
-        append_planes(&set.pixels(index)?, &mut values);
+        append_planes(&set.get(index)?, &mut values);
     }
     Ok(tensor(values, indices.len(), set, device))
 }
@@ -51,7 +52,7 @@ pub(crate) fn augmented_batch(
         let changed = augmentation.apply(set, index, seed, epoch)?;
         append_planes(&changed, &mut values);
     }
-    Ok(tensor(values, indices.len(), set, device))
+    Ok(tensor(values, indices.len(), set.into(), device))
 }
 
 /// One image of bytes `[H, W, 3]` as a batch of one, `[1, 3, H, W]` in `[0, 1]`.
@@ -88,7 +89,7 @@ fn append_planes(pixels: &[u8], values: &mut Vec<f32>) {
     }
 }
 
-fn tensor(values: Vec<f32>, count: usize, set: &ImageSet, device: &Device) -> Tensor<4> {
+fn tensor(values: Vec<f32>, count: usize, set: Pixels<'_>, device: &Device) -> Tensor<4> {
     let shape = [count, CHANNELS, set.height(), set.width()];
     Tensor::from_data(TensorData::new(values, shape), device)
 }

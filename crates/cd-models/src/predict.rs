@@ -4,7 +4,7 @@ use burn::tensor::Device;
 
 use crate::batch::{batch, to_host};
 use crate::classifier::Classifier;
-use cd_core::ImageSet;
+use cd_core::Pixels;
 use cd_core::Progress;
 use cd_core::StorageError;
 
@@ -68,16 +68,17 @@ impl Predictions {
 /// # Errors
 ///
 /// When pixels cannot be read.
-pub fn predict(
+pub fn predict<'a>(
     model: &dyn Classifier,
-    set: &ImageSet,
+    set: impl Into<Pixels<'a>>,
     batch_size: usize,
     device: &Device,
     progress: &dyn Progress,
 ) -> Result<Predictions, StorageError> {
+    let set = set.into();
     let indices: Vec<usize> = (0..set.len()).collect();
     let mut predictions = Predictions {
-        classes: set.class_count(),
+        classes: 0,
         logits: Vec::new(),
     };
     for part in indices.chunks(batch_size.max(1)) {
