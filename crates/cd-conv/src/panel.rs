@@ -29,6 +29,9 @@ pub(crate) fn pack(
     packed
 }
 
+/// Channels from which on sums of its own pay for a tile: below, taking them over costs more than it saves.
+const LONG: usize = 8;
+
 /// `sums[p][b] += rows[p][c] * vectors[b][c]` over all channels `c`, in their order; `T` at a
 /// time, for which a row's address is loaded once.
 #[inline(always)]
@@ -39,6 +42,25 @@ pub(crate) fn accumulate<
     const P: usize,
     const T: usize,
 >(
+    simd: S,
+    channels: usize,
+    rows: &[&[f32]; P],
+    vectors: &[&[[S::f32s; V]]; B],
+    sums: &mut [[[S::f32s; V]; B]; P],
+) {
+    if channels < LONG {
+        return add_products::<S, V, B, P, T>(simd, channels, rows, vectors, sums);
+    }
+    // Lengths that the compiler knows and sums that nothing else can see stay in registers, without checks.
+    let rows = rows.map(|row| &row[..channels]);
+    let vectors = vectors.map(|block| &block[..channels]);
+    let mut own = *sums;
+    add_products::<S, V, B, P, T>(simd, channels, &rows, &vectors, &mut own);
+    *sums = own;
+}
+
+#[inline(always)]
+fn add_products<S: Simd, const V: usize, const B: usize, const P: usize, const T: usize>(
     simd: S,
     channels: usize,
     rows: &[&[f32]; P],
