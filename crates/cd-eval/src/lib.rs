@@ -1,14 +1,14 @@
-//! Experiments: configuration, run directories, metrics, tables and reports.
+//! Experiments: configuration, stored stages, metrics, tables and reports.
+//!
+//! `measure` has metrics and their intervals, `run` experiments and the stages that they go through, `show` plots, pictures and
+//! the report.
 
-pub mod bootstrap;
-pub mod evaluation;
-pub mod experiment;
-pub mod metrics;
-pub mod picture;
-pub mod pipeline;
-pub mod plot;
-pub mod report;
-pub mod run_dir;
-pub mod scores;
+mod measure;
+mod run;
+mod show;
+
+pub use measure::{bootstrap, evaluation, metrics};
+pub use run::{experiment, pipeline, run_dir, scores, store};
+pub use show::{picture, plot, report};
 
 pub use experiment::Experiment;

@@ -1,7 +1,7 @@
 //! What a report says, as plain data.
 
 use super::ClassCounts;
-use crate::bootstrap::Interval;
+use crate::evaluation::Metric;
 use crate::picture::{Picture, PictureError, mask_to_rgb};
 
 /// A whole report.
@@ -70,7 +70,9 @@ pub struct DetectorSection {
     /// The rule that flags images, where one was applied.
     pub threshold: Option<Threshold>,
     /// Rows of the metrics table; see [`metric_rows`](super::metric_rows).
-    pub metrics: Vec<MetricRow>,
+    pub metrics: Vec<Metric>,
+    /// Confidence level of their intervals.
+    pub level: f64,
     /// Flagged images per class, in any order.
     pub classes: Vec<ClassCounts>,
     /// The most suspicious images, most suspicious first.
@@ -89,38 +91,6 @@ pub struct Threshold {
     pub value: Option<f64>,
     /// Number of images flagged.
     pub flagged: usize,
-}
-
-/// One row of the metrics table.
-#[derive(Debug, Clone, PartialEq)]
-pub struct MetricRow {
-    /// Name of the metric.
-    pub name: String,
-    /// Its value; `None` where it is not defined.
-    pub value: Option<MetricValue>,
-    /// What it means, in a few words; may be empty.
-    pub hint: String,
-}
-
-/// A metric's value.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum MetricValue {
-    /// A value alone.
-    Number(f64),
-    /// A value with its confidence interval.
-    Interval(Interval),
-}
-
-impl From<f64> for MetricValue {
-    fn from(value: f64) -> Self {
-        Self::Number(value)
-    }
-}
-
-impl From<Interval> for MetricValue {
-    fn from(value: Interval) -> Self {
-        Self::Interval(value)
-    }
 }
 
 /// One image of a gallery.

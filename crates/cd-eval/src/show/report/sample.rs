@@ -182,6 +182,7 @@ impl Scan {
             title: "Cognitive Distillation (logits)".into(),
             explanation: "Finds the smallest mask that keeps the model's logits. Poisoned images need only their trigger, so their masks are small. The score is 1 minus the mask's L1 norm scaled to 0..1 over the data set.".into(),
             metrics: metric_rows(&truth, &scores, Some(&flagged), &bootstrap).expect("valid"),
+            level: bootstrap.level,
             classes: self.classes(&flagged),
             threshold: Some(Threshold {
                 rule: "(mean - norm) / std > 1, mean and std from 1 % clean images".into(),

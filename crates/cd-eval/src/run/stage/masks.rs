@@ -10,7 +10,8 @@ use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 
 use crate::run_dir::RunDirError;
 
-const NAME: &str = "masks.safetensors";
+/// The file of the masks.
+pub(super) const NAME: &str = "masks.safetensors";
 const TENSOR: &str = "masks";
 
 /// Longest header that is believed; ours has about 100 bytes.

@@ -2,9 +2,9 @@
 
 use thiserror::Error;
 
-use super::content::{MetricRow, MetricValue};
-use crate::bootstrap::{Bootstrap, BootstrapError};
-use crate::metrics::{Confusion, MetricError, Ranking, confusion};
+use super::bootstrap::{Bootstrap, BootstrapError};
+use super::evaluation::{Measured, Metric};
+use super::metrics::{Confusion, MetricError, Ranking, confusion};
 
 /// Why the metrics could not be measured.
 #[derive(Debug, Error)]
@@ -75,21 +75,21 @@ pub fn metric_rows(
     scores: &[f64],
     flagged: Option<&[bool]>,
     bootstrap: &Bootstrap,
-) -> Result<Vec<MetricRow>, MeasureError> {
+) -> Result<Vec<Metric>, MeasureError> {
     let ranking = Ranking::new(truth, scores)?;
     let mut rows = Vec::with_capacity(AREAS.len() + AT_THE_RULE.len());
-    for (name, area, hint) in AREAS {
+    for (name, area, _) in AREAS {
         let value = interval(bootstrap, truth, |images| area(&ranking, images))?;
-        rows.push(row(name, value, hint));
+        rows.push(row(name, value));
     }
     if let Some(flagged) = flagged {
         // Checks the lengths once, so that the closure below can index.
         confusion(truth, flagged)?;
-        for (name, rate, hint) in AT_THE_RULE {
+        for (name, rate, _) in AT_THE_RULE {
             let value = interval(bootstrap, truth, |images| {
                 rate(&selected(truth, flagged, images))
             })?;
-            rows.push(row(name, value, hint));
+            rows.push(row(name, value));
         }
     }
     Ok(rows)
@@ -104,11 +104,10 @@ pub fn meaning(name: &str) -> &'static str {
         .map_or("", |(_, hint)| hint)
 }
 
-fn row(name: &str, value: Option<MetricValue>, hint: &str) -> MetricRow {
-    MetricRow {
+fn row(name: &str, value: Option<Measured>) -> Metric {
+    Metric {
         name: name.to_owned(),
         value,
-        hint: hint.to_owned(),
     }
 }
 
@@ -117,13 +116,13 @@ fn interval(
     bootstrap: &Bootstrap,
     truth: &[bool],
     metric: impl Fn(&[usize]) -> Option<f64> + Sync,
-) -> Result<Option<MetricValue>, BootstrapError> {
+) -> Result<Option<Measured>, BootstrapError> {
     match bootstrap.interval(truth, &metric) {
         Ok(interval) => Ok(Some(interval.into())),
         Err(BootstrapError::Undefined { .. }) => Ok(None),
         Err(BootstrapError::MostlyUndefined { .. }) => {
             let everything: Vec<usize> = (0..truth.len()).collect();
-            Ok(metric(&everything).map(MetricValue::Number))
+            Ok(metric(&everything).map(Measured::from))
         }
         Err(error) => Err(error),
     }
@@ -147,7 +146,7 @@ mod tests {
         seed: 3,
     };
 
-    fn find<'a>(rows: &'a [MetricRow], name: &str) -> &'a MetricRow {
+    fn find<'a>(rows: &'a [Metric], name: &str) -> &'a Metric {
         rows.iter()
             .find(|row| row.name == name)
             .expect("the row exists")
@@ -160,9 +159,10 @@ mod tests {
         let flagged = [true, false, true, false, false];
         let rows = metric_rows(&truth, &scores, Some(&flagged), &QUICK).expect("valid");
         assert_eq!(rows.len(), 8);
-        let estimate = |name| match find(&rows, name).value {
-            Some(MetricValue::Interval(interval)) => interval.estimate,
-            other => panic!("{name}: {other:?}"),
+        let estimate = |name| {
+            let measured = find(&rows, name).value.expect("defined");
+            assert!(measured.interval.is_some(), "{name}");
+            measured.estimate
         };
         assert!((estimate("AUROC") - 5.0 / 6.0).abs() < 1e-12);
         assert!((estimate("TPR (recall)") - 0.5).abs() < 1e-12);

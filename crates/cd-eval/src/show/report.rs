@@ -24,7 +24,6 @@ mod detector;
 mod format;
 mod gallery;
 mod guide;
-mod measure;
 mod metrics_table;
 mod page;
 mod write;
@@ -34,9 +33,9 @@ mod escape_tests;
 #[cfg(test)]
 mod sample;
 
+pub use crate::measure::rows::{MeasureError, meaning, metric_rows};
 pub use classes::{ClassCounts, Concentration, concentration};
-pub use content::{Card, DetectorSection, MetricRow, MetricValue, Report, Threshold, Tile};
-pub use measure::{MeasureError, meaning, metric_rows};
+pub use content::{Card, DetectorSection, Report, Threshold, Tile};
 pub use page::render;
 pub use write::write_report;
 

@@ -32,7 +32,6 @@ fn hostile_report() -> (Report, usize) {
     detector.explanation = text();
     detector.raw_label = text();
     detector.metrics[0].name = text();
-    detector.metrics[0].hint = text();
     detector.classes[0].name = text();
     if let Some(threshold) = &mut detector.threshold {
         threshold.rule = text();

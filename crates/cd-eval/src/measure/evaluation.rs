@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::bootstrap::Bootstrap;
-use crate::report::{MeasureError, MetricRow, MetricValue, metric_rows};
-use crate::run_dir::SCHEMA_VERSION;
+use super::bootstrap::{Bootstrap, Interval};
+use super::rows::{MeasureError, metric_rows};
+
+/// Version of `evaluate/metrics.json`.
+pub const SCHEMA_VERSION: u32 = 1;
 
 /// Metrics of one run: `evaluate/metrics.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,6 +17,12 @@ pub struct Evaluation {
     pub clean_accuracy: Option<Measured>,
     /// Attack success rate: share of triggered test images of other classes that go to the target.
     pub attack_success_rate: Option<Measured>,
+    /// Confidence level of every interval.
+    #[serde(default = "usual_level")]
+    pub level: f64,
+    /// The classifier that was searched through, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classifier: Option<String>,
     /// One entry per detector.
     pub detectors: Vec<DetectorMetrics>,
 }
@@ -36,6 +44,9 @@ pub struct DetectorMetrics {
     pub metrics: Vec<Metric>,
     /// Seconds of the detection, as of the start that completed it.
     pub seconds: f64,
+    /// Images that were computed in that start; the others were found done. `None` in results from before this was counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub computed: Option<u64>,
 }
 
 /// A named metric.
@@ -47,7 +58,7 @@ pub struct Metric {
     pub value: Option<Measured>,
 }
 
-/// A value, with a confidence interval where one could be computed.
+/// A value, with a confidence interval where one could be computed; its level stands beside the values.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
     /// The value over all images.
@@ -56,13 +67,29 @@ pub struct Measured {
     pub interval: Option<[f64; 2]>,
 }
 
+/// What evaluations from before the level was written have.
+fn usual_level() -> f64 {
+    0.95
+}
+
+/// A confidence level as text, such as `95 %`.
+pub fn level_text(level: f64) -> String {
+    format!("{} %", (level * 1e6).round() / 1e4)
+}
+
 impl Evaluation {
-    /// An evaluation without detectors yet.
-    pub fn new(clean_accuracy: Option<Measured>, attack_success_rate: Option<Measured>) -> Self {
+    /// An evaluation without detectors yet; `level` is that of its intervals.
+    pub fn new(
+        clean_accuracy: Option<Measured>,
+        attack_success_rate: Option<Measured>,
+        level: f64,
+    ) -> Self {
         Self {
             schema_version: SCHEMA_VERSION,
             clean_accuracy,
             attack_success_rate,
+            level,
+            classifier: None,
             detectors: Vec::new(),
         }
     }
@@ -78,26 +105,20 @@ impl DetectorMetrics {
     }
 }
 
-impl From<&MetricRow> for Metric {
-    fn from(row: &MetricRow) -> Self {
+impl From<f64> for Measured {
+    fn from(estimate: f64) -> Self {
         Self {
-            name: row.name.clone(),
-            value: row.value.map(Measured::from),
+            estimate,
+            interval: None,
         }
     }
 }
 
-impl From<MetricValue> for Measured {
-    fn from(value: MetricValue) -> Self {
-        match value {
-            MetricValue::Number(estimate) => Self {
-                estimate,
-                interval: None,
-            },
-            MetricValue::Interval(interval) => Self {
-                estimate: interval.estimate,
-                interval: Some([interval.low, interval.high]),
-            },
+impl From<Interval> for Measured {
+    fn from(value: Interval) -> Self {
+        Self {
+            estimate: value.estimate,
+            interval: Some([value.low, value.high]),
         }
     }
 }
@@ -116,7 +137,7 @@ pub fn share(hits: &[bool], bootstrap: &Bootstrap) -> Result<Option<Measured>, M
         let count = images.iter().filter(|&&image| hits[image]).count();
         Some(count as f64 / images.len() as f64)
     })?;
-    Ok(Some(MetricValue::from(interval).into()))
+    Ok(Some(interval.into()))
 }
 
 /// Metrics of scores and flags against ground truth, with intervals.
@@ -129,13 +150,19 @@ pub fn measure(
     scores: &[f64],
     flagged: &[bool],
     bootstrap: &Bootstrap,
-) -> Result<Vec<MetricRow>, MeasureError> {
+) -> Result<Vec<Metric>, MeasureError> {
     metric_rows(truth, scores, Some(flagged), bootstrap)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn levels_are_not_rounded_to_certainty() {
+        let texts = [0.95, 0.999, 0.5].map(level_text);
+        assert_eq!(texts, ["95 %", "99.9 %", "50 %"]);
+    }
 
     #[test]
     fn shares_have_intervals_and_survive_json() {
@@ -146,7 +173,7 @@ mod tests {
         let [low, high] = half.interval.expect("interval");
         assert!(low < 0.5 && high > 0.5);
         assert_eq!(share(&[], &bootstrap).expect("valid"), None);
-        let evaluation = Evaluation::new(Some(half), None);
+        let evaluation = Evaluation::new(Some(half), None, bootstrap.level);
         let text = serde_json::to_string(&evaluation).expect("json");
         assert_eq!(
             serde_json::from_str::<Evaluation>(&text).expect("json"),

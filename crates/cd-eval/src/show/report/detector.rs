@@ -29,7 +29,7 @@ pub(super) fn section(detector: &DetectorSection, position: usize) -> Result<Mar
             @if let Some(truth) = &detector.truth { (curves(truth, &detector.scores)) }
             @if !detector.metrics.is_empty() {
                 h3 { "Metrics" }
-                (metrics_table::table(&detector.metrics))
+                (metrics_table::table(&detector.metrics, detector.level))
             }
             (galleries)
         }

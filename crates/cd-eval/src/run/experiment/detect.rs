@@ -1,0 +1,151 @@
+//! The `[detect]` table.
+
+use cd_detect::{Comparison, DetectorConfig, ThresholdRule};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+
+use super::Experiment;
+
+/// The `[detect]` table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DetectStage {
+    /// Which images are searched.
+    pub images: SearchedImages,
+    /// Search only this many of them, drawn by seed; all when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sample: Option<usize>,
+    /// So many of the sample are poisoned, whatever the rate; at random when absent. For measuring at low rates:
+    /// AUROC does not depend on the share of poisoned images, average precision does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sample_poisoned: Option<usize>,
+    /// Test images set aside as known to be clean: for the `calibrated` rule, and for detectors that want such images.
+    pub trusted: usize,
+    /// Seed of the draws of `sample` and `trusted`.
+    pub seed: u64,
+    /// Images computed at a time; bounds memory, does not change results.
+    pub batch_size: usize,
+    /// What images are compared with: all of them, or small classes with themselves.
+    pub compare: Comparison,
+    /// How images are flagged.
+    pub threshold: ThresholdRule,
+    /// The detectors.
+    pub detectors: Vec<ConfiguredDetector>,
+}
+
+impl Default for DetectStage {
+    fn default() -> Self {
+        Self {
+            images: SearchedImages::Train,
+            sample: None,
+            sample_poisoned: None,
+            trusted: 0,
+            seed: 0,
+            batch_size: 32,
+            compare: Comparison::default(),
+            threshold: ThresholdRule::default(),
+            detectors: DetectorConfig::usual()
+                .into_iter()
+                .map(Into::into)
+                .collect(),
+        }
+    }
+}
+
+/// Which images of a split are searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SearchedImages {
+    /// The training set.
+    #[default]
+    Train,
+    /// The mixed test set.
+    Test,
+}
+
+/// A detector with its settings, and what its results are called.
+///
+/// In a file the label stands beside the settings: `{ name = "cd-l", label = "fast", steps = 24 }`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ConfiguredDetector {
+    /// Folder of the results, and name in tables; the detector's own name when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// The detector.
+    #[serde(flatten)]
+    pub detector: DetectorConfig,
+}
+
+impl From<DetectorConfig> for ConfiguredDetector {
+    fn from(detector: DetectorConfig) -> Self {
+        Self {
+            label: None,
+            detector,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for ConfiguredDetector {
+    /// By hand, for serde's `flatten` accepts unknown keys.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut settings = Map::deserialize(deserializer)?;
+        let label = match settings.remove("label") {
+            None => None,
+            Some(Value::String(label)) => Some(label),
+            Some(other) => return Err(D::Error::custom(format!("`label` is {other}, not text"))),
+        };
+        let detector = serde_json::from_value(Value::Object(settings)).map_err(D::Error::custom)?;
+        Ok(Self { label, detector })
+    }
+}
+
+impl Experiment {
+    /// Names under which the detectors' results are kept: their labels, or the registry's names, numbered when one stands
+    /// twice.
+    pub fn detector_labels(&self) -> Vec<String> {
+        let mut labels: Vec<String> = Vec::new();
+        for configured in &self.detect.detectors {
+            let name = match &configured.label {
+                Some(label) => label,
+                None => configured.detector.detector().info().name,
+            };
+            let same = |label: &&String| *label == name || label.starts_with(&format!("{name}-#"));
+            let earlier = labels.iter().filter(same).count();
+            labels.push(match earlier {
+                0 => name.to_owned(),
+                n => format!("{name}-#{}", n + 1),
+            });
+        }
+        labels
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<ConfiguredDetector, String> {
+        toml::from_str(text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_label_stands_beside_the_settings() {
+        let labelled = read("name = \"cd-l\"\nlabel = \"quick\"\nsteps = 3").expect("valid");
+        assert_eq!(labelled.label.as_deref(), Some("quick"));
+        let written = toml::to_string(&labelled).expect("writes");
+        assert_eq!(read(&written), Ok(labelled));
+        let plain = read("name = \"cd-l\"").expect("valid");
+        assert!(!toml::to_string(&plain).expect("writes").contains("label"));
+    }
+
+    #[test]
+    fn unknown_names_keys_and_labels_that_are_no_text_are_refused() {
+        let key = read("name = \"cd-l\"\nstepps = 3").expect_err("unknown key");
+        assert!(key.contains("unknown field `stepps`"), "{key}");
+        let name = read("name = \"cdl\"").expect_err("unknown name");
+        assert!(name.contains("unknown variant `cdl`"), "{name}");
+        let label = read("name = \"cd-l\"\nlabel = 3").expect_err("a number");
+        assert!(label.contains("`label` is 3"), "{label}");
+    }
+}

@@ -1,0 +1,116 @@
+//! An experiment from data to report, stage by stage. Every stage is stored under the key of what it depends on, and
+//! continued where it was interrupted.
+
+mod error;
+
+use std::path::Path;
+
+use cd_core::Progress;
+use cd_detect::Shard;
+use cd_models::Device;
+
+use super::run_dir::RunDir;
+use super::stage::{self, Work, data, detect, evaluate, poison, report, train};
+use super::store::Store;
+use crate::evaluation::Evaluation;
+use crate::experiment::Experiment;
+
+pub use super::stage::report::channel_last;
+pub use error::PipelineError;
+
+/// The last stage to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Load and poison the data.
+    Poison,
+    /// Train the classifier.
+    Train,
+    /// Search the images.
+    Detect,
+    /// Measure and write the report.
+    Evaluate,
+}
+
+/// What to do with an experiment.
+pub struct RunOptions<'a> {
+    /// Where to compute.
+    pub device: &'a Device,
+    /// The name of that device, kept with the run.
+    pub device_name: &'a str,
+    /// Batches that the device computes at the same time.
+    pub workers: usize,
+    /// The last stage to run.
+    pub until: Stage,
+    /// This process's share of the detection.
+    pub shard: Shard,
+    /// Told how far it is.
+    pub progress: &'a dyn Progress,
+}
+
+/// What a run came to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// Every stage is complete.
+    Complete(Evaluation),
+    /// The asked-for stage is complete; later ones were not asked for.
+    Stopped(Stage),
+    /// This shard is done; others are not.
+    OtherShardsMissing,
+}
+
+/// Runs `experiment` and shows its results in `folder`. Stages are kept in the store at `store`: those that are complete there,
+/// through whatever run, are not computed again.
+///
+/// # Errors
+///
+/// See [`PipelineError`]. What was finished stays in the store.
+pub fn run(
+    experiment: &Experiment,
+    folder: &Path,
+    store: &Path,
+    options: &RunOptions<'_>,
+) -> Result<Outcome, PipelineError> {
+    experiment.check()?;
+    RunDir::check(folder, experiment, options.device_name)?;
+    let seeded = experiment.seeded();
+    let store = Store::open(store)?;
+    // Before the folder is made: data that cannot be read leaves nothing behind.
+    let loaded = data::load(&seeded, &store, options)?;
+    let run = RunDir::open(folder, experiment, options.device_name)?;
+    run.keep_store(&store)?;
+    let work = Work::new(&seeded, &run, &store, options);
+    let data = poison::poisoned(&work, loaded)?;
+    if options.until == Stage::Poison {
+        return Ok(Outcome::Stopped(Stage::Poison));
+    }
+    let classifier = train::classifier(&work, &data)?;
+    if options.until == Stage::Train {
+        return Ok(Outcome::Stopped(Stage::Train));
+    }
+    let Some(decided) = detect::all(&work, &data, &classifier)? else {
+        return Ok(Outcome::OtherShardsMissing);
+    };
+    if options.until == Stage::Detect {
+        return Ok(Outcome::Stopped(Stage::Detect));
+    }
+    let evaluation = evaluate::evaluation(&work, &data, &classifier, &decided)?;
+    report::write(experiment, &run, &data, &evaluation)?;
+    Ok(Outcome::Complete(evaluation))
+}
+
+/// Writes the report of a complete run again.
+///
+/// # Errors
+///
+/// When the run is not complete, or its data have changed or cannot be loaded again.
+pub fn rewrite_report(folder: &Path, options: &RunOptions<'_>) -> Result<(), PipelineError> {
+    let (run, text) = RunDir::existing(folder)?;
+    let experiment = Experiment::parse(&text, &run.join("config.toml").display().to_string(), &[])?;
+    let seeded = experiment.seeded();
+    let store = Store::open(&run.store()?)?;
+    let loaded = data::load(&seeded, &store, options)?;
+    let work = Work::new(&seeded, &run, &store, options);
+    let data = poison::poisoned(&work, loaded)?;
+    let evaluation = stage::stored_evaluation(&run)?;
+    report::write(&experiment, &run, &data, &evaluation)
+}

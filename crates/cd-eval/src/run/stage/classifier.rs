@@ -1,0 +1,31 @@
+//! The classifier that images are searched through.
+
+use cd_models::Model;
+
+use crate::pipeline::PipelineError;
+use crate::store::Slot;
+
+/// A frozen classifier, and where its training is kept.
+pub(crate) struct Trained {
+    pub(crate) model: Model,
+    /// Key of architecture, weights and input normalisation.
+    pub(crate) key: String,
+    /// Its training; `None` for given weights.
+    pub(crate) training: Option<Slot>,
+}
+
+impl Trained {
+    /// What it is, as its weights tell, in words.
+    pub(super) fn title(&self) -> Result<String, PipelineError> {
+        let config = self.model.config();
+        let width = config
+            .resolved_width()
+            .map_err(|error| PipelineError::Missing(error.to_string()))?;
+        let given = if self.training.is_none() {
+            " (given weights)"
+        } else {
+            ""
+        };
+        Ok(format!("{}, width {width}{given}", config.name))
+    }
+}

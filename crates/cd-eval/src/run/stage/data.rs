@@ -1,0 +1,183 @@
+//! The images of a run: loaded, and trusted ones set aside.
+
+use std::time::Instant;
+
+use cd_core::{Key, content_key};
+use cd_data::{DatasetConfig, LoadContext, Manifest, Poisoned, Split, Truth};
+use cd_models::{Classifier, ImageSet, NoProgress, load_weights, predict};
+
+use super::sample::{hold_out, positions};
+use crate::experiment::{Experiment, SearchedImages};
+use crate::pipeline::{PipelineError, RunOptions};
+use crate::store::{Slot, StageName, Store};
+
+/// Clean data, as the data set has them.
+pub(crate) struct Loaded {
+    pub(super) split: Split,
+    pub(super) trusted: ImageSet,
+    /// What remembers the files of the data set.
+    slot: Slot,
+    started: Instant,
+}
+
+/// Everything that the later stages look at.
+#[derive(Debug)]
+pub(crate) struct Data {
+    /// Images under suspicion, as training sees them.
+    pub(crate) poisoned: Poisoned,
+    /// What is true about them; only evaluation and report look at it.
+    pub(crate) truth: Option<Truth>,
+    /// Key of the training images with their labels.
+    pub(crate) train_key: String,
+    /// Known clean images; empty when none were set aside.
+    pub(crate) trusted: Keyed,
+    /// The images that are searched.
+    pub(crate) searched: Keyed,
+    /// Positions of the searched images in their split.
+    pub(crate) positions: Vec<usize>,
+    /// Which split they are from.
+    pub(crate) searched_images: SearchedImages,
+}
+
+/// Images and the key of what they are.
+#[derive(Debug)]
+pub(crate) struct Keyed {
+    pub(crate) set: ImageSet,
+    pub(crate) key: String,
+}
+
+impl Keyed {
+    pub(super) fn of(set: ImageSet) -> Result<Self, PipelineError> {
+        let key = content_key(&set)?;
+        Ok(Self { set, key })
+    }
+}
+
+impl Data {
+    /// Chooses the searched images.
+    pub(super) fn new(
+        experiment: &Experiment,
+        poisoned: Poisoned,
+        truth: Option<Truth>,
+        trusted: Keyed,
+        keys: [Option<String>; 2],
+    ) -> Result<Self, PipelineError> {
+        let searched_images = experiment.detect.images;
+        let [train_key, test_key] = keys.map(Option::unwrap_or_default);
+        let (whole, whole_key) = match searched_images {
+            SearchedImages::Train => (poisoned.train(), &train_key),
+            SearchedImages::Test => (poisoned.test().ok_or_else(no_test)?, &test_key),
+        };
+        let manifest = truth
+            .as_ref()
+            .and_then(|truth| manifest(truth, searched_images));
+        let is_poisoned = manifest.map(Manifest::is_poisoned).unwrap_or_default();
+        let positions = positions(whole.len(), &is_poisoned, &experiment.detect)?;
+        let key = Key::of("searched")
+            .text("images", whole_key)
+            .with("positions", &positions);
+        Ok(Self {
+            searched: Keyed {
+                set: whole.subset(&positions),
+                key: key.finish(),
+            },
+            positions,
+            searched_images,
+            trusted,
+            train_key,
+            poisoned,
+            truth,
+        })
+    }
+
+    /// Whether each searched image is poisoned, where that is known.
+    pub(crate) fn searched_truth(&self) -> Option<Vec<bool>> {
+        let poisoned = manifest(self.truth.as_ref()?, self.searched_images)?.is_poisoned();
+        let positions = self.positions.iter();
+        Some(positions.map(|&index| poisoned[index]).collect())
+    }
+
+    /// Number of images of the split that the searched ones are from.
+    pub(crate) fn whole_len(&self) -> usize {
+        match self.searched_images {
+            SearchedImages::Train => self.poisoned.train().len(),
+            SearchedImages::Test => self.poisoned.test().map_or(0, ImageSet::len),
+        }
+    }
+}
+
+fn no_test() -> PipelineError {
+    PipelineError::Missing("`detect.images = \"test\"`, but the data has no test images".into())
+}
+
+fn manifest(truth: &Truth, images: SearchedImages) -> Option<&Manifest> {
+    match images {
+        SearchedImages::Train => Some(truth.train()),
+        SearchedImages::Test => truth.test(),
+    }
+}
+
+/// Loads the data set of `experiment`; what is known of its files lies in `store`.
+pub(crate) fn load(
+    experiment: &Experiment,
+    store: &Store,
+    options: &RunOptions<'_>,
+) -> Result<Loaded, PipelineError> {
+    let started = Instant::now();
+    let key = Key::of("data 1").with("dataset", &experiment.dataset);
+    let slot = store.slot(StageName::Data, &key.finish());
+    let index = slot.folder();
+    let split = experiment.dataset.load_with(&LoadContext {
+        progress: options.progress,
+        index: Some(&index),
+    })?;
+    let split = labelled(split, experiment, options)?;
+    let (split, trusted) = hold_out(split, &experiment.detect)?;
+    Ok(Loaded {
+        split,
+        trusted,
+        slot,
+        started,
+    })
+}
+
+impl Loaded {
+    /// Marks the stage as complete, once the run's own folder stands.
+    pub(super) fn keep(&self, what: &str) -> Result<&Slot, PipelineError> {
+        if !self.slot.is_done() {
+            self.slot.make()?;
+            self.slot.mark(what, self.started, None)?;
+        }
+        Ok(&self.slot)
+    }
+}
+
+/// Pictures of unknown class get the class that the given weights predict.
+fn labelled(
+    split: Split,
+    experiment: &Experiment,
+    options: &RunOptions<'_>,
+) -> Result<Split, PipelineError> {
+    let unlabelled =
+        matches!(&experiment.dataset, DatasetConfig::Folder(folder) if folder.unlabelled);
+    let weights = experiment.weights.as_deref().filter(|_| unlabelled);
+    let Some(weights) = weights else {
+        return Ok(split);
+    };
+    let model = load_weights(weights, options.device)?;
+    model.check_size(split.train.height(), split.train.width())?;
+    let batch_size = experiment.detect.batch_size;
+    let predictions = predict(
+        &model,
+        &split.train,
+        batch_size,
+        options.device,
+        &NoProgress,
+    )?;
+    let names = (0..model.classes()).map(|class| format!("predicted {class}"));
+    let train = split
+        .train
+        .relabelled(names.collect(), |index| predictions.class(index))
+        .expect("a predicted class is below the number of classes");
+    Ok(Split { train, ..split })
+}

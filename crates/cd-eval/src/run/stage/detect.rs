@@ -1,0 +1,161 @@
+//! Numbers and masks of every detector, streamed to disk part by part.
+
+use std::path::Path;
+
+use cd_core::{Key, Matrix};
+use cd_detect::{Clean, Detection, Detector, DetectorConfig, Evidence, Offer};
+use cd_models::{Classifier, ImageSet, read_losses};
+
+use super::classifier::Trained;
+use super::data::{Data, Keyed};
+use super::decide::{self, Decided};
+use super::features::{Seen, seen};
+use super::train::LOSSES;
+use super::{Work, masks, numbers};
+use crate::pipeline::PipelineError;
+use crate::store::{Slot, StageName, discard};
+
+/// Folder of partial results inside the stage.
+const PARTS: &str = "parts";
+
+/// Runs every detector and its rule; `None` when parts of other shards are missing.
+pub(crate) fn all(
+    work: &Work<'_>,
+    data: &Data,
+    trained: &Trained,
+) -> Result<Option<Vec<Decided>>, PipelineError> {
+    let labels = work.experiment.detector_labels();
+    let detectors = &work.experiment.detect.detectors;
+    let offer = offer(work, data, trained);
+    for (label, configured) in labels.iter().zip(detectors) {
+        let detector = configured.detector.detector();
+        detector.needs().check(label, &offer)?;
+    }
+    let mut decided = Vec::new();
+    for (label, configured) in labels.iter().zip(detectors) {
+        let search = Search {
+            work,
+            data,
+            trained,
+            config: &configured.detector,
+        };
+        if let Some(slot) = search.run(label)? {
+            decided.push(decide::decided(work, data, label, &slot)?);
+        }
+    }
+    Ok((decided.len() == labels.len()).then_some(decided))
+}
+
+/// What this run has for detectors, now that data and classifier are there.
+fn offer(work: &Work<'_>, data: &Data, trained: &Trained) -> Offer {
+    let trusted = &data.trusted.set;
+    let rarest = trusted.class_counts().into_iter().min();
+    Offer {
+        taps: trained.model.taps(),
+        clean: rarest.unwrap_or(0),
+        ..work.experiment.offer()
+    }
+}
+
+struct Search<'a> {
+    work: &'a Work<'a>,
+    data: &'a Data,
+    trained: &'a Trained,
+    config: &'a DetectorConfig,
+}
+
+impl Search<'_> {
+    /// The stage of this detector; `None` when parts of other shards are missing.
+    fn run(&self, label: &str) -> Result<Option<Slot>, PipelineError> {
+        let slot = self
+            .work
+            .slot(&format!("detect/{label}"), StageName::Detect, &self.key())?;
+        let what = self.config.detector().info().title;
+        let parts = slot.join(PARTS);
+        let compute = |_: &Path| self.detection(&parts, slot.key());
+        let complete = self.work.share(&slot, what, compute, |folder, detection| {
+            numbers::write(folder, &detection)?;
+            match &detection.masks {
+                Some(masks) => Ok(masks::write(folder, masks)?),
+                None => Ok(()),
+            }
+        })?;
+        if !complete {
+            return Ok(None);
+        }
+        discard(&parts)?;
+        self.work
+            .run
+            .publish(&format!("detect/{label}"), &slot, &[masks::NAME])?;
+        Ok(Some(slot))
+    }
+
+    fn key(&self) -> String {
+        let needs = self.config.detector().needs();
+        let training = self.trained.training.as_ref().filter(|_| needs.losses > 0);
+        Key::of("detect 1")
+            .with("detector", self.config)
+            .text("classifier", &self.trained.key)
+            .text("images", &self.data.searched.key)
+            .text("trusted", &self.data.trusted.key)
+            .with("training", &training.map(Slot::key))
+            .text("device", self.work.options.device_name)
+            .finish()
+    }
+
+    /// Gives the detector what it needs, and its share of the work.
+    fn detection(&self, parts: &Path, key: &str) -> Result<Option<Detection>, PipelineError> {
+        let detector = self.config.detector();
+        let Some(found) = self.seen(detector, &self.data.searched)? else {
+            return Ok(None);
+        };
+        let trusted = match self.data.trusted.set.is_empty() {
+            true => None,
+            false => match self.seen(detector, &self.data.trusted)? {
+                Some(seen) => Some(seen),
+                None => return Ok(None),
+            },
+        };
+        let losses = self.losses(detector)?;
+        let images = &self.data.searched.set;
+        let evidence = Evidence {
+            labels: labels(images),
+            class_count: images.class_count(),
+            predictions: found.predictions.as_ref(),
+            features: &found.features,
+            losses: losses.as_ref(),
+            clean: trusted.as_ref().map(|trusted| self.clean(trusted)),
+            trainable: Some(&self.trained.model),
+            ..Evidence::new(&self.trained.model, images, self.work.compute(parts, key))
+        };
+        Ok(detector.detect(&evidence)?)
+    }
+
+    fn seen(&self, detector: &dyn Detector, images: &Keyed) -> Result<Option<Seen>, PipelineError> {
+        seen(self.work, self.trained, images, &detector.needs())
+    }
+
+    fn clean<'b>(&'b self, seen: &'b Seen) -> Clean<'b> {
+        let images = &self.data.trusted.set;
+        Clean {
+            images: images.into(),
+            labels: labels(images),
+            predictions: seen.predictions.as_ref(),
+            features: &seen.features,
+        }
+    }
+
+    /// The losses of training of the searched images, in their order.
+    fn losses(&self, detector: &dyn Detector) -> Result<Option<Matrix>, PipelineError> {
+        let training = self.trained.training.as_ref();
+        let Some(training) = training.filter(|_| detector.needs().losses > 0) else {
+            return Ok(None);
+        };
+        let losses = read_losses(&training.join(LOSSES), self.data.whole_len())?;
+        Ok(Some(losses.select_columns(&self.data.positions)))
+    }
+}
+
+fn labels(set: &ImageSet) -> Option<&[u32]> {
+    (set.labels().len() == set.len()).then(|| set.labels())
+}

@@ -1,0 +1,117 @@
+//! Measures a run against its ground truth, where there is one.
+
+use cd_core::{Key, Task};
+use cd_models::{ImageSet, predict};
+
+use super::Work;
+use super::classifier::Trained;
+use super::data::Data;
+use super::decide::{self, Decided};
+use crate::evaluation::{DetectorMetrics, Evaluation, Measured, Metric, measure, share};
+use crate::pipeline::PipelineError;
+use crate::scores::ScoreRow;
+use crate::store::{StageName, write_json};
+
+const METRICS: &str = "metrics.json";
+
+/// Images per batch of plain predictions.
+const BATCH: usize = 250;
+
+/// The figures of the run.
+pub(crate) fn evaluation(
+    work: &Work<'_>,
+    data: &Data,
+    trained: &Trained,
+    decided: &[Decided],
+) -> Result<Evaluation, PipelineError> {
+    let rules: Vec<_> = decided
+        .iter()
+        .map(|one| (&one.label, one.slot.key()))
+        .collect();
+    let key = Key::of("evaluate 1")
+        .with("evaluate", &work.experiment.evaluate)
+        .with("poison", &work.experiment.poison)
+        .text("classifier", &trained.key)
+        .text("images", &data.searched.key)
+        .text("train", &data.train_key)
+        .with("decided", &rules)
+        .finish();
+    let slot = work.slot("evaluate", StageName::Evaluate, &key)?;
+    slot.fill::<PipelineError>("metrics", work.options.progress, |folder| {
+        let evaluation = compute(work, data, trained, decided)?;
+        Ok(write_json(&folder.join(METRICS), &evaluation)?)
+    })?;
+    work.run.publish("evaluate", &slot, &[METRICS])?;
+    super::stored_evaluation(work.run)
+}
+
+fn compute(
+    work: &Work<'_>,
+    data: &Data,
+    trained: &Trained,
+    decided: &[Decided],
+) -> Result<Evaluation, PipelineError> {
+    let truth = data.truth.as_ref();
+    let hits = |set: Option<&ImageSet>| accuracy(work, trained, set);
+    let clean = match truth {
+        Some(truth) => hits(truth.clean_test())?,
+        None => hits(data.poisoned.test())?,
+    };
+    let attack = hits(truth.and_then(|truth| truth.triggered_test()))?;
+    let mut evaluation = Evaluation::new(clean, attack, work.experiment.evaluate.level);
+    evaluation.classifier = Some(trained.title()?);
+    for one in decided {
+        let rows = decide::stored_scores(&one.slot.folder(), data)?;
+        let decision = decide::stored_decision(&one.slot.folder())?;
+        evaluation.detectors.push(DetectorMetrics {
+            images: rows.len(),
+            poisoned: data.searched_truth().map(|truth| count(&truth)),
+            flagged: rows.iter().filter(|row| row.flagged).count(),
+            rule: decision.rule,
+            metrics: metrics(work, data, &rows)?,
+            seconds: one.detected.seconds,
+            computed: one.detected.images,
+            detector: one.label.clone(),
+        });
+    }
+    Ok(evaluation)
+}
+
+fn metrics(work: &Work<'_>, data: &Data, rows: &[ScoreRow]) -> Result<Vec<Metric>, PipelineError> {
+    let Some(truth) = data.searched_truth() else {
+        return Ok(Vec::new());
+    };
+    let scores: Vec<f64> = rows.iter().map(|row| row.score).collect();
+    let flagged: Vec<bool> = rows.iter().map(|row| row.flagged).collect();
+    Ok(measure(
+        &truth,
+        &scores,
+        &flagged,
+        &work.experiment.evaluate,
+    )?)
+}
+
+/// Share of `set` that the model assigns to the set's labels.
+fn accuracy(
+    work: &Work<'_>,
+    trained: &Trained,
+    set: Option<&ImageSet>,
+) -> Result<Option<Measured>, PipelineError> {
+    // Weights from elsewhere may know other classes than the folder has.
+    let Some(set) = set.filter(|set| set.class_count() == trained.model.classes()) else {
+        return Ok(None);
+    };
+    let options = work.options;
+    let task = Task::start(options.progress, "classifying", Some(set.len() as u64));
+    let predictions = predict(&trained.model, set, BATCH, options.device, options.progress)?;
+    drop(task);
+    let labels = set.labels().iter().enumerate();
+    let hits: Vec<bool> = labels
+        .map(|(index, &label)| predictions.class(index) == label)
+        .collect();
+    Ok(share(&hits, &work.experiment.evaluate)?)
+}
+
+fn count(values: &[bool]) -> usize {
+    values.iter().filter(|&&value| value).count()
+}

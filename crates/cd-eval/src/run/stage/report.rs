@@ -1,0 +1,145 @@
+//! Gathers what a run found into its HTML report.
+
+use cd_models::ImageSet;
+
+use super::data::Data;
+use super::decide;
+use super::masks::StoredMasks;
+use super::report_texts::{notes, subtitle, tiles, title};
+use crate::evaluation::{DetectorMetrics, Evaluation};
+use crate::experiment::Experiment;
+use crate::picture::Picture;
+use crate::pipeline::PipelineError;
+use crate::report::{Card, ClassCounts, DetectorSection, Report, Threshold, write_report};
+use crate::run_dir::RunDir;
+use crate::scores::ScoreRow;
+
+/// Images in each gallery.
+const GALLERY: usize = 24;
+
+/// Writes `report.html` of the run.
+pub(crate) fn write(
+    experiment: &Experiment,
+    run: &RunDir,
+    data: &Data,
+    evaluation: &Evaluation,
+) -> Result<(), PipelineError> {
+    let meta = run.meta()?;
+    let labels = experiment.detector_labels();
+    let detectors = labels
+        .iter()
+        .zip(&experiment.detect.detectors)
+        .zip(&evaluation.detectors)
+        .map(|((label, configured), metrics)| {
+            let info = configured.detector.detector().info();
+            let section = section(run, data, label, info, metrics)?;
+            Ok(DetectorSection {
+                level: evaluation.level,
+                ..section
+            })
+        })
+        .collect::<Result<Vec<_>, PipelineError>>()?;
+    let report = Report {
+        title: title(experiment, data),
+        subtitle: subtitle(experiment, data, evaluation),
+        created: format!(
+            "toolkit {} on `{}` ({}, {} threads)",
+            meta.toolkit_version, meta.device, meta.platform, meta.threads
+        ),
+        summary: tiles(data, evaluation),
+        detectors,
+        settings: experiment.to_toml(),
+        notes: notes(experiment, run, evaluation)?,
+    };
+    Ok(write_report(&run.join("report.html"), &report)?)
+}
+
+fn section(
+    run: &RunDir,
+    data: &Data,
+    label: &str,
+    info: &cd_detect::DetectorInfo,
+    metrics: &DetectorMetrics,
+) -> Result<DetectorSection, PipelineError> {
+    let folder = decide::shown(run, label);
+    let rows = decide::stored_scores(&folder, data)?;
+    let decision = decide::stored_decision(&folder)?;
+    let truth = data.searched_truth();
+    let masks = StoredMasks::open(&folder)?;
+    let mut order: Vec<&ScoreRow> = rows.iter().collect();
+    order.sort_by_key(|row| row.rank);
+    let gallery = |rows: Vec<&ScoreRow>| -> Result<Vec<Card>, PipelineError> {
+        let card = |row| card(&data.searched.set, row, truth.as_deref(), masks.as_ref());
+        rows.into_iter().map(card).collect()
+    };
+    Ok(DetectorSection {
+        name: label.to_owned(),
+        title: info.title.to_owned(),
+        explanation: info.summary.to_owned(),
+        scores: rows.iter().map(|row| row.score).collect(),
+        raw_label: decision.measure,
+        threshold: Some(Threshold {
+            rule: decision.rule,
+            value: decision.score,
+            flagged: metrics.flagged,
+        }),
+        metrics: metrics.metrics.clone(),
+        level: 0.0,
+        classes: class_counts(&data.searched.set, &rows, truth.as_deref()),
+        most_suspicious: gallery(order.iter().take(GALLERY).copied().collect())?,
+        least_suspicious: gallery(order.iter().rev().take(GALLERY).copied().collect())?,
+        truth,
+    })
+}
+
+fn class_counts(set: &ImageSet, rows: &[ScoreRow], truth: Option<&[bool]>) -> Vec<ClassCounts> {
+    let totals = set.class_counts();
+    let names = set.class_names().iter().zip(totals);
+    names
+        .map(|(name, images)| {
+            let of_class = || rows.iter().filter(|row| &row.label == name);
+            ClassCounts {
+                name: name.clone(),
+                images,
+                flagged: of_class().filter(|row| row.flagged).count(),
+                poisoned: truth.map(|truth| of_class().filter(|row| truth[row.index]).count()),
+            }
+        })
+        .collect()
+}
+
+fn card(
+    set: &ImageSet,
+    row: &ScoreRow,
+    truth: Option<&[bool]>,
+    masks: Option<&StoredMasks>,
+) -> Result<Card, PipelineError> {
+    let image = Picture::new(set.width(), set.height(), set.pixels(row.index)?.to_vec())?;
+    let card = Card {
+        name: row.file.clone(),
+        label: row.label.clone(),
+        score: row.score,
+        raw: Some(row.raw),
+        rank: row.rank,
+        flagged: row.flagged,
+        poisoned: truth.map(|truth| truth[row.index]),
+        image,
+        mask: None,
+        pattern: None,
+    };
+    Ok(match masks {
+        Some(masks) => {
+            let mask = channel_last(&masks.get(row.index)?, masks.channels());
+            card.with_mask(&mask, masks.channels())?
+        }
+        None => card,
+    })
+}
+
+/// A mask of bytes from `[C, H, W]` to `[H, W, C]`, the order of pictures.
+pub fn channel_last(mask: &[u8], channels: usize) -> Vec<u8> {
+    let plane = mask.len() / channels.max(1);
+    (0..plane)
+        .flat_map(|pixel| (0..channels).map(move |channel| mask[channel * plane + pixel]))
+        .collect()
+}

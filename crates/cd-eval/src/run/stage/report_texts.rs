@@ -1,0 +1,110 @@
+//! Headings, headline figures and remarks of the report.
+
+use std::path::Path;
+
+use cd_models::{EpochReport, History};
+
+use super::data::Data;
+use super::train::HISTORY;
+use crate::evaluation::{Evaluation, Measured, level_text};
+use crate::experiment::{Experiment, SearchedImages};
+use crate::pipeline::PipelineError;
+use crate::report::Tile;
+use crate::run_dir::RunDir;
+
+pub(super) fn title(experiment: &Experiment, data: &Data) -> String {
+    match &experiment.poison {
+        Some(poison) => format!(
+            "{}: {} at {} %",
+            experiment.name,
+            poison.attack.info().title,
+            poison.rate * 100.0
+        ),
+        None => format!("{}: {} images", experiment.name, data.searched.set.len()),
+    }
+}
+
+pub(super) fn subtitle(experiment: &Experiment, data: &Data, evaluation: &Evaluation) -> String {
+    let kind = match data.searched_images {
+        SearchedImages::Train => "images",
+        SearchedImages::Test => "test images",
+    };
+    let classifier = evaluation.classifier.as_deref();
+    format!(
+        "{} of {} {kind} searched through {}; seed {}",
+        data.searched.set.len(),
+        data.whole_len(),
+        classifier.unwrap_or("a classifier"),
+        experiment.seed
+    )
+}
+
+pub(super) fn tiles(data: &Data, evaluation: &Evaluation) -> Vec<Tile> {
+    let mut tiles = vec![Tile::new(
+        "Images searched",
+        data.searched.set.len().to_string(),
+    )];
+    if let Some(truth) = data.searched_truth() {
+        let poisoned = truth.iter().filter(|&&p| p).count();
+        tiles.push(Tile::new("Poisoned among them", poisoned.to_string()));
+    }
+    for detector in &evaluation.detectors {
+        let name = detector.detector.to_uppercase();
+        tiles.push(match detector.metric("AUROC") {
+            Some(auroc) => Tile::new(format!("AUROC, {name}"), format!("{:.3}", auroc.estimate))
+                .with_hint(interval(auroc, evaluation.level)),
+            None => Tile::new(format!("Flagged by {name}"), detector.flagged.to_string()),
+        });
+    }
+    let shares = [
+        ("Clean accuracy", evaluation.clean_accuracy),
+        ("Attack success rate", evaluation.attack_success_rate),
+    ];
+    for (label, share) in shares {
+        if let Some(share) = share {
+            let value = format!("{:.1} %", share.estimate * 100.0);
+            tiles.push(Tile::new(label, value).with_hint("of the classifier, on test images"));
+        }
+    }
+    tiles
+}
+
+fn interval(measured: Measured, level: f64) -> String {
+    match measured.interval {
+        Some([low, high]) => format!("{} interval {low:.3} to {high:.3}", level_text(level)),
+        None => String::new(),
+    }
+}
+
+pub(super) fn notes(
+    experiment: &Experiment,
+    run: &RunDir,
+    evaluation: &Evaluation,
+) -> Result<Vec<String>, PipelineError> {
+    let mut notes = Vec::new();
+    if experiment.weights.is_none() {
+        let history: History = run.read_json(&Path::new("train").join(HISTORY))?;
+        if let Some(EpochReport {
+            epoch,
+            train_loss,
+            train_accuracy,
+            ..
+        }) = history.epochs.last()
+        {
+            notes.push(format!(
+                "The classifier was trained for {} epochs and ended at a training loss of {train_loss:.3} and a training accuracy of {:.1} %.",
+                epoch + 1,
+                train_accuracy * 100.0
+            ));
+        }
+    }
+    for detector in &evaluation.detectors {
+        let images = detector.computed.unwrap_or(detector.images as u64);
+        let rate = images as f64 / detector.seconds.max(1e-9);
+        notes.push(format!(
+            "{} took {:.1} s for {images} images ({rate:.1} per second) in the start that completed it.",
+            detector.detector, detector.seconds
+        ));
+    }
+    Ok(notes)
+}

@@ -1,0 +1,5 @@
+//! What people look at.
+
+pub mod picture;
+pub mod plot;
+pub mod report;
