@@ -254,7 +254,7 @@ impl ImageSet {
         self.pixels.replace_from(index, source, from);
     }
 
-    /// SHA-256 of the pixels of image `index`.
+    /// SHA-256 of the pixels of image `index`; cheap when it is known or was asked for before.
     ///
     /// # Errors
     ///

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use sha2::{Digest, Sha256};
 
@@ -21,12 +21,19 @@ pub struct Records {
     file: Option<Arc<Overflow>>,
 }
 
+/// SHA-256 of a record, once it was asked for; shared like the record itself.
+type Known = Arc<OnceLock<[u8; 32]>>;
+
 #[derive(Debug, Clone)]
 enum Place {
-    Memory(Arc<[u8]>),
+    Memory {
+        bytes: Arc<[u8]>,
+        digest: Known,
+    },
     File {
         file: Arc<Overflow>,
         start: u64,
+        digest: Known,
     },
     Source {
         source: Arc<dyn PixelSource>,
@@ -84,7 +91,7 @@ impl Records {
         self.places[index] = Place::from(source, from);
     }
 
-    /// SHA-256 of record `index`.
+    /// SHA-256 of record `index`; for records that were pushed it is computed once.
     ///
     /// # Errors
     ///
@@ -94,12 +101,18 @@ impl Records {
     ///
     /// When `index` is out of range, like slice indexing.
     pub fn digest(&self, index: usize) -> Result<[u8; 32], StorageError> {
-        if let Place::Source { source, index } = &self.places[index]
-            && let Some(digest) = source.digest(*index)
-        {
+        let known = match &self.places[index] {
+            Place::Memory { digest, .. } | Place::File { digest, .. } => digest.get().copied(),
+            Place::Source { source, index } => source.digest(*index),
+        };
+        if let Some(digest) = known {
             return Ok(digest);
         }
-        Ok(Sha256::digest(self.get(index)?).into())
+        let computed = Sha256::digest(self.get(index)?).into();
+        if let Place::Memory { digest, .. } | Place::File { digest, .. } = &self.places[index] {
+            digest.get_or_init(|| computed);
+        }
+        Ok(computed)
     }
 
     /// Puts another record at `index`; copies and selections keep the former one.
@@ -127,8 +140,8 @@ impl Records {
     /// When `index` is out of range, like slice indexing.
     pub fn get(&self, index: usize) -> Result<Arc<[u8]>, StorageError> {
         match &self.places[index] {
-            Place::Memory(bytes) => Ok(Arc::clone(bytes)),
-            Place::File { file, start } => file
+            Place::Memory { bytes, .. } => Ok(Arc::clone(bytes)),
+            Place::File { file, start, .. } => file
                 .read(*start, self.len)
                 .map_err(StorageError::temporary("read")),
             Place::Source { source, index } => source.read(*index),
@@ -153,9 +166,11 @@ impl Records {
 
     fn stored(&mut self, bytes: &[u8]) -> Result<Place, StorageError> {
         assert_eq!(bytes.len(), self.len, "bytes of a record");
+        let digest = Known::default();
         if self.len <= self.room {
             self.room -= self.len;
-            return Ok(Place::Memory(bytes.into()));
+            let bytes = bytes.into();
+            return Ok(Place::Memory { bytes, digest });
         }
         let file = match &self.file {
             Some(file) => Arc::clone(file),
@@ -165,7 +180,11 @@ impl Records {
         let start = file
             .append(bytes)
             .map_err(StorageError::temporary("write"))?;
-        Ok(Place::File { file, start })
+        Ok(Place::File {
+            file,
+            start,
+            digest,
+        })
     }
 }
 
@@ -257,6 +276,24 @@ mod tests {
             assert_eq!([read(0), read(1), read(2)], [[1, 1], [0, 100], [2, 2]]);
             assert_eq!(*records.get(9).expect("readable"), [9, 109]);
             assert_ne!(some, records);
+        }
+    }
+
+    #[test]
+    fn digests_are_computed_once_and_follow_the_record() {
+        for in_memory in [0, 1000] {
+            let mut records = ten(in_memory);
+            let of = |bytes: [u8; 2]| -> [u8; 32] { Sha256::digest(bytes).into() };
+            assert_eq!(records.digest(3).expect("readable"), of([3, 103]));
+            let copy = records.select(&[3]);
+            let (Place::Memory { digest, .. } | Place::File { digest, .. }) = &copy.places[0]
+            else {
+                panic!("pushed records have no source");
+            };
+            assert_eq!(digest.get(), Some(&of([3, 103])), "shared with the copy");
+            records.replace(3, &[9, 9]).expect("room");
+            assert_eq!(records.digest(3).expect("readable"), of([9, 9]));
+            assert_eq!(copy.digest(0).expect("readable"), of([3, 103]));
         }
     }
 

@@ -1,21 +1,23 @@
 //! Data sets: what can be loaded, under which name, and what comes out.
 //!
-//! A data set is one file in `dataset/`, one variant of [`DatasetConfig`] and one line of
-//! [`DATASETS`].
+//! A data set is one file in `dataset/` and one line of the registry below, which makes the configuration, the list and
+//! the look-up by name.
 
 mod cifar10;
 mod demo;
+mod error;
 mod folder;
 mod subset;
 
-use cd_models::{ImageSet, ImageSetError};
+use std::fmt::Debug;
+use std::path::Path;
+
+use cd_core::{ImageSet, Progress};
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
-pub use cifar10::{Cifar10Config, Cifar10Error};
-pub use folder::{BadPictures, FolderConfig, FolderError, LabelsError};
-
-use cd_models::Progress;
+pub use cifar10::Cifar10Error;
+pub use error::DataError;
+pub use folder::{BadPictures, FolderError, LabelsError};
 
 /// A data set: images to train on and, where there are any, images to test on.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,50 +28,6 @@ pub struct Split {
     pub train: ImageSet,
     /// Test images; same classes as `train`.
     pub test: Option<ImageSet>,
-}
-
-/// Which data set to load, and how: the `[dataset]` table of an experiment file.
-///
-/// ```
-/// # use cd_data::DatasetConfig;
-/// let config: DatasetConfig = toml::from_str("name = \"folder\"\npath = \"my-pictures\"")?;
-/// assert_eq!(config.name(), "folder");
-/// # Ok::<(), toml::de::Error>(())
-/// ```
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "name", rename_all = "kebab-case")]
-pub enum DatasetConfig {
-    /// Drawn pictures; needs no files.
-    Demo(DemoConfig),
-    /// CIFAR-10 from its official binary archive or as class folders.
-    Cifar10(Cifar10Config),
-    /// The user's own pictures.
-    Folder(FolderConfig),
-}
-
-/// Most pictures that are drawn for a set: 3 GB of pixels.
-const MOST_DRAWN: usize = 1_000_000;
-
-/// Options of the built-in drawn pictures.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct DemoConfig {
-    /// Number of training images.
-    pub train: usize,
-    /// Number of test images.
-    pub test: usize,
-    /// Seed of every picture.
-    pub seed: u64,
-}
-
-impl Default for DemoConfig {
-    fn default() -> Self {
-        Self {
-            train: 2000,
-            test: 500,
-            seed: 0,
-        }
-    }
 }
 
 /// What lists and documentation say about a data set.
@@ -85,113 +43,110 @@ pub struct DatasetInfo {
     pub source: &'static str,
 }
 
-/// Every data set that can be named in a configuration.
-pub const DATASETS: &[DatasetInfo] = &[
-    DatasetInfo {
-        name: "demo",
-        title: "Demo pictures",
-        summary: "Small drawn pictures in ten classes, made on the spot from a seed.",
-        source: "drawn by this program; nothing to download",
-    },
-    DatasetInfo {
-        name: "cifar10",
-        title: "CIFAR-10",
-        summary: "60,000 photographs of 32 x 32 pixels in 10 classes: 50,000 to train, 10,000 to test.",
-        source: "https://www.cs.toronto.edu/~kriz/cifar.html",
-    },
-    DatasetInfo {
-        name: "folder",
-        title: "Image folder",
-        summary: "Your own pictures: one folder per class, or a labels.csv; resized to one size.",
-        source: "a folder on this computer",
-    },
-];
+/// What a data set is given to load with.
+#[derive(Clone, Copy)]
+pub struct LoadContext<'a> {
+    /// Told of the pictures that are read.
+    pub progress: &'a dyn Progress,
+    /// Folder that remembers which picture files were checked, so that the next start decodes only those that have
+    /// changed; without it every picture is decoded once at every start. It may be deleted at any time.
+    pub index: Option<&'a Path>,
+}
 
-/// Why a data set could not be loaded.
-#[derive(Debug, Error)]
-pub enum DataError {
-    /// CIFAR-10 files are missing or wrong.
-    #[error(transparent)]
-    Cifar10(#[from] Cifar10Error),
-    /// The image folder is not usable as it is.
-    #[error(transparent)]
-    Folder(#[from] FolderError),
-    /// A size option asks for nothing.
-    #[error("`{option}` of data set `{dataset}` is 0: at least one image is needed")]
-    NoImages {
-        /// The data set's name.
-        dataset: &'static str,
-        /// The option that is 0.
-        option: &'static str,
-    },
-    /// More images are asked for than can be meant.
-    #[error("data set `{dataset}`: `{option}` is {value}, at most {most}")]
-    TooManyImages {
-        /// Name of the data set.
-        dataset: &'static str,
-        /// The option.
-        option: &'static str,
-        /// Its value.
-        value: usize,
-        /// The largest accepted.
-        most: usize,
-    },
-    /// Images do not fit together.
-    #[error(transparent)]
-    Images(#[from] ImageSetError),
+impl<'a> LoadContext<'a> {
+    /// Loading that remembers nothing.
+    pub fn new(progress: &'a dyn Progress) -> Self {
+        let index = None;
+        Self { progress, index }
+    }
+}
+
+/// A data set that can be loaded; implemented by its options.
+pub trait Dataset: Debug + Send + Sync {
+    /// What this data set is.
+    fn info(&self) -> &'static DatasetInfo;
+
+    /// Loads the images.
+    ///
+    /// # Errors
+    ///
+    /// As for [`DatasetConfig::load_with`].
+    fn load(&self, context: &LoadContext<'_>) -> Result<Split, DataError>;
+}
+
+macro_rules! datasets {
+    ($($(#[$doc:meta])* $name:literal => $module:ident, $variant:ident($config:ident);)+) => {
+        $(pub use $module::$config;)+
+
+        /// Which data set to load, and how: the `[dataset]` table of an experiment file.
+        ///
+        /// ```
+        /// # use cd_data::DatasetConfig;
+        /// let config: DatasetConfig = toml::from_str("name = \"folder\"\npath = \"my-pictures\"")?;
+        /// assert_eq!(config.name(), "folder");
+        /// # Ok::<(), toml::de::Error>(())
+        /// ```
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "name")]
+        pub enum DatasetConfig {
+            $($(#[$doc])* #[serde(rename = $name)] $variant($config),)+
+        }
+
+        /// Every data set that can be named in a configuration.
+        pub const DATASETS: &[&DatasetInfo] = &[$(&$module::INFO,)+];
+
+        impl DatasetConfig {
+            /// The configured data set.
+            pub fn dataset(&self) -> &dyn Dataset {
+                match self {
+                    $(Self::$variant(config) => config,)+
+                }
+            }
+        }
+    };
+}
+
+datasets! {
+    /// Drawn pictures; needs no files.
+    "demo" => demo, Demo(DemoConfig);
+    /// CIFAR-10 from its official binary archive or as class folders.
+    "cifar10" => cifar10, Cifar10(Cifar10Config);
+    /// The user's own pictures.
+    "folder" => folder, Folder(FolderConfig);
 }
 
 impl DatasetConfig {
     /// The name under which this data set is registered.
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::Demo(_) => "demo",
-            Self::Cifar10(_) => "cifar10",
-            Self::Folder(_) => "folder",
-        }
+        self.dataset().info().name
+    }
+
+    /// As [`load_with`](Self::load_with), and remembers nothing.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`load_with`](Self::load_with).
+    pub fn load(&self, progress: &dyn Progress) -> Result<Split, DataError> {
+        self.load_with(&LoadContext::new(progress))
     }
 
     /// Loads the images.
     ///
     /// The same configuration and files give the same bytes in the same order, whatever the number
-    /// of threads.
+    /// of threads and whatever is remembered. Picture files are checked here and decoded again when their pixels are
+    /// asked for; up to 256 MiB of a data set's decoded pictures stay in memory.
     ///
     /// # Errors
     ///
     /// When files are missing, damaged or laid out in another way, or an option is out of range.
-    pub fn load(&self, progress: &dyn Progress) -> Result<Split, DataError> {
-        match self {
-            Self::Demo(config) => load_demo(config),
-            Self::Cifar10(config) => cifar10::load(config, progress),
-            Self::Folder(config) => Ok(folder::load(config, progress)?),
-        }
+    pub fn load_with(&self, context: &LoadContext<'_>) -> Result<Split, DataError> {
+        self.dataset().load(context)
     }
-}
-
-fn load_demo(config: &DemoConfig) -> Result<Split, DataError> {
-    if config.train == 0 {
-        return Err(DataError::NoImages {
-            dataset: "demo",
-            option: "train",
-        });
-    }
-    for (option, value) in [("train", config.train), ("test", config.test)] {
-        if value > MOST_DRAWN {
-            return Err(DataError::TooManyImages {
-                dataset: "demo",
-                option,
-                value,
-                most: MOST_DRAWN,
-            });
-        }
-    }
-    Ok(demo::load(config.train, config.test, config.seed)?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cd_models::NoProgress;
 
     #[test]
     fn every_registered_name_can_be_configured() {
@@ -222,22 +177,5 @@ mod tests {
             let error = toml::from_str::<DatasetConfig>(text).expect_err("unknown option");
             assert!(error.to_string().contains("unknown field"), "{error}");
         }
-    }
-
-    #[test]
-    fn an_empty_demo_is_refused_and_no_test_images_is_no_test_set() {
-        let demo = |train, test| {
-            DatasetConfig::Demo(DemoConfig {
-                train,
-                test,
-                seed: 0,
-            })
-        };
-        let error = demo(0, 5)
-            .load(&NoProgress)
-            .expect_err("nothing to train on");
-        assert!(error.to_string().contains("`train`"), "{error}");
-        let split = demo(4, 0).load(&NoProgress).expect("loads");
-        assert_eq!(split.test, None);
     }
 }

@@ -61,7 +61,8 @@ pub enum ExportError {
 /// Writes image `i` of `set` as `folder/CLASS/i.png`, numbers padded to five digits or more.
 ///
 /// Returns the path of every image relative to `folder`, in order. Class names are made safe as
-/// folder names: letters, digits, `-`, `_`, `.` and blanks stay, anything else becomes `_`.
+/// folder names: letters, digits, `-`, `_`, `.` and blanks stay, anything else becomes `_`. Images without a class lie
+/// in `folder` itself.
 /// `folder` appears complete or not at all: the files are written beside it and moved at the end.
 ///
 /// # Errors
@@ -119,11 +120,13 @@ fn check_free(folder: &Path) -> Result<(), ExportError> {
 fn relative_paths(set: &ImageSet) -> Vec<PathBuf> {
     let folders = folder_names(set.class_names());
     let digits = DIGITS.max((set.len() - 1).to_string().len());
-    set.labels()
-        .iter()
-        .enumerate()
-        .map(|(index, &label)| {
-            Path::new(&folders[label as usize]).join(format!("{index:0digits$}.png"))
+    (0..set.len())
+        .map(|index| {
+            let file = format!("{index:0digits$}.png");
+            match set.labels().get(index) {
+                Some(&label) => Path::new(&folders[label as usize]).join(file),
+                None => file.into(),
+            }
         })
         .collect()
 }

@@ -36,7 +36,8 @@ const IMAGES_AT_ONCE: usize = 1024;
 pub use attack::{ATTACKS, Attack, AttackConfig, AttackError, AttackInfo, LabelMode};
 pub use cd_models::{NoProgress, Progress};
 pub use dataset::{
-    Cifar10Config, DATASETS, DataError, DatasetConfig, DatasetInfo, DemoConfig, FolderConfig, Split,
+    Cifar10Config, DATASETS, DataError, Dataset, DatasetConfig, DatasetInfo, DemoConfig,
+    FolderConfig, LoadContext, Split,
 };
 pub use export::{ExportError, export};
 pub use fetch::{FetchError, fetch_cifar10};

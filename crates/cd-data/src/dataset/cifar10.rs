@@ -5,22 +5,30 @@
 //! size is checked before anything is read into memory.
 
 mod archive;
+mod error;
 mod records;
+mod tree;
 mod unpacked;
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use cd_models::{ImageSet, ImageSetError};
+use cd_models::ImageSet;
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
-use self::records::{RECORD_LEN, RECORDS_PER_BATCH};
-use super::folder::{self, FolderError};
+pub use error::Cifar10Error;
+
+use self::records::RECORDS_PER_BATCH;
 use super::subset::balanced_subset;
-use super::{DataError, Split};
+use super::{DataError, Dataset, DatasetInfo, LoadContext, Split};
 use crate::fetch::CIFAR10_FILE;
-use cd_models::Progress;
+
+/// What lists say about CIFAR-10.
+pub(super) const INFO: DatasetInfo = DatasetInfo {
+    name: "cifar10",
+    title: "CIFAR-10",
+    summary: "60,000 photographs of 32 x 32 pixels in 10 classes: 50,000 to train, 10,000 to test.",
+    source: "https://www.cs.toronto.edu/~kriz/cifar.html",
+};
 
 /// Side of a picture in pixels.
 const SIDE: usize = 32;
@@ -68,123 +76,60 @@ impl Default for Cifar10Config {
     }
 }
 
-/// Why CIFAR-10 could not be read.
-#[derive(Debug, Error)]
-pub enum Cifar10Error {
-    /// Nothing at the path looks like CIFAR-10.
-    #[error(
-        "no CIFAR-10 in `{}`: expected `{CIFAR10_FILE}`, its unpacked folder `{ARCHIVE_FOLDER}`, or \
-         train/CLASS and test/CLASS folders; fetch it with `cd-cli data fetch`, or set `path` to \
-         where it lies",
-        path.display()
-    )]
-    NotFound {
-        /// Where it was looked for.
-        path: PathBuf,
-    },
-    /// A file or the archive could not be read.
-    #[error("cannot read `{file}`: {source}; if it was cut short, fetch or unpack it again")]
-    Io {
-        /// The file, or `archive:member`.
-        file: String,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A batch has the wrong number of bytes.
-    #[error(
-        "`{file}` has {got} bytes, expected {expected} (whole records of {RECORD_LEN} bytes): it is \
-         {}; fetch or unpack it again",
-        if got < expected { "cut short" } else { "too long" }
-    )]
-    Size {
-        /// The file, or `archive:member`.
-        file: String,
-        /// Bytes that a batch has.
-        expected: u64,
-        /// Bytes that came.
-        got: u64,
-    },
-    /// A record's label is not a CIFAR-10 class.
-    #[error("record {record} of `{file}` has label {label}, expected 0 to 9: the file is damaged")]
-    Label {
-        /// The file, or `archive:member`.
-        file: String,
-        /// Number of the record, from 0.
-        record: usize,
-        /// The label that came.
-        label: u8,
-    },
-    /// An archive member could write outside its folder or is no plain file.
-    #[error(
-        "`{archive}` is not the official archive: member `{member}` {reason}; nothing was read"
-    )]
-    UnsafeMember {
-        /// The archive.
-        archive: String,
-        /// Name of the member.
-        member: String,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
-    /// A file of the data set is missing.
-    #[error("`{container}` lacks `{missing}`; fetch or unpack it again")]
-    Missing {
-        /// The archive or folder.
-        container: String,
-        /// Name of the missing file.
-        missing: String,
-    },
-    /// `batches.meta.txt` does not name the ten classes.
-    #[error("`{file}` does not list the 10 class names, one a line; restore or remove it")]
-    ClassNames {
-        /// The file, or `archive:member`.
-        file: String,
-    },
-    /// A class-folder tree has other classes.
-    #[error(
-        "`{}` has the class folders {}, but CIFAR-10 has {}; for other pictures use the data set \
-         `folder`",
-        path.display(), found.join(", "), CLASSES.join(", ")
-    )]
-    TreeClasses {
-        /// Root of the tree.
-        path: PathBuf,
-        /// Class folders found.
-        found: Vec<String>,
-    },
-    /// A class-folder tree has no test pictures.
-    #[error("`{}` has no `test` folder beside `train`", path.display())]
-    TreeWithoutTest {
-        /// Root of the tree.
-        path: PathBuf,
-    },
-    /// A class-folder tree could not be read.
-    #[error(transparent)]
-    Tree(#[from] FolderError),
-    /// Images do not fit together.
-    #[error(transparent)]
-    Images(#[from] ImageSetError),
+impl Dataset for Cifar10Config {
+    fn info(&self) -> &'static DatasetInfo {
+        &INFO
+    }
+
+    fn load(&self, context: &LoadContext<'_>) -> Result<Split, DataError> {
+        for (option, limit) in [
+            ("train_limit", self.train_limit),
+            ("test_limit", self.test_limit),
+        ] {
+            if limit == Some(0) {
+                return Err(DataError::NoImages {
+                    dataset: INFO.name,
+                    option,
+                });
+            }
+        }
+        let (train, test) = read(self, RECORDS_PER_BATCH, context)?;
+        Ok(Split {
+            name: INFO.name.into(),
+            train,
+            test: Some(test),
+        })
+    }
 }
 
-/// Loads CIFAR-10 in whichever form it lies at the configured path.
-pub(super) fn load(config: &Cifar10Config, progress: &dyn Progress) -> Result<Split, DataError> {
-    for (option, limit) in [
-        ("train_limit", config.train_limit),
-        ("test_limit", config.test_limit),
-    ] {
-        if limit == Some(0) {
-            return Err(DataError::NoImages {
-                dataset: "cifar10",
-                option,
-            });
-        }
-    }
-    let (train, test) = read(&config.path, RECORDS_PER_BATCH, progress)?;
-    Ok(Split {
-        name: "cifar10".into(),
-        train: limited(train, config.train_limit, config.seed),
-        test: Some(limited(test, config.test_limit, config.seed)),
-    })
+/// Reads (train, test) in whichever form they lie at the configured path. `records` is the number of pictures in a
+/// batch file; only tests have other than the official one.
+fn read(
+    config: &Cifar10Config,
+    records: usize,
+    context: &LoadContext<'_>,
+) -> Result<(ImageSet, ImageSet), Cifar10Error> {
+    let (path, progress) = (config.path.as_path(), context.progress);
+    let inner = path.join(ARCHIVE_FOLDER);
+    let archive = path.join(CIFAR10_FILE);
+    let batches = if path.is_file() {
+        archive::read(path, records, progress)?
+    } else if unpacked::looks_like_one(path) {
+        unpacked::read(path, records, progress)?
+    } else if inner.is_dir() {
+        unpacked::read(&inner, records, progress)?
+    } else if path.join("train").is_dir() {
+        return tree::read(config, context);
+    } else if archive.is_file() {
+        archive::read(&archive, records, progress)?
+    } else {
+        return Err(Cifar10Error::NotFound { path: path.into() });
+    };
+    let (train, test) = batches.into_sets()?;
+    Ok((
+        limited(train, config.train_limit, config.seed),
+        limited(test, config.test_limit, config.seed),
+    ))
 }
 
 fn limited(set: ImageSet, limit: Option<usize>, seed: u64) -> ImageSet {
@@ -192,44 +137,6 @@ fn limited(set: ImageSet, limit: Option<usize>, seed: u64) -> ImageSet {
         Some(limit) => balanced_subset(&set, limit, seed),
         None => set,
     }
-}
-
-/// Reads (train, test). `records` is the number of pictures in a batch file; only tests have other
-/// than the official one.
-fn read(
-    path: &Path,
-    records: usize,
-    progress: &dyn Progress,
-) -> Result<(ImageSet, ImageSet), Cifar10Error> {
-    let inner = path.join(ARCHIVE_FOLDER);
-    let archive = path.join(CIFAR10_FILE);
-    if path.is_file() {
-        archive::read(path, records, progress)?.into_sets()
-    } else if unpacked::looks_like_one(path) {
-        unpacked::read(path, records, progress)?.into_sets()
-    } else if inner.is_dir() {
-        unpacked::read(&inner, records, progress)?.into_sets()
-    } else if path.join("train").is_dir() {
-        read_tree(path, progress)
-    } else if archive.is_file() {
-        archive::read(&archive, records, progress)?.into_sets()
-    } else {
-        Err(Cifar10Error::NotFound { path: path.into() })
-    }
-}
-
-fn read_tree(path: &Path, progress: &dyn Progress) -> Result<(ImageSet, ImageSet), Cifar10Error> {
-    let split = folder::load(&folder::FolderConfig::new(path), progress)?;
-    if split.train.class_names() != CLASSES {
-        return Err(Cifar10Error::TreeClasses {
-            path: path.into(),
-            found: split.train.class_names().to_vec(),
-        });
-    }
-    let test = split
-        .test
-        .ok_or_else(|| Cifar10Error::TreeWithoutTest { path: path.into() })?;
-    Ok((split.train, test))
 }
 
 #[cfg(test)]

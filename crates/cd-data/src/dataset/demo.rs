@@ -24,11 +24,76 @@ use cd_models::{ImageSet, ImageSetError};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
-use super::Split;
+use super::{DataError, Dataset, DatasetInfo, LoadContext, Split};
 use crate::IMAGES_AT_ONCE;
 use canvas::SIDE;
 pub(crate) use signs::CLASS_NAMES;
+
+/// Most pictures that are drawn for a set: 3 GB of pixels.
+const MOST_DRAWN: usize = 1_000_000;
+
+/// What lists say about the demo pictures.
+pub(super) const INFO: DatasetInfo = DatasetInfo {
+    name: "demo",
+    title: "Demo pictures",
+    summary: "Small drawn pictures in ten classes, made on the spot from a seed.",
+    source: "drawn by this program; nothing to download",
+};
+
+/// Options of the built-in drawn pictures.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DemoConfig {
+    /// Number of training images.
+    pub train: usize,
+    /// Number of test images.
+    pub test: usize,
+    /// Seed of every picture.
+    pub seed: u64,
+}
+
+impl Default for DemoConfig {
+    fn default() -> Self {
+        Self {
+            train: 2000,
+            test: 500,
+            seed: 0,
+        }
+    }
+}
+
+impl Dataset for DemoConfig {
+    fn info(&self) -> &'static DatasetInfo {
+        &INFO
+    }
+
+    fn load(&self, _context: &LoadContext<'_>) -> Result<Split, DataError> {
+        if self.train == 0 {
+            return Err(DataError::NoImages {
+                dataset: INFO.name,
+                option: "train",
+            });
+        }
+        for (option, value) in [("train", self.train), ("test", self.test)] {
+            if value > MOST_DRAWN {
+                return Err(DataError::TooManyImages {
+                    dataset: INFO.name,
+                    option,
+                    value,
+                    most: MOST_DRAWN,
+                });
+            }
+        }
+        let test = (self.test > 0).then(|| draw_set(self.test, self.seed, Stream::Test));
+        Ok(Split {
+            name: INFO.name.into(),
+            train: draw_set(self.train, self.seed, Stream::Train)?,
+            test: test.transpose()?,
+        })
+    }
+}
 
 /// Which of the two disjoint random streams pictures come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,16 +119,6 @@ impl Stream {
         rng.set_stream(2 * index as u64 + self as u64);
         rng
     }
-}
-
-/// The demo data set: `train` and `test` pictures of `seed`.
-pub(crate) fn load(train: usize, test: usize, seed: u64) -> Result<Split, ImageSetError> {
-    let test = (test > 0).then(|| draw_set(test, seed, Stream::Test));
-    Ok(Split {
-        name: "demo".to_owned(),
-        train: draw_set(train, seed, Stream::Train)?,
-        test: test.transpose()?,
-    })
 }
 
 /// Draws pictures `0..count` of a stream, `[count, 32, 32, 3]`, named like `train/00042`.
@@ -101,75 +156,4 @@ fn draw_picture(label: usize, rng: &mut ChaCha8Rng) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::pixels;
-
-    fn drawn(count: usize, seed: u64, stream: Stream) -> ImageSet {
-        draw_set(count, seed, stream).expect("small sets are in memory")
-    }
-
-    #[test]
-    fn labels_cycle_and_names_count() {
-        let set = drawn(25, 7, Stream::Test);
-        assert_eq!(set.len(), 25);
-        assert_eq!((set.height(), set.width()), (32, 32));
-        assert_eq!(set.class_counts(), [3, 3, 3, 3, 3, 2, 2, 2, 2, 2]);
-        assert_eq!(set.labels()[13], 3);
-        assert_eq!(set.name(13), "test/00013");
-        assert_eq!(set.class_names()[6], "stop");
-    }
-
-    #[test]
-    fn pictures_depend_on_seed_stream_and_index_alone() {
-        let set = drawn(30, 7, Stream::Train);
-        let longer = drawn(40, 7, Stream::Train);
-        let first: Vec<usize> = (0..30).collect();
-        assert_eq!(longer.subset(&first), set);
-        let one_thread = rayon::ThreadPoolBuilder::new()
-            .num_threads(1)
-            .build()
-            .expect("one thread can be started");
-        assert_eq!(one_thread.install(|| drawn(30, 7, Stream::Train)), set);
-        let other_seed = drawn(30, 8, Stream::Train);
-        let other_stream = drawn(30, 7, Stream::Test);
-        for index in 0..30 {
-            assert_ne!(pixels(&set, index), pixels(&other_seed, index));
-            assert_ne!(pixels(&set, index), pixels(&other_stream, index));
-            assert_ne!(pixels(&set, index), pixels(&set, (index + 10) % 30));
-        }
-    }
-
-    #[test]
-    fn an_empty_set_has_the_classes() {
-        let set = drawn(0, 0, Stream::Train);
-        assert!(set.is_empty());
-        assert_eq!(set.class_count(), 10);
-    }
-
-    /// Small triggers sit in a corner, so the corner itself must not tell the classes apart.
-    #[test]
-    fn mean_colours_of_the_corner_hardly_depend_on_the_class() {
-        let set = drawn(2000, 3, Stream::Train);
-        let means: Vec<f32> = (0..10).map(|label| corner_mean(&set, label)).collect();
-        let lowest = means.iter().copied().fold(f32::INFINITY, f32::min);
-        let highest = means.iter().copied().fold(0.0, f32::max);
-        assert!(highest - lowest < 25.0, "{means:?}");
-    }
-
-    /// Mean of the 3 x 3 pixels at the bottom right over all pictures of a class.
-    fn corner_mean(set: &ImageSet, label: usize) -> f32 {
-        let mut sum = 0.0;
-        let mut count = 0.0;
-        for index in (label..set.len()).step_by(10) {
-            let pixels = pixels(set, index);
-            for row in 29..32 {
-                for value in &pixels[(row * 32 + 29) * 3..(row + 1) * 32 * 3] {
-                    sum += f32::from(*value);
-                    count += 1.0;
-                }
-            }
-        }
-        sum / count
-    }
-}
+mod tests;

@@ -23,11 +23,17 @@ use serde::{Deserialize, Serialize};
 pub use error::{BadPictures, FolderError, LabelsError};
 
 use self::list::{Listing, Root, list_root, list_unlabelled};
-use self::pictures::{check_classes, read_listing};
-use super::Split;
+pub(super) use self::pictures::{Pictures, Reader};
 use super::subset::stratified_split;
-use cd_models::Progress;
+use super::{DataError, Dataset, DatasetInfo, LoadContext, Split};
 
+/// What lists say about image folders.
+pub(super) const INFO: DatasetInfo = DatasetInfo {
+    name: "folder",
+    title: "Image folder",
+    summary: "Your own pictures: one folder per class, or a labels.csv; resized to one size.",
+    source: "a folder on this computer",
+};
 /// Largest side that pictures may be resized to.
 const MAX_SIZE: usize = 4096;
 
@@ -50,7 +56,7 @@ pub struct FolderConfig {
     /// for testing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_fraction: Option<f64>,
-    /// Whether nothing tells the classes: all pictures below `path` get the one class `unknown`.
+    /// Whether nothing tells the classes: all pictures below `path` count and have no labels.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unlabelled: bool,
 }
@@ -83,10 +89,10 @@ impl FolderConfig {
     ///
     /// When the folder cannot be listed or has none of the known layouts.
     pub fn count(&self) -> Result<usize, FolderError> {
-        Ok(self.list()?.train.pictures.len())
+        Ok(self.root()?.train.pictures.len())
     }
 
-    fn list(&self) -> Result<Root, FolderError> {
+    fn root(&self) -> Result<Root, FolderError> {
         if self.unlabelled {
             return Ok(Root {
                 train: list_unlabelled(&self.path)?,
@@ -97,22 +103,47 @@ impl FolderConfig {
     }
 }
 
-/// Loads an image folder; its name becomes the name of the split.
-pub(super) fn load(config: &FolderConfig, progress: &dyn Progress) -> Result<Split, FolderError> {
+impl Dataset for FolderConfig {
+    fn info(&self) -> &'static DatasetInfo {
+        &INFO
+    }
+
+    fn load(&self, context: &LoadContext<'_>) -> Result<Split, DataError> {
+        Ok(load(self, context)?)
+    }
+}
+
+/// The pictures of a data set, none of them opened yet.
+#[derive(Debug)]
+pub(super) struct ListedSplit {
+    pub(super) train: Pictures,
+    pub(super) test: Option<Pictures>,
+    /// Classes of both by label; none when nothing tells them.
+    pub(super) class_names: Vec<String>,
+}
+
+/// Lists an image folder.
+pub(super) fn list(config: &FolderConfig) -> Result<ListedSplit, FolderError> {
     check_options(config)?;
-    let root = config.list()?;
+    let root = config.root()?;
     let test = test_listing(config, root.test)?;
     let class_names = root.train.class_names.clone();
-    if let Some(test) = &test {
-        // Before the pictures are decoded, which may take minutes.
-        check_classes(test, &class_names)?;
-    }
-    let train = read_listing(&root.train, &class_names, config.size, progress)?;
-    let (train, test) = match (test, config.test_fraction) {
-        (Some(test), _) => (
-            train,
-            Some(read_listing(&test, &class_names, config.size, progress)?),
-        ),
+    Ok(ListedSplit {
+        test: test
+            .map(|test| Pictures::labelled(test, &class_names))
+            .transpose()?,
+        train: Pictures::labelled(root.train, &class_names)?,
+        class_names,
+    })
+}
+
+/// Loads an image folder; its name becomes the name of the split.
+fn load(config: &FolderConfig, context: &LoadContext<'_>) -> Result<Split, FolderError> {
+    let listed = list(config)?;
+    let reader = Reader::new(config.size, context);
+    let train = reader.read(&listed.train, &listed.class_names)?;
+    let (train, test) = match (listed.test, config.test_fraction) {
+        (Some(test), _) => (train, Some(reader.read(&test, &listed.class_names)?)),
         (None, Some(fraction)) => {
             let (train, test) = stratified_split(&train, fraction, config.seed);
             if test.is_empty() {

@@ -5,14 +5,19 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-/// At most `limit` images of `set`, the classes as equal as they can be, in their old order.
+/// At most `limit` images of `set`, as [`balanced`] chooses them.
+pub(super) fn balanced_subset(set: &ImageSet, limit: usize, seed: u64) -> ImageSet {
+    set.subset(&balanced(set.labels(), set.class_count(), limit, seed))
+}
+
+/// At most `limit` positions of `labels`, the classes as equal as they can be, ascending.
 ///
 /// A class that runs out leaves its share to the others.
-pub(super) fn balanced_subset(set: &ImageSet, limit: usize, seed: u64) -> ImageSet {
-    if limit >= set.len() {
-        return set.clone();
+pub(super) fn balanced(labels: &[u32], classes: usize, limit: usize, seed: u64) -> Vec<usize> {
+    if limit >= labels.len() {
+        return (0..labels.len()).collect();
     }
-    let queues = shuffled_by_class(set, seed);
+    let queues = shuffled_by_class(labels, classes, seed);
     let longest = queues.iter().map(Vec::len).max().unwrap_or(0);
     let mut chosen: Vec<usize> = (0..longest)
         .flat_map(|turn| {
@@ -23,7 +28,7 @@ pub(super) fn balanced_subset(set: &ImageSet, limit: usize, seed: u64) -> ImageS
         .take(limit)
         .collect();
     chosen.sort_unstable();
-    set.subset(&chosen)
+    chosen
 }
 
 /// Divides `set` into (rest, part), where part takes `fraction` of every class, rounded.
@@ -31,7 +36,7 @@ pub(super) fn balanced_subset(set: &ImageSet, limit: usize, seed: u64) -> ImageS
 /// Every class keeps at least one image in the rest. Both keep the old order.
 pub(super) fn stratified_split(set: &ImageSet, fraction: f64, seed: u64) -> (ImageSet, ImageSet) {
     let (mut rest, mut part) = (Vec::new(), Vec::new());
-    for queue in shuffled_by_class(set, seed) {
+    for queue in shuffled_by_class(set.labels(), set.class_count(), seed) {
         let wanted = (queue.len() as f64 * fraction).round() as usize;
         let (taken, kept) = queue.split_at(wanted.min(queue.len().saturating_sub(1)));
         part.extend_from_slice(taken);
@@ -42,9 +47,9 @@ pub(super) fn stratified_split(set: &ImageSet, fraction: f64, seed: u64) -> (Ima
     (set.subset(&rest), set.subset(&part))
 }
 
-fn shuffled_by_class(set: &ImageSet, seed: u64) -> Vec<Vec<usize>> {
-    let mut queues = vec![Vec::new(); set.class_count()];
-    for (index, &label) in set.labels().iter().enumerate() {
+fn shuffled_by_class(labels: &[u32], classes: usize, seed: u64) -> Vec<Vec<usize>> {
+    let mut queues = vec![Vec::new(); classes];
+    for (index, &label) in labels.iter().enumerate() {
         queues[label as usize].push(index);
     }
     for (class, queue) in queues.iter_mut().enumerate() {

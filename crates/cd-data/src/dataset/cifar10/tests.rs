@@ -7,9 +7,11 @@ use flate2::write::GzEncoder;
 use tar::{Builder, EntryType, Header};
 use tempfile::{TempDir, tempdir};
 
+use super::records::RECORD_LEN;
 use super::*;
 use crate::testing::pixels;
 use cd_models::NoProgress;
+use std::path::Path;
 
 /// Records of a batch in these tests.
 const RECORDS: usize = 3;
@@ -84,7 +86,11 @@ fn unpacked() -> TempDir {
 }
 
 fn read_path(path: &Path) -> Result<(ImageSet, ImageSet), Cifar10Error> {
-    read(path, RECORDS, &NoProgress)
+    let config = Cifar10Config {
+        path: path.into(),
+        ..Cifar10Config::default()
+    };
+    read(&config, RECORDS, &LoadContext::new(&NoProgress))
 }
 
 fn archive_error(members: &[(String, Vec<u8>)]) -> Cifar10Error {
@@ -152,8 +158,45 @@ fn limits_take_balanced_subsets() {
         test_limit: Some(0),
         ..Cifar10Config::default()
     };
-    let error = load(&config, &NoProgress).expect_err("nothing");
+    let error = config
+        .load(&LoadContext::new(&NoProgress))
+        .expect_err("nothing");
     assert!(error.to_string().contains("`test_limit`"), "{error}");
+}
+
+#[test]
+fn pictures_beyond_the_limits_are_not_opened() {
+    let folder = tempdir().expect("scratch");
+    for split in ["train", "test"] {
+        for class in CLASSES {
+            let path = folder.path().join(split).join(class);
+            fs::create_dir_all(&path).expect("creates");
+            for name in ["1.png", "2.png"] {
+                image::RgbImage::new(32, 32)
+                    .save(path.join(name))
+                    .expect("writes");
+            }
+        }
+    }
+    let limited = |train_limit| {
+        let config = Cifar10Config {
+            path: folder.path().into(),
+            train_limit,
+            ..Cifar10Config::default()
+        };
+        read(&config, RECORDS, &LoadContext::new(&NoProgress))
+    };
+    let whole = limited(None).expect("reads").0;
+    let some = limited(Some(12)).expect("reads").0;
+    assert_eq!(some, balanced_subset(&whole, 12, 0));
+    for name in whole.names() {
+        if !some.names().contains(name) {
+            fs::write(folder.path().join(name), b"damaged").expect("writes");
+        }
+    }
+    assert_eq!(limited(Some(12)).expect("reads").0, some);
+    let error = limited(None).expect_err("damaged").to_string();
+    assert!(error.contains("8 of 20 pictures"), "{error}");
 }
 
 #[test]

@@ -12,8 +12,6 @@ use super::labels::{LABELS_FILE, read_labels};
 const EXTENSIONS: [&str; 12] = [
     "png", "jpg", "jpeg", "ppm", "pgm", "pbm", "pnm", "bmp", "gif", "webp", "tif", "tiff",
 ];
-/// Class of pictures of which nothing tells the class.
-const UNKNOWN_CLASS: &str = "unknown";
 /// Folders of test pictures beside `train`, the first that exists counts.
 const TEST_FOLDERS: [&str; 2] = ["test", "val"];
 
@@ -24,16 +22,19 @@ pub(super) struct Listed {
     pub(super) path: PathBuf,
     /// Path relative to the root of the data set, `/` between folders.
     pub(super) name: String,
-    /// Name of its class.
+    /// Name of its class; empty when nothing tells it.
     pub(super) class: String,
 }
 
 /// Pictures below one folder, sorted by path.
 #[derive(Debug)]
 pub(super) struct Listing {
+    /// The folder.
     pub(super) root: PathBuf,
+    /// Root of the data set, which names are relative to.
+    pub(super) base: PathBuf,
     pub(super) pictures: Vec<Listed>,
-    /// Classes by label.
+    /// Classes by label; none when nothing tells them.
     pub(super) class_names: Vec<String>,
 }
 
@@ -72,13 +73,13 @@ pub(super) fn list_root(root: &Path) -> Result<Root, FolderError> {
     })
 }
 
-/// Lists every picture below `root` as one class.
+/// Lists every picture below `root`; nothing tells their classes.
 pub(super) fn list_unlabelled(root: &Path) -> Result<Listing, FolderError> {
     if !root.is_dir() {
         return Err(FolderError::NotAFolder { path: root.into() });
     }
     let mut pictures = Vec::new();
-    let skipped = list_class(root, UNKNOWN_CLASS, root, &mut pictures)?;
+    let skipped = list_class(root, "", root, &mut pictures)?;
     if pictures.is_empty() {
         return Err(FolderError::Nothing { path: root.into() });
     }
@@ -86,8 +87,9 @@ pub(super) fn list_unlabelled(root: &Path) -> Result<Listing, FolderError> {
     pictures.sort_by(|left, right| left.path.cmp(&right.path));
     Ok(Listing {
         root: root.into(),
+        base: root.into(),
         pictures,
-        class_names: vec![UNKNOWN_CLASS.into()],
+        class_names: Vec::new(),
     })
 }
 
@@ -102,6 +104,7 @@ fn list_pictures(root: &Path, folder: &Path) -> Result<Listing, FolderError> {
     pictures.sort_by(|left, right| left.path.cmp(&right.path));
     Ok(Listing {
         root: folder.into(),
+        base: root.into(),
         pictures,
         class_names,
     })

@@ -7,7 +7,7 @@ use tempfile::{TempDir, tempdir};
 
 use super::*;
 use crate::testing::{on_threads, pixels};
-use cd_models::NoProgress;
+use cd_core::{Labels, NoProgress, Progress};
 
 /// A folder with a picture at each path; the picture's red is its position in `paths`.
 fn pictures(paths: &[&str]) -> TempDir {
@@ -31,6 +31,10 @@ fn config(folder: &TempDir) -> FolderConfig {
         size: 4,
         ..FolderConfig::new(folder.path())
     }
+}
+
+fn load(config: &FolderConfig, progress: &dyn Progress) -> Result<Split, FolderError> {
+    super::load(config, &LoadContext::new(progress))
 }
 
 fn load_folder(folder: &TempDir) -> Result<Split, FolderError> {
@@ -69,7 +73,11 @@ fn pictures_without_classes_need_to_be_called_so() {
     assert_eq!(unlabelled.count().expect("lists"), 2);
     let split = load(&unlabelled, &NoProgress).expect("loads");
     assert_eq!(split.train.names(), ["a.png", "b.png"]);
-    assert_eq!(split.train.class_names(), ["unknown"]);
+    assert_eq!(split.train.annotations(), &Labels::None);
+    assert_eq!(*pixels(&split.train, 1), [0, 0, 0].repeat(16));
+    let names = vec!["predicted 0".into(), "predicted 1".into()];
+    let relabelled = split.train.relabelled(names, |index| index as u32);
+    assert_eq!(relabelled.expect("two classes").labels(), [0, 1]);
     let tested = FolderConfig {
         test_fraction: Some(0.5),
         ..unlabelled

@@ -1,0 +1,106 @@
+//! Every picture of a list is decoded once before anything relies on it, or known from an earlier start.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cd_core::{Progress, Task};
+use rayon::prelude::*;
+
+use super::PictureError;
+use super::index::{Index, Stamp};
+use super::source::{Picture, PictureSource, Room};
+
+/// Picture files to check, and how.
+#[derive(Clone, Copy)]
+pub(crate) struct Check<'a> {
+    /// Folder that the names are relative to.
+    pub(crate) base: &'a Path,
+    /// Side in pixels that the pictures are brought to.
+    pub(crate) side: usize,
+    /// Memory for decoded pictures.
+    pub(crate) room: &'a Arc<Room>,
+    /// Folder of what is remembered from one start to the next.
+    pub(crate) index: Option<&'a Path>,
+    /// Told of every picture that is decoded.
+    pub(crate) progress: &'a dyn Progress,
+}
+
+impl Check<'_> {
+    /// Checks the pictures of these names and paths, in parallel.
+    ///
+    /// # Errors
+    ///
+    /// The position of every picture that cannot be used and why, in order.
+    pub(crate) fn run(
+        self,
+        pictures: &[(&str, &Path)],
+    ) -> Result<PictureSource, Vec<(usize, PictureError)>> {
+        let mut index = self
+            .index
+            .map(|folder| Index::open(folder, self.base, self.side));
+        let file = index.as_ref().map(|index| index.path().to_owned());
+        let stamps = stamps(pictures, index.is_some());
+        let known = |at: usize| index.as_ref()?.digest(pictures[at].0, stamps[at]?);
+        let known: Vec<_> = (0..pictures.len()).map(known).collect();
+        let checked = self.decoded(pictures, &known);
+        if let Some(index) = &mut index {
+            for (at, picture) in checked.iter().enumerate() {
+                if let (Ok(picture), Some(stamp), None) = (picture, stamps[at], known[at]) {
+                    index.remember(pictures[at].0, stamp, picture.digest());
+                }
+            }
+        }
+        // Also when some are bad: the next start will find the others unchanged.
+        index.into_iter().for_each(Index::save);
+        let (mut good, mut bad) = (Vec::with_capacity(checked.len()), Vec::new());
+        for (at, picture) in checked.into_iter().enumerate() {
+            match picture {
+                Ok(picture) => good.push(picture),
+                Err(reason) => bad.push((at, reason)),
+            }
+        }
+        if bad.is_empty() {
+            return Ok(PictureSource::new(
+                good,
+                self.side,
+                Arc::clone(self.room),
+                file,
+            ));
+        }
+        Err(bad)
+    }
+
+    fn decoded(
+        self,
+        pictures: &[(&str, &Path)],
+        known: &[Option<[u8; 32]>],
+    ) -> Vec<Result<Picture, PictureError>> {
+        let unknown = known.iter().filter(|digest| digest.is_none()).count();
+        let task = (unknown > 0)
+            .then(|| Task::start(self.progress, "reading pictures", Some(unknown as u64)));
+        let check = |(&(_, path), known): (&(&str, &Path), &Option<[u8; 32]>)| {
+            let path = PathBuf::from(path);
+            if let Some(digest) = *known {
+                return Ok(Picture::known(path, digest));
+            }
+            let picture = Picture::decoded(path, self.side, self.room);
+            if let Some(task) = &task {
+                task.advance(1);
+            }
+            picture
+        };
+        pictures.par_iter().zip(known).map(check).collect()
+    }
+}
+
+/// How the files look before any of them is decoded; not asked for without need.
+fn stamps(pictures: &[(&str, &Path)], wanted: bool) -> Vec<Option<Stamp>> {
+    if !wanted {
+        return vec![None; pictures.len()];
+    }
+    let stamp = |(_, path): &(&str, &Path)| Stamp::of(path);
+    pictures.par_iter().map(stamp).collect()
+}
+
+#[cfg(test)]
+mod tests;
