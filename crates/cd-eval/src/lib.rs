@@ -10,5 +10,7 @@ pub mod plot;
 pub mod report;
 pub mod run_dir;
 pub mod scores;
+pub mod settings;
+pub mod table;
 
 pub use experiment::Experiment;
