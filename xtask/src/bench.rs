@@ -155,14 +155,14 @@ impl Series {
 }
 
 pub(crate) fn bench(args: &BenchArgs) -> Result<bool> {
+    let mut devices = vec![args.device.as_str()];
+    devices.extend(args.also.as_deref());
     let binary = match &args.binary {
         Some(path) => path.clone(),
-        None => binary()?,
+        None => binary(&devices)?,
     };
     let folder = args.json.parent().map_or(PathBuf::new(), Path::to_path_buf);
     fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    let mut devices = vec![args.device.as_str()];
-    devices.extend(args.also.as_deref());
     let mut results = Vec::new();
     for case in CASES.iter().filter(|case| case.name().contains(&args.only)) {
         eprintln!("==> {}", case.name());

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
@@ -71,12 +71,12 @@ impl Batch {
 
 /// `false` when the device disagrees with the reference or no batch could be searched.
 pub(crate) fn device(args: &DeviceArgs) -> Result<bool> {
-    let feature = feature(&args.device)?;
-    let binary = build::with_feature(feature)?;
+    let feature = build::feature(&args.device)?;
+    let binary = build::binary(&[&args.device])?;
     let parity = if args.no_parity {
         None
     } else {
-        Some(parity(feature, &args.device)?)
+        Some(parity(&feature, &args.device)?)
     };
     let batches = batches(&binary, args)?;
     let report = Report {
@@ -94,18 +94,6 @@ pub(crate) fn device(args: &DeviceArgs) -> Result<bool> {
     eprintln!("written: {}", args.json.display());
     let agrees = report.parity.is_none_or(|parity| parity.passed);
     Ok(agrees && report.best.is_some())
-}
-
-/// The cargo feature of a device's backend.
-fn feature(device: &str) -> Result<&str> {
-    let backend = device.split(':').next().unwrap_or(device);
-    Ok(match backend {
-        "cpu" => "flex",
-        "cuda" | "vulkan" | "wgpu" | "metal" | "rocm" => backend,
-        _ => {
-            bail!("there is no device `{device}`; known: cpu, cuda:0, vulkan, wgpu, metal, rocm:0")
-        }
-    })
 }
 
 fn parity(feature: &str, device: &str) -> Result<Parity> {
@@ -185,18 +173,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn devices_name_their_feature() {
-        assert_eq!(feature("cuda:1").expect("known"), "cuda");
-        assert_eq!(feature("cpu").expect("known"), "flex");
-        assert!(
-            feature("gpu")
-                .expect_err("unknown")
-                .to_string()
-                .contains("`gpu`")
-        );
-    }
 
     #[test]
     fn the_fastest_batch_that_did_not_fail_is_best() {

@@ -29,17 +29,8 @@ enum Command {
         #[arg(long)]
         no_tests: bool,
     },
-    /// Compute the missing cells of a table of configs/table and print ours beside reported
-    Reproduce {
-        /// Name of the table
-        table: String,
-        /// Where to compute, passed on to cd-cli
-        #[arg(long)]
-        device: Option<String>,
-        /// Folder of all runs
-        #[arg(long, default_value = "runs")]
-        runs: PathBuf,
-    },
+    /// Run the missing rows of a table of configs/table and print ours beside what was expected and reported
+    Reproduce(reproduce::ReproduceArgs),
     /// Time ours beside others
     Bench {
         #[command(subcommand)]
@@ -70,11 +61,7 @@ fn main() -> ExitCode {
 fn run() -> Result<bool> {
     match Cli::parse().command {
         Command::Check { no_tests } => check::check(!no_tests),
-        Command::Reproduce {
-            table,
-            device,
-            runs,
-        } => reproduce::reproduce(&table, device.as_deref(), &runs),
+        Command::Reproduce(args) => reproduce::reproduce(&args),
         Command::Bench {
             what: Benchmark::Cd(args),
         } => bench::bench(&args),

@@ -1,5 +1,7 @@
 //! What may be typed.
 
+mod bench;
+mod lists;
 mod values;
 
 use std::path::PathBuf;
@@ -7,7 +9,9 @@ use std::path::PathBuf;
 use cd_detect::{Comparison, Preset};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use values::{deviation, mean, positive, shard, share, threads, to_4096, to_million};
+pub(crate) use bench::{BenchArgs, Work};
+pub(crate) use lists::{ConvertArgs, ModelsCommand, Show};
+use values::{positive, shard, share, threads, to_4096};
 
 /// Finds backdoored images in training data.
 #[derive(Debug, Parser)]
@@ -35,7 +39,7 @@ pub(crate) struct Global {
     /// Where to compute: cpu, cuda:0, vulkan, metal, wgpu, rocm (see `cd-cli devices`)
     #[arg(long, global = true, env = "CD_DEVICE", value_name = "NAME")]
     pub(crate) device: Option<String>,
-    /// Threads of the CPU backend; results do not depend on it
+    /// Threads of the CPU backend, of decoding and of training's data; results do not depend on it
     #[arg(long, global = true, value_name = "N", value_parser = threads)]
     pub(crate) threads: Option<usize>,
     /// Results as JSON on stdout
@@ -74,19 +78,30 @@ pub(crate) enum Command {
     Inspect(InspectArgs),
     /// Write the HTML report of a finished run again
     Report(ReportArgs),
+    /// Run the rows of a table of experiments and print ours beside what was expected and reported
+    Reproduce(ReproduceArgs),
     /// Measure how fast this machine forwards, searches and trains
     Bench(BenchArgs),
-    /// List the attacks
-    Attacks,
-    /// List the detectors
-    Detectors,
-    /// List the model architectures; look into weight files and convert them
+    /// List the attacks, or show one
+    Attacks {
+        #[command(subcommand)]
+        show: Option<Show>,
+    },
+    /// List the detectors, or show one
+    Detectors {
+        #[command(subcommand)]
+        show: Option<Show>,
+    },
+    /// List the model architectures, or show one; look into weight files and convert them
     Models {
         #[command(subcommand)]
         command: Option<ModelsCommand>,
     },
-    /// List the data sets
-    Datasets,
+    /// List the data sets, or show one
+    Datasets {
+        #[command(subcommand)]
+        show: Option<Show>,
+    },
     /// List the devices of this build
     Devices,
     /// Show experiment files as they are understood
@@ -178,54 +193,6 @@ pub(crate) struct SearchArgs {
     pub(crate) shard: Option<(usize, usize)>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Work {
-    /// Logits of every image
-    Forward,
-    /// Masks of every image
-    Search,
-    /// Passes of SGD over the images
-    Train,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct BenchArgs {
-    /// What to time
-    #[arg(long, value_enum, default_value_t = Work::Search)]
-    pub(crate) work: Work,
-    /// Architecture (see `cd-cli models`)
-    #[arg(long, default_value = "resnet18", value_name = "NAME")]
-    pub(crate) model: String,
-    /// Channels of the stem [default: as published]
-    #[arg(long, value_parser = to_4096)]
-    pub(crate) width: Option<usize>,
-    /// Weights to load instead of drawing some
-    #[arg(long, value_name = "FILE")]
-    pub(crate) weights: Option<PathBuf>,
-    /// Write the weights, so that another implementation can use them
-    #[arg(long, value_name = "FILE")]
-    pub(crate) save_weights: Option<PathBuf>,
-    /// The detector of `search`
-    #[arg(long, default_value = "cd-l", value_name = "NAME")]
-    pub(crate) detector: String,
-    /// Settings of the detector
-    #[arg(long, value_enum, default_value_t = Preset::Paper)]
-    pub(crate) preset: Preset,
-    /// Steps of each search instead of the preset's; passes of `train` [default: 10]
-    #[arg(long, value_name = "N", value_parser = to_million)]
-    pub(crate) steps: Option<usize>,
-    /// Number of images
-    #[arg(long, default_value_t = 64, value_name = "N", value_parser = to_million)]
-    pub(crate) images: usize,
-    /// Images computed at a time
-    #[arg(long, default_value_t = 32, value_name = "N", value_parser = positive)]
-    pub(crate) batch_size: usize,
-    /// Side of the images in pixels
-    #[arg(long, default_value_t = 32, value_name = "PIXELS", value_parser = to_4096)]
-    pub(crate) size: usize,
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct ScanArgs {
     #[command(flatten)]
@@ -269,6 +236,18 @@ pub(crate) enum Until {
     Train,
     Detect,
     Evaluate,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReproduceArgs {
+    /// Table file (configs/table); paths in it and in its experiment are relative to the current folder
+    pub(crate) file: PathBuf,
+    /// Folder of all runs; the table goes to `tables` in it
+    #[arg(long, default_value = "runs", value_name = "DIR")]
+    pub(crate) runs: PathBuf,
+    /// Run part I of N (from 0) of the rows; the table is written when all rows are complete
+    #[arg(long, value_name = "I/N", value_parser = shard, allow_hyphen_values = true)]
+    pub(crate) shard: Option<(usize, usize)>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -396,41 +375,6 @@ pub(crate) struct InspectArgs {
 pub(crate) struct ReportArgs {
     /// Folder of the run
     pub(crate) run: PathBuf,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum ModelsCommand {
-    /// Print what a weights file holds
-    Inspect {
-        /// Weights file of any origin (.safetensors, .pt, .bpk)
-        file: PathBuf,
-    },
-    /// Write a weights file in another format
-    Convert(ConvertArgs),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ConvertArgs {
-    /// Weights file of any origin (.safetensors, .pt, .bpk)
-    pub(crate) file: PathBuf,
-    /// File to write: `.safetensors`, `.pt` for PyTorch, `.bpk` for Burn
-    #[arg(long, value_name = "FILE")]
-    pub(crate) to: PathBuf,
-    /// Architecture of the weights, where they do not tell it (see `cd-cli models`)
-    #[arg(long, value_name = "NAME")]
-    pub(crate) model: Option<String>,
-    /// Channels of the stem, where the weights do not tell
-    #[arg(long, requires = "model", value_parser = to_4096)]
-    pub(crate) width: Option<usize>,
-    /// Number of classes, where the weights do not tell
-    #[arg(long, requires = "model", value_parser = positive)]
-    pub(crate) classes: Option<usize>,
-    /// Mean of each channel on the [0, 1] scale; stored as input normalisation, replacing the file's
-    #[arg(long, value_name = "R,G,B", requires = "std", value_parser = mean, allow_hyphen_values = true)]
-    pub(crate) mean: Option<[f32; 3]>,
-    /// Standard deviation of each channel on the [0, 1] scale
-    #[arg(long, value_name = "R,G,B", requires = "mean", value_parser = deviation, allow_hyphen_values = true)]
-    pub(crate) std: Option<[f32; 3]>,
 }
 
 #[derive(Debug, Subcommand)]

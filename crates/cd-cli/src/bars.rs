@@ -1,30 +1,50 @@
-//! Progress bars on stderr; nothing is drawn when stderr is no terminal.
+//! Progress bars on stderr; none is made when stderr is no terminal.
 
+use std::fmt::Write;
+use std::io::{self, IsTerminal};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use cd_models::Progress;
-use indicatif::{ProgressBar, ProgressStyle};
+use cd_core::Progress;
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 /// One bar at a time, for the stage that is running.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Bars {
-    quiet: bool,
-    current: Mutex<Option<ProgressBar>>,
+    shown: bool,
+    current: Mutex<Option<Running>>,
+}
+
+/// The bar of a stage.
+#[derive(Debug)]
+struct Running {
+    bar: ProgressBar,
+    /// Units that an earlier start had done; they say nothing of the speed of this one.
+    resumed: Arc<AtomicU64>,
 }
 
 impl Bars {
     pub(crate) fn new(quiet: bool) -> Self {
         Self {
-            quiet,
+            shown: !quiet && io::stderr().is_terminal(),
             current: Mutex::new(None),
         }
     }
 
-    fn with(&self, act: impl FnOnce(&ProgressBar)) {
-        let current = self.current.lock();
-        if let Ok(Some(bar)) = current.as_deref() {
-            act(bar);
+    fn with(&self, act: impl FnOnce(&Running)) {
+        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(running) = current.as_ref() {
+            act(running);
+        }
+    }
+
+    /// Puts `next` in the place of the current bar, which stays on the screen as far as it came.
+    fn replace(&self, next: Option<Running>) {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(former) = std::mem::replace(&mut *current, next) {
+            former.bar.abandon();
         }
     }
 }
@@ -32,43 +52,128 @@ impl Bars {
 impl Progress for Bars {
     fn start(&self, what: &str, total: Option<u64>) {
         tracing::info!(total, "{what}");
-        if self.quiet {
-            return;
-        }
-        let bar = match total {
-            Some(total) => ProgressBar::new(total).with_style(style(
-                "{prefix:>12} [{bar:30}] {human_pos}/{human_len}  {per_sec}  {eta} left  {msg}",
-            )),
-            None => ProgressBar::new_spinner().with_style(style(
-                "{prefix:>12} {spinner} {human_pos}  {per_sec}  {msg}",
-            )),
-        };
-        bar.set_prefix(what.to_owned());
-        bar.enable_steady_tick(Duration::from_millis(250));
-        if let Ok(mut current) = self.current.lock() {
-            *current = Some(bar);
+        if self.shown {
+            let running = Running::new(what, total);
+            running.bar.enable_steady_tick(Duration::from_millis(250));
+            self.replace(Some(running));
         }
     }
 
     fn advance(&self, by: u64) {
-        self.with(|bar| bar.inc(by));
+        self.with(|running| running.bar.inc(by));
     }
 
     fn note(&self, text: &str) {
-        self.with(|bar| bar.set_message(text.to_owned()));
+        self.with(|running| running.bar.set_message(text.to_owned()));
     }
 
     fn finish(&self) {
-        if let Ok(mut current) = self.current.lock()
-            && let Some(bar) = current.take()
-        {
-            bar.finish();
-        }
+        self.with(|running| running.bar.finish());
+        self.replace(None);
     }
 }
 
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template)
-        .expect("a fixed template")
-        .progress_chars("=> ")
+impl Drop for Bars {
+    /// A command that failed in the middle of a stage leaves no bar that still moves below its message.
+    fn drop(&mut self) {
+        self.replace(None);
+    }
+}
+
+impl Running {
+    fn new(what: &str, total: Option<u64>) -> Self {
+        let resumed = Arc::new(AtomicU64::new(0));
+        let (bar, template) = match total {
+            Some(total) => (
+                ProgressBar::new(total),
+                "{prefix:>12} [{bar:30}] {human_pos}/{human_len}  {rate}  {left} left  {msg}",
+            ),
+            None => (
+                ProgressBar::new_spinner(),
+                "{prefix:>12} {spinner} {human_pos}  {rate}  {msg}",
+            ),
+        };
+        let (for_rate, for_left) = (Arc::clone(&resumed), Arc::clone(&resumed));
+        let style = ProgressStyle::with_template(template)
+            .expect("a fixed template")
+            .progress_chars("=> ")
+            .with_key("rate", move |state: &ProgressState, out: &mut dyn Write| {
+                let speed = rate(state, &for_rate);
+                // The bar is drawn again in a moment: what cannot be written is left out.
+                let _ = write!(out, "{speed:.1}/s");
+            })
+            .with_key("left", move |state: &ProgressState, out: &mut dyn Write| {
+                let speed = rate(state, &for_left);
+                let rest = state.len().unwrap_or(0).saturating_sub(state.pos());
+                let _ = match left(rest, speed) {
+                    Some(time) => write!(out, "{}", indicatif::HumanDuration(time)),
+                    None => write!(out, "?"),
+                };
+            });
+        bar.set_style(style);
+        bar.set_prefix(what.to_owned());
+        Self { bar, resumed }
+    }
+}
+
+fn rate(state: &ProgressState, resumed: &AtomicU64) -> f64 {
+    let done = state.pos().saturating_sub(resumed.load(Ordering::Relaxed));
+    per_second(done, state.elapsed())
+}
+
+fn per_second(done: u64, elapsed: Duration) -> f64 {
+    done as f64 / elapsed.as_secs_f64().max(1e-3)
+}
+
+/// Time for `rest` more units; `None` before the first one.
+fn left(rest: u64, speed: f64) -> Option<Duration> {
+    let seconds = rest as f64 / speed;
+    Duration::try_from_secs_f64(seconds.ceil()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown() -> Bars {
+        Bars {
+            shown: true,
+            current: Mutex::default(),
+        }
+    }
+
+    fn current(bars: &Bars) -> ProgressBar {
+        let current = bars.current.lock().expect("no test panics with it");
+        current.as_ref().expect("a stage runs").bar.clone()
+    }
+
+    #[test]
+    fn a_new_stage_and_the_end_close_what_an_error_left_open() {
+        let bars = shown();
+        bars.start("first", Some(10));
+        bars.advance(3);
+        let first = current(&bars);
+        bars.start("second", None);
+        assert!(first.is_finished() && first.position() == 3);
+        let second = current(&bars);
+        assert!(!second.is_finished());
+        drop(bars);
+        assert!(second.is_finished());
+    }
+
+    #[test]
+    fn quiet_bars_draw_nothing() {
+        let bars = Bars::new(true);
+        bars.start("work", Some(10));
+        bars.advance(1);
+        bars.finish();
+        assert!(bars.current.lock().expect("not poisoned").is_none());
+    }
+
+    #[test]
+    fn the_time_left_follows_from_the_speed() {
+        assert!((per_second(30, Duration::from_secs(3)) - 10.0).abs() < 1e-9);
+        assert_eq!(left(25, 10.0), Some(Duration::from_secs(3)));
+        assert_eq!(left(25, 0.0), None);
+    }
 }

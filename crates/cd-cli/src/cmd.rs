@@ -9,6 +9,7 @@ mod folder;
 mod inspect;
 mod models;
 mod poison;
+mod reproduce;
 
 use anyhow::{Context, Result};
 use cd_detect::Shard;
@@ -17,7 +18,7 @@ use cd_models::{Device, device};
 use clap::CommandFactory;
 
 use crate::Ending;
-use crate::args::{Cli, Command, Global};
+use crate::args::{Cli, Command, Global, ModelsCommand};
 use crate::bars::Bars;
 use crate::list;
 use crate::output;
@@ -45,9 +46,7 @@ impl Session {
         };
         Ok(Self {
             device: device::parse(&device_name)?,
-            workers: global
-                .threads
-                .unwrap_or_else(|| device::workers(&device_name)),
+            workers: workers(&device_name, global.threads),
             device_name,
             bars: Bars::new(global.quiet),
             json: global.json,
@@ -67,14 +66,26 @@ impl Session {
     }
 }
 
+/// Batches that are computed at the same time: `--threads` bounds those of the CPU, a GPU takes one after the other.
+fn workers(device: &str, threads: Option<usize>) -> usize {
+    let on_cpu = device.split(':').next() == Some("cpu");
+    match threads {
+        Some(threads) if on_cpu => threads,
+        _ => device::workers(device),
+    }
+}
+
 /// Runs the command that was typed.
 pub(crate) fn dispatch(cli: &Cli) -> Result<Ending> {
     let global = &cli.global;
     match &cli.command {
-        Command::Attacks => list::attacks(global.json),
-        Command::Detectors => list::detectors(global.json),
-        Command::Models { command: None } => list::models(global.json),
-        Command::Datasets => list::datasets(global.json),
+        Command::Attacks { show } => list::attacks(show.as_ref(), global.json),
+        Command::Detectors { show } => list::detectors(show.as_ref(), global.json),
+        Command::Datasets { show } => list::datasets(show.as_ref(), global.json),
+        Command::Models { command: None } => list::models(None, global.json),
+        Command::Models {
+            command: Some(ModelsCommand::Show { name }),
+        } => list::models(Some(name), global.json),
         Command::Devices => list::devices(global.json),
         Command::Config { command } => config::show(command),
         Command::Completions { shell } => {
@@ -94,6 +105,7 @@ fn with_session(command: &Command, session: &Session) -> Result<Ending> {
         Command::Demo(args) => experiment::demo(args, session),
         Command::Run(args) => experiment::run(args, session),
         Command::Report(args) => experiment::report(args, session),
+        Command::Reproduce(args) => reproduce::reproduce(args, session),
         Command::Scan(args) => folder::scan(args, session),
         Command::Train(args) => folder::train(args, session),
         Command::Models {
@@ -105,5 +117,19 @@ fn with_session(command: &Command, session: &Session) -> Result<Ending> {
         Command::Poison(args) => poison::poison(args, session),
         Command::Inspect(args) => inspect::inspect(args, session),
         _ => unreachable!("`dispatch` handles the commands that need no session"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_bound_the_cpu_alone() {
+        assert_eq!(workers("cpu", Some(16)), 16);
+        assert_eq!(workers("cpu:0", Some(1)), 1);
+        assert_eq!(workers("cuda:0", Some(16)), 1);
+        assert_eq!(workers("vulkan", None), 1);
+        assert_eq!(workers("cpu", None), device::workers("cpu"));
     }
 }

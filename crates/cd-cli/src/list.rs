@@ -1,4 +1,6 @@
-//! The lists: what this build knows by name.
+//! The lists: what this build knows by name, and all about one of them.
+
+mod show;
 
 use anyhow::Result;
 use cd_data::{ATTACKS, DATASETS};
@@ -7,30 +9,45 @@ use cd_models::{ARCHITECTURES, device};
 use serde_json::{Value, json};
 
 use crate::Ending;
+use crate::args::Show;
 use crate::output;
 
-pub(crate) fn attacks(as_json: bool) -> Result<Ending> {
+pub(crate) use show::known as known_dataset;
+
+pub(crate) fn attacks(one: Option<&Show>, as_json: bool) -> Result<Ending> {
+    if let Some(Show::Show { name }) = one {
+        return show::attack(name, as_json);
+    }
     let rows = ATTACKS
         .iter()
         .map(|info| [info.name, info.title, info.summary]);
     print(["attack", "name", "what it does"], rows, as_json)
 }
 
-pub(crate) fn detectors(as_json: bool) -> Result<Ending> {
+pub(crate) fn detectors(one: Option<&Show>, as_json: bool) -> Result<Ending> {
+    if let Some(Show::Show { name }) = one {
+        return show::detector(name, as_json);
+    }
     let rows = DETECTORS
         .iter()
         .map(|info| [info.name, info.title, info.summary]);
     print(["detector", "name", "what it does"], rows, as_json)
 }
 
-pub(crate) fn models(as_json: bool) -> Result<Ending> {
+pub(crate) fn models(one: Option<&String>, as_json: bool) -> Result<Ending> {
+    if let Some(name) = one {
+        return show::model(name, as_json);
+    }
     let rows = ARCHITECTURES
         .iter()
         .map(|entry| [entry.name, entry.title, entry.summary]);
     print(["model", "name", "what it is"], rows, as_json)
 }
 
-pub(crate) fn datasets(as_json: bool) -> Result<Ending> {
+pub(crate) fn datasets(one: Option<&Show>, as_json: bool) -> Result<Ending> {
+    if let Some(Show::Show { name }) = one {
+        return show::dataset(name, as_json);
+    }
     let rows = DATASETS
         .iter()
         .map(|info| [info.name, info.title, info.summary]);

@@ -9,9 +9,12 @@ mod cmd;
 mod list;
 mod output;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::Parser;
+use tracing_subscriber::EnvFilter;
 
 use crate::args::{Cli, Global};
 
@@ -31,7 +34,9 @@ const INTERRUPTED: i32 = 130;
 fn main() -> ExitCode {
     cd_models::keep_freed_memory();
     let cli = Cli::parse();
-    start_logging(&cli.global);
+    if let Err(error) = start_logging(&cli.global) {
+        return failed(&error);
+    }
     let handler = ctrlc::set_handler(|| {
         eprintln!("\ninterrupted; the same command continues where this one stopped");
         std::process::exit(INTERRUPTED);
@@ -42,11 +47,13 @@ fn main() -> ExitCode {
     match cmd::dispatch(&cli) {
         Ok(Ending::Done) => ExitCode::SUCCESS,
         Ok(Ending::GateMissed) => ExitCode::from(GATE_MISSED),
-        Err(error) => {
-            eprintln!("error: {}", message(&error));
-            ExitCode::from(FAILED)
-        }
+        Err(error) => failed(&error),
     }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {}", message(error));
+    ExitCode::from(FAILED)
 }
 
 /// The error and its causes on one line; most errors name their cause themselves.
@@ -61,24 +68,43 @@ fn message(error: &anyhow::Error) -> String {
     })
 }
 
-fn start_logging(global: &Global) {
-    let level = match (global.quiet, global.verbose) {
-        (true, _) => "error",
-        (false, 0) => "warn",
-        (false, 1) => "info",
-        (false, _) => "debug",
+/// Logs on stderr: what `CD_LOG` says (`debug`, `cd_detect=trace`, ...), or else what `-q` and `-v` say of our crates.
+fn start_logging(global: &Global) -> anyhow::Result<()> {
+    let filter = match std::env::var("CD_LOG") {
+        Ok(text) if !text.trim().is_empty() => {
+            EnvFilter::try_new(&text).with_context(|| format!("CD_LOG is `{text}`"))?
+        }
+        _ => {
+            let level = match (global.quiet, global.verbose) {
+                (true, _) => "error",
+                (false, 0) => "warn",
+                (false, 1) => "info",
+                (false, _) => "debug",
+            };
+            EnvFilter::try_new(directives(level))?
+        }
     };
-    let filter = tracing_subscriber::EnvFilter::try_from_env("CD_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(format!("off,cd={level}")));
-    let filter = ["cd_models", "cd_data", "cd_detect", "cd_eval", "cd_cli"]
-        .iter()
-        .filter_map(|name| format!("{name}={level}").parse().ok())
-        .fold(filter, tracing_subscriber::EnvFilter::add_directive);
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_ansi(std::env::var_os("NO_COLOR").is_none())
+        .with_ansi(std::env::var_os("NO_COLOR").is_none() && std::io::stderr().is_terminal())
         .without_time()
         .with_target(false)
         .init();
+    Ok(())
+}
+
+/// The crates of the toolkit at `level`, all others silent.
+fn directives(level: &str) -> String {
+    const CRATES: [&str; 7] = [
+        "cd_core",
+        "cd_conv",
+        "cd_models",
+        "cd_data",
+        "cd_detect",
+        "cd_eval",
+        "cd_cli",
+    ];
+    let ours = CRATES.map(|name| format!(",{name}={level}"));
+    format!("off{}", ours.concat())
 }

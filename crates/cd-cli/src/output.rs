@@ -5,8 +5,11 @@ use std::path::Path;
 
 use anyhow::Result;
 use cd_eval::evaluation::{Evaluation, Measured};
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ContentArrangement, Table};
 use serde::Serialize;
+
+/// One line under the heading and no rule between rows, in the order of comfy-table's parts.
+const PRESET: &str = "     ──            ";
 
 /// Writes a line to stdout; a closed pipe is no error.
 pub(crate) fn line(text: &str) -> Result<()> {
@@ -25,7 +28,7 @@ pub(crate) fn json(value: &impl Serialize) -> Result<()> {
 pub(crate) fn table(heading: &[&str]) -> Table {
     let mut table = Table::new();
     table
-        .load_preset(presets::UTF8_HORIZONTAL_ONLY)
+        .load_preset(PRESET)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(heading.iter().copied());
     table

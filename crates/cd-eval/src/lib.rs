@@ -5,7 +5,9 @@
 
 mod measure;
 mod run;
+pub mod settings;
 mod show;
+pub mod table;
 
 pub use measure::{bootstrap, evaluation, metrics};
 pub use run::{experiment, pipeline, run_dir, scores, store};

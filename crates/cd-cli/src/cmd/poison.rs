@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use cd_data::{AttackConfig, Manifest, PoisonConfig, export, poison as poison_split};
 use cd_eval::scores::TruthRow;
+use cd_eval::settings;
 use cd_models::ImageSet;
 
 use super::{Session, data};
@@ -37,7 +38,7 @@ pub(crate) fn poison(args: &PoisonArgs, session: &Session) -> Result<Ending> {
 fn attack(name: &str, settings: &[String]) -> Result<AttackConfig> {
     // First by name alone, whose error lists the nearest one.
     AttackConfig::from_name(name)?;
-    data::named(name, settings).with_context(|| format!("attack `{name}`"))
+    settings::named(name, settings).with_context(|| format!("attack `{name}`"))
 }
 
 /// Exports one split and says of every picture what is true about it.

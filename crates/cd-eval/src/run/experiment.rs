@@ -3,20 +3,19 @@
 mod check;
 mod detect;
 mod offer;
-mod overrides;
 mod seeds;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use cd_data::{DatasetConfig, PoisonConfig};
-use cd_models::{ModelConfig, TrainConfig, names};
+use cd_models::{ModelConfig, TrainConfig};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::bootstrap::Bootstrap;
-use overrides::apply_override;
+use crate::settings::{self, SettingError};
 
 pub use detect::{ConfiguredDetector, DetectStage, SearchedImages};
 
@@ -74,14 +73,9 @@ pub enum ExperimentError {
         /// The nearest valid name, ready to append.
         hint: String,
     },
-    /// An override is not `key=value`, or its key leads nowhere.
-    #[error("override `{text}`: {reason}")]
-    Override {
-        /// The override.
-        text: String,
-        /// What is wrong with it.
-        reason: String,
-    },
+    /// A setting does not fit.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
     /// The parts of the experiment contradict each other.
     #[error("experiment `{name}`: {reason}")]
     Contradiction {
@@ -140,35 +134,22 @@ impl Experiment {
     }
 
     fn overridden(&self, overrides: &[String]) -> Result<Self, ExperimentError> {
-        let mut value = toml::Value::try_from(self).expect("every experiment has a TOML form");
-        for text in overrides {
-            apply_override(&mut value, text)?;
-        }
-        value
-            .try_into()
-            .map_err(|error| parse_error(&format!("--set {}", overrides.join(" --set ")), &error))
+        let value = toml::Value::try_from(self).expect("every experiment has a TOML form");
+        Ok(settings::with(value, overrides)?)
     }
 }
 
 fn parse_error(place: &str, error: &toml::de::Error) -> ExperimentError {
     let message = error.to_string().trim_end().to_owned();
-    let hint = hint(error.message()).unwrap_or_default();
+    let nearest = settings::nearest_name(error.message());
+    let hint = nearest.map_or_else(String::new, |nearest| {
+        format!("\nhint: did you mean `{nearest}`?")
+    });
     ExperimentError::Parse {
         place: place.to_owned(),
         message,
         hint,
     }
-}
-
-/// The nearest valid name, read off serde's own message: `` unknown field `x`, expected one of ... ``.
-fn hint(message: &str) -> Option<String> {
-    if !message.starts_with("unknown ") {
-        return None;
-    }
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    let wrong = quoted.next()?;
-    let nearest = names::nearest(wrong, quoted)?;
-    Some(format!("\nhint: did you mean `{nearest}`?"))
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ fn overrides_are_typed_against_the_schema() {
     let first = parse(TEXT, &["detect.detectors.0.steps=7"]).expect("valid");
     assert!(first.to_toml().contains("steps = 7"));
     let wrong = parse(TEXT, &["train.epochs=many"]).expect_err("text for a number");
-    assert!(wrong.contains("--set train.epochs=many"), "{wrong}");
+    assert!(wrong.contains("`train.epochs=many`: "), "{wrong}");
     let unknown = parse(TEXT, &["train.epoch=3"]).expect_err("unknown key");
     assert!(unknown.contains("did you mean `epochs`"), "{unknown}");
     assert!(parse(TEXT, &["nonsense"]).is_err());

@@ -1,0 +1,182 @@
+//! One entry of a list: everything that its registry says, and its settings.
+
+use anyhow::{Result, bail};
+use cd_core::names;
+use cd_data::{ATTACKS, AttackConfig, DATASETS, DatasetConfig, DatasetInfo};
+use cd_detect::{DETECTORS, DetectorConfig};
+use cd_eval::settings;
+use cd_models::{Architecture, ModelConfig};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::known_dataset;
+use crate::Ending;
+use crate::output;
+
+/// What is shown of one entry.
+struct Entry {
+    /// Key for programs, heading for people, text.
+    facts: Vec<(&'static str, &'static str, String)>,
+    /// Settings with their defaults, and those that are off by default.
+    settings: toml::Table,
+    off: Vec<String>,
+}
+
+pub(crate) fn attack(name: &str, as_json: bool) -> Result<Ending> {
+    let config = AttackConfig::from_name(name)?;
+    let Some(info) = ATTACKS.iter().find(|info| info.name == name) else {
+        bail!("attack `{name}` is in no list");
+    };
+    let facts = vec![
+        ("title", "name", info.title.to_owned()),
+        ("summary", "what it does", info.summary.to_owned()),
+        ("threat_model", "threat model", info.threat_model.to_owned()),
+        ("paper", "paper", info.paper.to_owned()),
+    ];
+    Entry::new(name, facts, &config)?.print(as_json)
+}
+
+pub(crate) fn detector(name: &str, as_json: bool) -> Result<Ending> {
+    let config = DetectorConfig::from_name(name)?;
+    let Some(info) = DETECTORS.iter().find(|info| info.name == name) else {
+        bail!("detector `{name}` is in no list");
+    };
+    let facts = vec![
+        ("title", "name", info.title.to_owned()),
+        ("summary", "what it does", info.summary.to_owned()),
+        ("paper", "paper", info.paper.to_owned()),
+    ];
+    Entry::new(name, facts, &config)?.print(as_json)
+}
+
+pub(crate) fn dataset(name: &str, as_json: bool) -> Result<Ending> {
+    let info = known_dataset(name)?;
+    let facts = vec![
+        ("title", "name", info.title.to_owned()),
+        ("summary", "what it holds", info.summary.to_owned()),
+        ("source", "source", info.source.to_owned()),
+    ];
+    // Sets that lie somewhere have no default place.
+    let config = settings::named::<DatasetConfig>(name, &[])
+        .or_else(|_| settings::named(name, &["path=\"...\"".to_owned()]))?;
+    Entry::new(name, facts, &config)?.print(as_json)
+}
+
+pub(crate) fn model(name: &str, as_json: bool) -> Result<Ending> {
+    let mut config = ModelConfig::from_name(name)?;
+    config.width = Some(config.resolved_width()?);
+    let facts = architecture(config.architecture()?);
+    let settings = toml::Table::try_from(&config)?;
+    let off = Vec::new();
+    Entry {
+        facts,
+        settings,
+        off,
+    }
+    .print(as_json)
+}
+
+fn architecture(entry: &Architecture) -> Vec<(&'static str, &'static str, String)> {
+    let stages: Vec<String> = entry
+        .taps
+        .stages
+        .iter()
+        .enumerate()
+        .map(|(index, map)| format!("stage{} {}/{}", index + 1, map.channels, map.stride))
+        .collect();
+    let features = format!(
+        "{}; deep {}/{}; penultimate {} (channels at the published width / pixels of the image per pixel)",
+        stages.join(", "),
+        entry.taps.deep.channels,
+        entry.taps.deep.stride,
+        entry.taps.penultimate
+    );
+    vec![
+        ("title", "name", entry.title.to_owned()),
+        ("summary", "what it is", entry.summary.to_owned()),
+        ("family", "family", entry.family.title.to_owned()),
+        ("paper", "paper", entry.family.paper.to_owned()),
+        ("input", "images", entry.family.input.to_string()),
+        (
+            "parameters",
+            "parameters",
+            format!(
+                "{} at the published width with 10 classes",
+                entry.parameters
+            ),
+        ),
+        ("features", "features", features),
+        ("names", "weight files", entry.family.names.to_owned()),
+    ]
+}
+
+/// The data set `name` of the list.
+pub(crate) fn known(name: &str) -> Result<&'static DatasetInfo> {
+    let names = || DATASETS.iter().map(|info| info.name);
+    match DATASETS.iter().find(|info| info.name == name) {
+        Some(info) => Ok(info),
+        None => bail!(
+            "unknown data set `{name}`; {}",
+            names::did_you_mean(name, names())
+        ),
+    }
+}
+
+impl Entry {
+    /// The entry `name` whose configuration, with every default written out, is `config`.
+    fn new<T: Serialize + DeserializeOwned>(
+        name: &str,
+        facts: Vec<(&'static str, &'static str, String)>,
+        config: &T,
+    ) -> Result<Self> {
+        let settings = toml::Table::try_from(config)?;
+        let mut off = settings::keys::<T>(name);
+        off.retain(|key| !settings.contains_key(key));
+        Ok(Self {
+            facts,
+            settings,
+            off,
+        })
+    }
+
+    fn print(&self, as_json: bool) -> Result<Ending> {
+        if as_json {
+            output::json(&self.as_json()?)?;
+        } else {
+            output::line(self.as_text()?.trim_end())?;
+        }
+        Ok(Ending::Done)
+    }
+
+    fn as_json(&self) -> Result<Value> {
+        let mut object = Map::new();
+        if let Some(name) = self.settings.get("name") {
+            object.insert("id".to_owned(), serde_json::to_value(name)?);
+        }
+        for (key, _, text) in &self.facts {
+            object.insert((*key).to_owned(), text.as_str().into());
+        }
+        object.insert("settings".to_owned(), serde_json::to_value(&self.settings)?);
+        object.insert("off".to_owned(), self.off.clone().into());
+        Ok(object.into())
+    }
+
+    fn as_text(&self) -> Result<String> {
+        let width = self.facts.iter().map(|(_, heading, _)| heading.len()).max();
+        let width = width.unwrap_or(0);
+        let lines = self
+            .facts
+            .iter()
+            .map(|(_, heading, text)| format!("{heading:>width$}  {text}\n"));
+        let mut text: String = lines.collect();
+        text += "\nSettings and their defaults, as in an experiment file:\n\n";
+        for line in toml::to_string(&self.settings)?.lines() {
+            text += &format!("    {line}\n");
+        }
+        if !self.off.is_empty() {
+            text += &format!("\nOff unless set: {}\n", self.off.join(", "));
+        }
+        Ok(text)
+    }
+}
