@@ -2,6 +2,7 @@
 
 mod bench;
 mod lists;
+mod runs;
 mod values;
 
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use bench::{BenchArgs, Work};
 pub(crate) use lists::{ConvertArgs, ModelsCommand, Show};
+pub(crate) use runs::{RunsArgs, RunsCommand};
 use values::{positive, shard, share, threads, to_4096};
 
 /// Finds backdoored images in training data.
@@ -80,6 +82,8 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Run the rows of a table of experiments and print ours beside what was expected and reported
     Reproduce(ReproduceArgs),
+    /// List what runs keep in their stores, and remove what no run stands on
+    Runs(RunsArgs),
     /// Measure how fast this machine forwards, searches and trains
     Bench(BenchArgs),
     /// List the attacks, or show one

@@ -10,6 +10,7 @@ mod inspect;
 mod models;
 mod poison;
 mod reproduce;
+mod runs;
 
 use anyhow::{Context, Result};
 use cd_detect::Shard;
@@ -96,6 +97,7 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Ending> {
             Ok(Ending::Done)
         }
         Command::Evaluate(args) => evaluate::evaluate(args, global.json),
+        Command::Runs(args) => runs::runs(args, global.json),
         other => with_session(other, &Session::new(global)?),
     }
 }

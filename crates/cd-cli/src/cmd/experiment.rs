@@ -1,12 +1,14 @@
 //! `demo`, `run` and `report`: experiments in run directories.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
 use cd_eval::Experiment;
 use cd_eval::evaluation::Evaluation;
 use cd_eval::pipeline::{self, Outcome, Stage};
-use cd_eval::run_dir::{self, RunDir};
+use cd_eval::run_dir::{OWN_STORE, RunDir};
+use cd_eval::store::{StageName, Store};
 
 use super::Session;
 use crate::Ending;
@@ -28,7 +30,8 @@ pub(crate) fn demo(args: &DemoArgs, session: &Session) -> Result<Ending> {
         .out
         .join(format!("{}-s{}", experiment.hash(), experiment.seed));
     let options = session.options(Stage::Evaluate, None);
-    let Outcome::Complete(evaluation) = pipeline::run(&experiment, &folder, &options)? else {
+    let store = args.out.join(OWN_STORE);
+    let Outcome::Complete(evaluation) = pipeline::run(&experiment, &folder, &store, &options)? else {
         unreachable!("one shard and every stage were asked for");
     };
     output::evaluation(&evaluation, &folder, session.json)?;
@@ -80,7 +83,8 @@ pub(crate) fn run(args: &RunArgs, session: &Session) -> Result<Ending> {
         Until::Evaluate => Stage::Evaluate,
     };
     let options = session.options(until, args.shard);
-    let outcome = pipeline::run(&experiment, &folder, &options)?;
+    let store = args.runs.join(OWN_STORE);
+    let outcome = pipeline::run(&experiment, &folder, &store, &options)?;
     finish(&outcome, &folder, session)
 }
 
@@ -97,38 +101,47 @@ pub(crate) fn finish(outcome: &Outcome, folder: &Path, session: &Session) -> Res
     Ok(Ending::Done)
 }
 
-/// The stages with their sizes and what is done already.
+/// The stages with their sizes and what is done already, as far as the run has come to know its stages.
 fn plan(experiment: &Experiment, folder: &Path) -> Result<()> {
-    let done = |stage: &str| {
-        if run_dir::stage_is_done(folder, stage) {
-            "done"
-        } else {
-            "to do"
+    let (stages, store) = match RunDir::existing(folder) {
+        Ok((run, _)) => (run.stages()?.stages, Some(Store::open(&run.store()?)?)),
+        Err(_) => (BTreeMap::new(), None),
+    };
+    let done = |name: &str| {
+        let slot = stages.get(name).zip(store.as_ref());
+        let slot = slot.map(|(found, store)| store.slot(found.stage, &found.key));
+        match slot {
+            Some(slot) if slot.is_done() => "done",
+            Some(_) => "begun",
+            None => "to do",
         }
     };
     output::line(&format!("run directory: {}", folder.display()))?;
     let mut table = output::table(&["stage", "work", "state"]);
-    let poison = experiment
-        .poison
-        .as_ref()
-        .map_or("none: data as it comes".to_owned(), |poison| {
-            format!("{} at {} %", poison.attack.name(), poison.rate * 100.0)
-        });
-    table.add_row(["poison", &poison, done("poison")]);
-    let train = match &experiment.weights {
-        Some(path) => format!("none: weights from {}", path.display()),
-        None => format!(
-            "{}, {} epochs",
-            experiment.model.name, experiment.train.epochs
-        ),
-    };
-    table.add_row(["train", &train, done("train")]);
+    if let Some(poison) = &experiment.poison {
+        let what = format!("{} at {} %", poison.attack.name(), poison.rate * 100.0);
+        if poison.attack.attack().needs().stored {
+            table.add_row(["craft", poison.attack.name(), done("craft")]);
+        }
+        table.add_row(["poison", &what, done("poison")]);
+    }
+    match (&experiment.weights, &experiment.model) {
+        (Some(path), _) => {
+            let what = format!("none: weights from {}", path.display());
+            table.add_row(["train", &what, "done"]);
+        }
+        (None, model) => {
+            let name = model.as_ref().map_or("", |model| model.name.as_str());
+            let what = format!("{name}, {} epochs", experiment.train.epochs);
+            table.add_row(["train", &what, done("train")]);
+        }
+    }
     for label in experiment.detector_labels() {
         let images = match experiment.detect.sample {
             Some(sample) => format!("up to {sample} images"),
             None => "all images".to_owned(),
         };
-        let stage = format!("detect/{label}");
+        let stage = format!("{}/{label}", StageName::Detect.name());
         table.add_row([stage.as_str(), images.as_str(), done(&stage)]);
     }
     table.add_row(["evaluate", "metrics and report", done("evaluate")]);

@@ -9,6 +9,7 @@ use cd_eval::Experiment;
 use cd_eval::bootstrap::Bootstrap;
 use cd_eval::experiment::DetectStage;
 use cd_eval::pipeline::{self, Outcome, Stage};
+use cd_eval::run_dir::OWN_STORE;
 use cd_models::{Augmentation, ModelConfig, Schedule, TrainConfig};
 
 use super::Session;
@@ -18,18 +19,26 @@ use crate::args::{DetectArgs, ImagesArgs, ModelArgs, ScanArgs, SearchArgs, Train
 use crate::output;
 
 pub(crate) fn scan(args: &ScanArgs, session: &Session) -> Result<Ending> {
-    let mut experiment = experiment("scan", &args.images, &args.model, args.weights.as_deref())?;
+    let mut experiment = experiment(
+        "scan",
+        &args.images,
+        Some(&args.model),
+        args.weights.as_deref(),
+    )?;
     experiment.detect = detect_stage(&args.search, args.model.seed)?;
     let options = session.options(Stage::Evaluate, args.search.shard);
-    let outcome = pipeline::run(&experiment, &args.out, &options)?;
+    let store = args.out.join(OWN_STORE);
+    let outcome = pipeline::run(&experiment, &args.out, &store, &options)?;
     let ending = finish(&outcome, &args.out, session)?;
     point_to_results(&experiment, &outcome, &args.out, session)?;
     Ok(ending)
 }
 
 pub(crate) fn train(args: &TrainArgs, session: &Session) -> Result<Ending> {
-    let experiment = experiment("train", &args.images, &args.model, None)?;
-    pipeline::run(&experiment, &args.out, &session.options(Stage::Train, None))?;
+    let experiment = experiment("train", &args.images, Some(&args.model), None)?;
+    let store = args.out.join(OWN_STORE);
+    let options = session.options(Stage::Train, None);
+    pipeline::run(&experiment, &args.out, &store, &options)?;
     output::line(
         &args
             .out
@@ -41,17 +50,11 @@ pub(crate) fn train(args: &TrainArgs, session: &Session) -> Result<Ending> {
 }
 
 pub(crate) fn detect(args: &DetectArgs, session: &Session) -> Result<Ending> {
-    // The architecture comes from the weights; what is named here is not used.
-    let model = ModelArgs {
-        model: "resnet18".to_owned(),
-        width: 16,
-        epochs: Some(1),
-        seed: args.seed,
-    };
-    let mut experiment = experiment("detect", &args.images, &model, Some(&args.weights))?;
+    let mut experiment = experiment("detect", &args.images, None, Some(&args.weights))?;
     experiment.detect = detect_stage(&args.search, args.seed)?;
     let options = session.options(Stage::Evaluate, args.search.shard);
-    let outcome = pipeline::run(&experiment, &args.out, &options)?;
+    let store = args.out.join(OWN_STORE);
+    let outcome = pipeline::run(&experiment, &args.out, &store, &options)?;
     let ending = finish(&outcome, &args.out, session)?;
     point_to_results(&experiment, &outcome, &args.out, session)?;
     Ok(ending)
@@ -81,7 +84,7 @@ fn point_to_results(
 fn experiment(
     name: &str,
     images: &ImagesArgs,
-    model: &ModelArgs,
+    model: Option<&ModelArgs>,
     weights: Option<&Path>,
 ) -> Result<Experiment> {
     let path = absolute(Some(&images.images))?.context("a path was given")?;
@@ -91,32 +94,44 @@ fn experiment(
     };
     // Given weights need no labels.
     folder.unlabelled = weights.is_some() && folder.is_flat();
-    let epochs = match model.epochs {
-        Some(epochs) => epochs,
-        None => default_epochs(folder.count()?),
+    // Weights tell their own architecture, and nothing is trained.
+    let trained = model.filter(|_| weights.is_none());
+    let (model, train) = match trained {
+        Some(model) => (
+            Some(ModelConfig::from_name(&model.model)?.with_width(model.width)),
+            training(model, &folder)?,
+        ),
+        None => (None, TrainConfig::default()),
     };
     Ok(Experiment {
         name: name.to_owned(),
         seed: 0,
         dataset: DatasetConfig::Folder(folder),
         poison: None,
-        model: ModelConfig::from_name(&model.model)?.with_width(model.width),
+        model,
         weights: absolute(weights)?,
-        train: TrainConfig {
-            epochs,
-            batch_size: 64,
-            learning_rate: 0.1,
-            schedule: Schedule::Cosine {
-                warmup: 1.0,
-                floor: 0.0,
-            },
-            augmentation: Augmentation::None,
-            seed: model.seed,
-            record_losses: 0,
-            ..TrainConfig::default()
-        },
+        train,
         detect: DetectStage::default(),
         evaluate: Bootstrap::default(),
+    })
+}
+
+fn training(model: &ModelArgs, folder: &FolderConfig) -> Result<TrainConfig> {
+    Ok(TrainConfig {
+        epochs: match model.epochs {
+            Some(epochs) => epochs,
+            None => default_epochs(folder.count()?),
+        },
+        batch_size: 64,
+        learning_rate: 0.1,
+        schedule: Schedule::Cosine {
+            warmup: 1.0,
+            floor: 0.0,
+        },
+        augmentation: Augmentation::None,
+        seed: model.seed,
+        record_losses: 0,
+        ..TrainConfig::default()
     })
 }
 

@@ -7,7 +7,7 @@ use cd_core::atomic;
 use cd_eval::Experiment;
 use cd_eval::evaluation::Evaluation;
 use cd_eval::pipeline::{self, Outcome, Stage};
-use cd_eval::run_dir::{self, RunDir};
+use cd_eval::run_dir::{OWN_STORE, RunDir};
 use cd_eval::table::{self, Record, Row, Table};
 
 use super::Session;
@@ -55,7 +55,8 @@ fn run(table: &Table, row: &Row, runs: &Path, session: &Session) -> Result<Evalu
     let experiment = experiment(table, row)?;
     let folder = RunDir::path_of(runs, &experiment);
     let options = session.options(Stage::Evaluate, None);
-    match pipeline::run(&experiment, &folder, &options)? {
+    let store = runs.join(OWN_STORE);
+    match pipeline::run(&experiment, &folder, &store, &options)? {
         Outcome::Complete(evaluation) => Ok(evaluation),
         Outcome::Stopped(_) | Outcome::OtherShardsMissing => {
             unreachable!("the whole and every stage were asked for")
@@ -66,11 +67,7 @@ fn run(table: &Table, row: &Row, runs: &Path, session: &Session) -> Result<Evalu
 /// What another process measured for a row, once it has.
 fn finished(table: &Table, row: &Row, runs: &Path) -> Result<Option<Evaluation>> {
     let folder = RunDir::path_of(runs, &experiment(table, row)?);
-    if !run_dir::stage_is_done(&folder, "evaluate") {
-        return Ok(None);
-    }
-    let (run, _) = RunDir::existing(&folder)?;
-    Ok(Some(run.read_json(Path::new("evaluate/metrics.json"))?))
+    Ok(pipeline::finished(&folder)?)
 }
 
 fn print(table: &Table, records: &[Record], as_json: bool) -> Result<()> {

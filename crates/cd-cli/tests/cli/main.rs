@@ -7,3 +7,4 @@ mod messages;
 mod models;
 mod own_folder;
 mod resume;
+mod stages;

@@ -98,6 +98,19 @@ pub fn run(
     Ok(Outcome::Complete(evaluation))
 }
 
+/// The figures of the run in `folder`; `None` when it has not come that far.
+///
+/// # Errors
+///
+/// When the run is of another layout, or damaged.
+pub fn finished(folder: &Path) -> Result<Option<Evaluation>, PipelineError> {
+    if !folder.join("evaluate/metrics.json").exists() {
+        return Ok(None);
+    }
+    let (run, _) = RunDir::existing(folder)?;
+    Ok(Some(stage::stored_evaluation(&run)?))
+}
+
 /// Writes the report of a complete run again.
 ///
 /// # Errors
