@@ -31,7 +31,8 @@ pub(crate) fn demo(args: &DemoArgs, session: &Session) -> Result<Ending> {
         .join(format!("{}-s{}", experiment.hash(), experiment.seed));
     let options = session.options(Stage::Evaluate, None);
     let store = args.out.join(OWN_STORE);
-    let Outcome::Complete(evaluation) = pipeline::run(&experiment, &folder, &store, &options)? else {
+    let Outcome::Complete(evaluation) = pipeline::run(&experiment, &folder, &store, &options)?
+    else {
         unreachable!("one shard and every stage were asked for");
     };
     output::evaluation(&evaluation, &folder, session.json)?;

@@ -101,7 +101,11 @@ fn collect(folder: &Path, dry_run: bool, as_json: bool) -> Result<()> {
         }));
     }
     let verb = if dry_run { "would remove" } else { "removed" };
-    output::line(&format!("{verb} {} stages, {}", all.stages, size(all.bytes)))?;
+    output::line(&format!(
+        "{verb} {} stages, {}",
+        all.stages,
+        size(all.bytes)
+    ))?;
     if all.in_use > 0 {
         output::line(&format!(
             "{} more belong to no run, but a process is at work on them",

@@ -20,7 +20,9 @@ fn counted(folder: &Path, arguments: &str) -> (usize, usize) {
 }
 
 fn trainings(log: &str) -> usize {
-    log.lines().filter(|line| line.contains("training total")).count()
+    log.lines()
+        .filter(|line| line.contains("training total"))
+        .count()
 }
 
 fn tiny(folder: &Path) {
@@ -41,17 +43,31 @@ fn one_more_detector_runs_alone() {
     let first = "run tiny.toml --set detect.detectors=[{name=\"cd-l\",steps=4}]";
     assert_eq!(counted(here, first), (1, 1));
     let scores = |runs: &Path| {
-        let found = cells(runs).into_iter().map(|cell| cell.join("detect/cd-l/scores.csv"));
-        found.map(|path| fs::read(path).expect("scores")).collect::<Vec<_>>()
+        let found = cells(runs)
+            .into_iter()
+            .map(|cell| cell.join("detect/cd-l/scores.csv"));
+        found
+            .map(|path| fs::read(path).expect("scores"))
+            .collect::<Vec<_>>()
     };
     let before = scores(&here.join("runs"));
     let both = first.replace("steps=4}]", "steps=4},{name=\"ss\"},{name=\"abl\"}]");
-    assert_eq!(counted(here, &both), (0, 0), "features and losses need neither");
+    assert_eq!(
+        counted(here, &both),
+        (0, 0),
+        "features and losses need neither"
+    );
     let third = both.replace("},{name=\"ss\"}", "},{name=\"cd-f\",steps=4},{name=\"ss\"}");
     assert_eq!(counted(here, &third), (0, 1));
     assert_eq!(counted(here, &third), (0, 0));
-    assert!(scores(&here.join("runs")).iter().all(|after| *after == before[0]));
-    let other = format!("{third} --set evaluate.resamples=50 --set detect.threshold={{rule=\"robust\",t=3}}");
+    assert!(
+        scores(&here.join("runs"))
+            .iter()
+            .all(|after| *after == before[0])
+    );
+    let other = format!(
+        "{third} --set evaluate.resamples=50 --set detect.threshold={{rule=\"robust\",t=3}}"
+    );
     assert_eq!(counted(here, &other), (0, 0), "another bootstrap and rule");
     assert_eq!(cells(&here.join("runs")).len(), 4);
 }
@@ -105,7 +121,8 @@ fn processes_side_by_side_train_once_and_share_the_search() {
     // Whoever looked last may have looked before another one wrote its last part.
     succeed(here, "run tiny.toml --runs shared --shard 0/4");
     let file = |runs: &str, file: &str| {
-        fs::read(cells(&here.join(runs))[0].join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+        fs::read(cells(&here.join(runs))[0].join(file))
+            .unwrap_or_else(|error| panic!("{file}: {error}"))
     };
     for name in [
         "train/model.safetensors",
@@ -125,16 +142,29 @@ fn what_no_run_stands_on_is_listed_and_removed() {
     succeed(here, "run tiny.toml");
     succeed(here, "run tiny.toml --set train.epochs=2 --until train");
     let listed = succeed(here, "runs");
-    for part in ["train", "detect", "resnet10, 3 epochs", "BadNets at 20 %", "2 runs"] {
+    for part in [
+        "train",
+        "detect",
+        "resnet10, 3 epochs",
+        "BadNets at 20 %",
+        "2 runs",
+    ] {
         assert!(listed.contains(part), "`{part}` in {listed}");
     }
     assert!(succeed(here, "runs gc").contains("removed 0 stages"));
     let begun = |cell: &PathBuf| !cell.join("report.html").exists();
-    let begun = cells(&here.join("runs")).into_iter().find(begun).expect("the second");
+    let begun = cells(&here.join("runs"))
+        .into_iter()
+        .find(begun)
+        .expect("the second");
     fs::remove_dir_all(begun).expect("removed");
     assert!(succeed(here, "runs gc --dry-run").contains("would remove 1 stages"));
     assert!(succeed(here, "runs gc").contains("removed 1 stages"));
-    assert_eq!(counted(here, "run tiny.toml"), (0, 0), "what is needed stays");
+    assert_eq!(
+        counted(here, "run tiny.toml"),
+        (0, 0),
+        "what is needed stays"
+    );
 }
 
 #[test]
@@ -157,7 +187,10 @@ fn a_run_of_the_former_layout_is_refused_with_one_line() {
 fn names_do_not_reach_detectors() {
     let scratch = tempfile::tempdir().expect("temporary folder");
     let here = scratch.path();
-    succeed(here, "data export --dataset demo --set train=40 --set test=0 --out a");
+    succeed(
+        here,
+        "data export --dataset demo --set train=40 --set test=0 --out a",
+    );
     let weights = "train --images a --model resnet10 --width 4 --epochs 1 --out t";
     succeed(here, weights);
     // The same pictures in the same order under names that tell nothing.
@@ -185,9 +218,12 @@ fn names_do_not_reach_detectors() {
     let raw = |images: &str, out: &str| {
         succeed(
             here,
-            &format!("detect --images {images} --weights t/train/model.safetensors --steps 2 --out {out}"),
+            &format!(
+                "detect --images {images} --weights t/train/model.safetensors --steps 2 --out {out}"
+            ),
         );
-        let scores = fs::read_to_string(here.join(out).join("detect/cd-l/scores.csv")).expect("scores");
+        let scores =
+            fs::read_to_string(here.join(out).join("detect/cd-l/scores.csv")).expect("scores");
         let column = |line: &str| line.split(',').nth(3).map(str::to_owned);
         let raw: Vec<String> = scores.lines().filter_map(column).collect();
         let masks = fs::read(here.join(out).join("detect/cd-l/masks.safetensors")).expect("masks");
