@@ -22,6 +22,7 @@ pub(crate) struct Bars {
 struct Running {
     bar: ProgressBar,
     /// Units that an earlier start had done; they say nothing of the speed of this one.
+    #[expect(dead_code, reason = "`Progress::resume` will count here")]
     resumed: Arc<AtomicU64>,
 }
 

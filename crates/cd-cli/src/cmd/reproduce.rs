@@ -17,14 +17,22 @@ use crate::output;
 
 pub(crate) fn reproduce(args: &ReproduceArgs, session: &Session) -> Result<Ending> {
     let table = Table::read(&args.file)?;
+    // All of them, before the first is computed for hours.
+    let experiments: Vec<Experiment> = table
+        .rows
+        .iter()
+        .map(|row| experiment(&table, row))
+        .collect::<Result<_>>()?;
     let (index, count) = args.shard.unwrap_or((0, 1));
+    let store = args.runs.join(OWN_STORE);
     let mut complete = Vec::new();
-    for (at, row) in table.rows.iter().enumerate() {
+    for (at, (row, experiment)) in table.rows.iter().zip(&experiments).enumerate() {
+        let folder = RunDir::path_of(&args.runs, experiment);
         let evaluation = if at % count == index {
             eprintln!("==> {}", row.label);
-            Some(run(&table, row, &args.runs, session)?)
+            Some(run(experiment, &folder, &store, session)?)
         } else {
-            finished(&table, row, &args.runs)?
+            pipeline::finished(&folder)?
         };
         complete.extend(evaluation.map(|evaluation| table.records(row, &evaluation)));
     }
@@ -51,23 +59,19 @@ fn experiment(table: &Table, row: &Row) -> Result<Experiment> {
 }
 
 /// Runs a row through every stage, or takes what an earlier start left.
-fn run(table: &Table, row: &Row, runs: &Path, session: &Session) -> Result<Evaluation> {
-    let experiment = experiment(table, row)?;
-    let folder = RunDir::path_of(runs, &experiment);
-    let options = session.options(Stage::Evaluate, None);
-    let store = runs.join(OWN_STORE);
-    match pipeline::run(&experiment, &folder, &store, &options)? {
+fn run(
+    experiment: &Experiment,
+    folder: &Path,
+    store: &Path,
+    session: &Session,
+) -> Result<Evaluation> {
+    let options = &session.options(Stage::Evaluate, None);
+    match pipeline::run(experiment, folder, store, options)? {
         Outcome::Complete(evaluation) => Ok(evaluation),
         Outcome::Stopped(_) | Outcome::OtherShardsMissing => {
             unreachable!("the whole and every stage were asked for")
         }
     }
-}
-
-/// What another process measured for a row, once it has.
-fn finished(table: &Table, row: &Row, runs: &Path) -> Result<Option<Evaluation>> {
-    let folder = RunDir::path_of(runs, &experiment(table, row)?);
-    Ok(pipeline::finished(&folder)?)
 }
 
 fn print(table: &Table, records: &[Record], as_json: bool) -> Result<()> {

@@ -165,18 +165,21 @@ impl Entry {
     fn as_text(&self) -> Result<String> {
         let width = self.facts.iter().map(|(_, heading, _)| heading.len()).max();
         let width = width.unwrap_or(0);
-        let lines = self
+        let facts: Vec<String> = self
             .facts
             .iter()
-            .map(|(_, heading, text)| format!("{heading:>width$}  {text}\n"));
-        let mut text: String = lines.collect();
-        text += "\nSettings and their defaults, as in an experiment file:\n\n";
-        for line in toml::to_string(&self.settings)?.lines() {
-            text += &format!("    {line}\n");
-        }
-        if !self.off.is_empty() {
-            text += &format!("\nOff unless set: {}\n", self.off.join(", "));
-        }
-        Ok(text)
+            .map(|(_, heading, text)| format!("{heading:>width$}  {text}"))
+            .collect();
+        let settings = toml::to_string(&self.settings)?;
+        let settings: Vec<String> = settings.lines().map(|line| format!("    {line}")).collect();
+        let off = match self.off.as_slice() {
+            [] => String::new(),
+            off => format!("\nOff unless set: {}\n", off.join(", ")),
+        };
+        Ok(format!(
+            "{}\n\nSettings and their defaults, as in an experiment file:\n\n{}\n{off}",
+            facts.join("\n"),
+            settings.join("\n")
+        ))
     }
 }

@@ -3,8 +3,10 @@
 mod bench;
 mod common;
 mod full_disk;
+mod lists;
 mod messages;
 mod models;
 mod own_folder;
+mod reproduce;
 mod resume;
 mod stages;

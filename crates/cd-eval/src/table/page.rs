@@ -44,12 +44,14 @@ pub fn cells(record: &Record) -> [String; 8] {
 /// The table as a page of Markdown.
 pub fn markdown(table: &Table, records: &[Record]) -> String {
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
-    let mut page = format!("# {}\n\n{}\n\n", table.title, table.note);
-    page += &line(&HEADING.map(str::to_owned));
-    page += &line(&HEADING.map(|_| "---".to_owned()));
-    for record in records {
-        page += &line(&cells(record));
-    }
-    page += &format!("\nMetric: {}. {INTERVALS}\n", table.metric);
-    page
+    let heading = [
+        HEADING.map(str::to_owned),
+        HEADING.map(|_| "---".to_owned()),
+    ];
+    let heading: String = heading.iter().map(|cells| line(cells)).collect();
+    let lines: String = records.iter().map(|record| line(&cells(record))).collect();
+    format!(
+        "# {}\n\n{}\n\n{heading}{lines}\nMetric: {}. {INTERVALS}\n",
+        table.title, table.note, table.metric
+    )
 }
