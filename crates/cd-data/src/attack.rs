@@ -1,32 +1,49 @@
-//! Backdoor attacks: what puts a trigger into an image.
+//! Backdoor attacks: which images carry a trigger, which labels they get, and what the trigger looks like.
 //!
-//! An attack is one file in `attack/` and one line of the registry below, which makes the
-//! configuration, the list and the look-up by name.
+//! An attack is one file in `attack/` and one line of the registry below, which makes the configuration, the list
+//! and the look-up by name. The options of an attack are a serde struct that implements [`Attack`]; what it prepares
+//! is a [`Trigger`], which changes pixels.
 
 mod badnets;
+mod badnets_appended;
 mod blend;
+mod craft;
+mod error;
+mod patch;
 mod sig;
+mod surrogate;
+mod tact;
+#[cfg(test)]
+mod tests;
+mod trigger;
+mod trojan;
 
 use std::fmt::Debug;
-use std::path::PathBuf;
+use std::path::Path;
 
-use cd_models::CHANNELS;
-use rand_chacha::ChaCha8Rng;
+use cd_core::names::did_you_mean;
+use cd_core::{ImageSet, NoProgress};
+use cd_models::Device;
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 pub use badnets::{BadNetsConfig, PatchPosition};
+pub use badnets_appended::BadNetsAppendedConfig;
 pub use blend::BlendConfig;
+pub use craft::{AttackNeeds, CraftContext};
+pub use error::AttackError;
 pub use sig::{SigConfig, SigSignal};
+pub use surrogate::SurrogateConfig;
+pub use tact::TactConfig;
+pub use trigger::{Batch, Image, Role, Trigger};
+pub use trojan::TrojanConfig;
 
-use crate::picture::PictureError;
-use cd_models::names::did_you_mean;
+use crate::poison::{PlanRequest, PoisonError, PoisonPlan};
 
 /// Whether an attacker also changes the labels of the images that carry the trigger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LabelMode {
-    /// Images of all classes are stamped and relabelled to the target class.
+    /// Stamped images are relabelled as the label map says.
     Dirty,
     /// Only images of the target class are stamped; labels stay true.
     Clean,
@@ -49,94 +66,71 @@ pub struct AttackInfo {
     pub label_mode: LabelMode,
 }
 
-/// A trigger, ready to be put into images.
+/// An attack: its options, which say what it needs, prepare the trigger and choose the images.
 pub trait Attack: Debug + Send + Sync {
     /// What this attack is.
     fn info(&self) -> &'static AttackInfo;
 
-    /// Puts the trigger into one image.
-    ///
-    /// `pixels` is `[height, width, 3]`, RGB, 0 to 255. `rng` is this image's own generator, so an
-    /// attack that draws numbers gives the same bytes in whatever order images are stamped.
+    /// Checks the ranges of the options; looks at no file.
     ///
     /// # Errors
     ///
-    /// When the image is too small for the trigger or the buffer does not fit the size.
-    fn stamp(
-        &self,
-        pixels: &mut [u8],
-        height: usize,
-        width: usize,
-        rng: &mut ChaCha8Rng,
-    ) -> Result<(), AttackError>;
-}
+    /// When an option is out of range.
+    fn check(&self) -> Result<(), AttackError>;
 
-/// Why an attack could not be set up or applied.
-#[derive(Debug, Error)]
-pub enum AttackError {
-    /// No attack has this name.
-    #[error("there is no attack `{name}`: {suggestion}")]
-    UnknownName {
-        /// The name that came.
-        name: String,
-        /// The nearest name and all names.
-        suggestion: String,
-    },
-    /// An option is out of range.
-    #[error("option `{option}` of attack `{attack}` is {value}, expected {expected}")]
-    Option {
-        /// Name of the attack.
-        attack: &'static str,
-        /// Name of the option.
-        option: &'static str,
-        /// The value that came.
-        value: String,
-        /// The values that are accepted.
-        expected: &'static str,
-    },
-    /// The trigger does not fit into the image.
-    #[error(
-        "attack `{attack}` needs images of at least {least} x {least} pixels, these have {height} x \
-         {width}; choose a larger `size`"
-    )]
-    TooSmall {
-        /// Name of the attack.
-        attack: &'static str,
-        /// Smallest side in pixels.
-        least: usize,
-        /// Height of the image.
-        height: usize,
-        /// Width of the image.
-        width: usize,
-    },
-    /// The pixel buffer does not fit the stated size.
-    #[error("attack `{attack}` got {got} bytes for an image of {height} x {width} x 3")]
-    PixelCount {
-        /// Name of the attack.
-        attack: &'static str,
-        /// Bytes that came.
-        got: usize,
-        /// Stated height.
-        height: usize,
-        /// Stated width.
-        width: usize,
-    },
-    /// The picture of a trigger could not be read.
-    #[error("the trigger picture `{}` of attack `{attack}` cannot be used: {source}", path.display())]
-    Picture {
-        /// Name of the attack.
-        attack: &'static str,
-        /// The picture.
-        path: PathBuf,
-        /// Why.
-        source: PictureError,
-    },
-}
+    /// What [`prepare`](Self::prepare) needs; nothing unless the attack says so.
+    fn needs(&self) -> AttackNeeds {
+        AttackNeeds::default()
+    }
 
-/// Options of one attack.
-trait AttackOptions: Default {
-    /// Checks the options and loads what they refer to.
-    fn build(&self) -> Result<Box<dyn Attack>, AttackError>;
+    /// Makes the trigger: may read files, look at clean images and train networks.
+    ///
+    /// # Errors
+    ///
+    /// When a file that an option names cannot be used, or training fails.
+    fn prepare(&self, context: &CraftContext<'_>) -> Result<Box<dyn Trigger>, AttackError>;
+
+    /// The trigger that [`Trigger::save`] wrote into `folder`.
+    ///
+    /// As it stands this suits triggers that store nothing: it prepares them again, without images.
+    ///
+    /// # Errors
+    ///
+    /// When a stored file is missing, damaged or of other options.
+    fn load(&self, folder: &Path) -> Result<Box<dyn Trigger>, AttackError> {
+        self.prepare(&CraftContext {
+            images: &ImageSet::unlabelled(0, 0),
+            target: 0,
+            seed: 0,
+            device: &Device::default(),
+            batch_size: 1,
+            folder,
+            progress: &NoProgress,
+        })
+    }
+
+    /// Which images carry the trigger and which labels they get.
+    ///
+    /// As it stands that follows the label mode of [`info`](Self::info) and the label map of the configuration.
+    ///
+    /// # Errors
+    ///
+    /// When the data have no images for it, or options do not fit the classes.
+    fn plan(&self, request: &PlanRequest<'_>) -> Result<PoisonPlan, PoisonError> {
+        match self.info().label_mode {
+            LabelMode::Dirty => request.dirty(&request.label_map()?),
+            LabelMode::Clean => request.clean(),
+        }
+    }
+
+    /// Options that work on small images of four classes, for the tests that loop over all attacks. What the options
+    /// name may be written to `folder`.
+    fn example(_folder: &Path) -> Self
+    where
+        Self: Sized + Default,
+    {
+        Self::default()
+    }
 }
 
 macro_rules! attacks {
@@ -167,28 +161,26 @@ macro_rules! attacks {
             pub fn from_name(name: &str) -> Result<Self, AttackError> {
                 match name {
                     $($name => Ok(Self::$variant(<$config>::default())),)+
-                    _ => Err(AttackError::UnknownName {
-                        name: name.into(),
-                        suggestion: did_you_mean(name, ATTACKS.iter().map(|info| info.name)),
-                    }),
+                    _ => Err(unknown(name)),
                 }
             }
 
-            /// What the configured attack is.
-            pub fn info(&self) -> &'static AttackInfo {
-                match self {
-                    $(Self::$variant(_) => &$module::INFO,)+
-                }
-            }
-
-            /// Checks the options and prepares the trigger.
+            /// The attack called `name`, with the options of [`Attack::example`].
             ///
             /// # Errors
             ///
-            /// When an option is out of range or a file it names cannot be used.
-            pub fn build(&self) -> Result<Box<dyn Attack>, AttackError> {
+            /// When there is no such attack; the message has the nearest name.
+            pub fn example(name: &str, folder: &Path) -> Result<Self, AttackError> {
+                match name {
+                    $($name => Ok(Self::$variant(<$config>::example(folder))),)+
+                    _ => Err(unknown(name)),
+                }
+            }
+
+            /// The attack itself.
+            pub fn attack(&self) -> &dyn Attack {
                 match self {
-                    $(Self::$variant(config) => config.build(),)+
+                    $(Self::$variant(config) => config,)+
                 }
             }
         }
@@ -198,110 +190,33 @@ macro_rules! attacks {
 attacks! {
     /// A small black-and-white patch.
     "badnets" => badnets, BadNets(BadNetsConfig);
+    /// The same patch on copies that are added to the data.
+    "badnets-appended" => badnets_appended, BadNetsAppended(BadNetsAppendedConfig);
     /// A faint pattern over the whole image.
     "blend" => blend, Blend(BlendConfig);
     /// A sinusoidal signal across the columns; labels stay true.
     "sig" => sig, Sig(SigConfig);
+    /// A coloured square that acts on one class only.
+    "tact" => tact, Tact(TactConfig);
+    /// A patch computed to excite neurons of a surrogate.
+    "trojan" => trojan, Trojan(TrojanConfig);
 }
 
 impl AttackConfig {
+    /// What the configured attack is.
+    pub fn info(&self) -> &'static AttackInfo {
+        self.attack().info()
+    }
+
     /// The name under which this attack is registered.
     pub fn name(&self) -> &'static str {
         self.info().name
     }
 }
 
-/// Fails unless `pixels` is one image of the stated size.
-fn check_pixels(
-    attack: &'static str,
-    pixels: &[u8],
-    height: usize,
-    width: usize,
-) -> Result<(), AttackError> {
-    if pixels.len() == height * width * CHANNELS {
-        return Ok(());
-    }
-    Err(AttackError::PixelCount {
-        attack,
-        got: pixels.len(),
-        height,
-        width,
-    })
-}
-
-/// `count` equal images through `attack`, for tests of single attacks.
-#[cfg(test)]
-fn stamped(attack: &dyn Attack, images: &[u8], side: usize) -> Vec<u8> {
-    use rand::SeedableRng;
-    let mut images = images.to_vec();
-    for (index, image) in images.chunks_exact_mut(side * side * CHANNELS).enumerate() {
-        let mut rng = ChaCha8Rng::seed_from_u64(index as u64);
-        attack.stamp(image, side, side, &mut rng).expect("stamps");
-    }
-    images
-}
-
-#[cfg(test)]
-mod tests {
-    use rand::SeedableRng;
-
-    use super::*;
-
-    #[test]
-    fn the_registry_agrees_with_itself() {
-        for info in ATTACKS {
-            let config = AttackConfig::from_name(info.name).expect("registered");
-            assert_eq!(config.name(), info.name);
-            let attack = config.build().expect("defaults are valid");
-            assert_eq!(attack.info(), *info);
-            let from_text: AttackConfig =
-                toml::from_str(&format!("name = \"{}\"", info.name)).expect("reads");
-            assert_eq!(from_text, config);
-            let written = toml::to_string(&config).expect("writes");
-            assert_eq!(
-                toml::from_str::<AttackConfig>(&written).expect("reads"),
-                config
-            );
-        }
-    }
-
-    #[test]
-    fn every_attack_changes_pixels_the_same_way_each_time() {
-        let image: Vec<u8> = (0..16 * 16 * CHANNELS)
-            .map(|byte| (byte % 251) as u8)
-            .collect();
-        for info in ATTACKS {
-            let build = || AttackConfig::from_name(info.name).and_then(|config| config.build());
-            let once = stamped(build().expect("builds").as_ref(), &image, 16);
-            assert_ne!(once, image, "{}", info.name);
-            assert_eq!(once, stamped(build().expect("builds").as_ref(), &image, 16));
-        }
-    }
-
-    #[test]
-    fn every_attack_refuses_a_buffer_of_another_size() {
-        for info in ATTACKS {
-            let attack = AttackConfig::from_name(info.name)
-                .expect("registered")
-                .build();
-            let mut rng = ChaCha8Rng::seed_from_u64(0);
-            let error = attack.expect("builds").stamp(&mut [0; 5], 8, 8, &mut rng);
-            assert!(
-                matches!(error, Err(AttackError::PixelCount { got: 5, .. })),
-                "{error:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn mistakes_are_answered_with_the_valid_choices() {
-        let error = AttackConfig::from_name("BadNet").expect_err("unknown");
-        assert!(
-            error.to_string().contains("did you mean `badnets`?"),
-            "{error}"
-        );
-        let error = toml::from_str::<AttackConfig>("name = \"blend\"\nopacity = 1.0")
-            .expect_err("unknown option");
-        assert!(error.to_string().contains("`alpha`"), "{error}");
+fn unknown(name: &str) -> AttackError {
+    AttackError::UnknownName {
+        name: name.into(),
+        suggestion: did_you_mean(name, ATTACKS.iter().map(|info| info.name)),
     }
 }

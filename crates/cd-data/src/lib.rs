@@ -5,7 +5,7 @@
 //! evaluation takes. Data of unknown origin enters through [`Poisoned::untrusted`] and has no truth.
 //!
 //! ```
-//! use cd_data::{AttackConfig, DatasetConfig, DemoConfig, NoProgress, PoisonConfig, poison};
+//! use cd_data::{AttackConfig, DatasetConfig, DemoConfig, LabelMap, NoProgress, PoisonConfig, poison};
 //!
 //! let dataset = DatasetConfig::Demo(DemoConfig { train: 40, test: 20, seed: 0 });
 //! let split = dataset.load(&NoProgress)?;
@@ -13,6 +13,7 @@
 //!     attack: AttackConfig::from_name("badnets")?,
 //!     rate: 0.1,
 //!     target: 0,
+//!     labels: LabelMap::AllToOne,
 //!     seed: 1,
 //! };
 //! let (data, truth) = poison(&split, &config)?;
@@ -33,8 +34,11 @@ mod testing;
 /// Images drawn, decoded or stamped at once; bounds the memory that is held beside a set.
 const IMAGES_AT_ONCE: usize = 1024;
 
-pub use attack::{ATTACKS, Attack, AttackConfig, AttackError, AttackInfo, LabelMode};
-pub use cd_models::{NoProgress, Progress};
+pub use attack::{
+    ATTACKS, Attack, AttackConfig, AttackError, AttackInfo, AttackNeeds, Batch, CraftContext,
+    LabelMode, Role, Trigger,
+};
+pub use cd_core::{NoProgress, Progress};
 pub use dataset::{
     Cifar10Config, DATASETS, DataError, Dataset, DatasetConfig, DatasetInfo, DemoConfig,
     FolderConfig, LoadContext, Split,
@@ -43,5 +47,6 @@ pub use export::{ExportError, export};
 pub use fetch::{FetchError, fetch_cifar10};
 pub use picture::{PictureError, read_rgb};
 pub use poison::{
-    Manifest, ManifestEntry, ManifestError, PoisonConfig, PoisonError, Poisoned, Truth, poison,
+    ClassMap, LabelMap, Manifest, ManifestEntry, ManifestError, PlanEntry, PlanRequest,
+    PoisonConfig, PoisonError, PoisonPlan, Poisoned, Truth, poison,
 };

@@ -9,11 +9,12 @@
 //! **How ours differs.** It does not: the pixels equal those of the reference, in the bottom-right
 //! corner (as used for CIFAR-10) and ending at the centre (as used for GTSRB and `ImageNet`).
 
-use cd_models::CHANNELS;
-use rand_chacha::ChaCha8Rng;
+use cd_core::CHANNELS;
 use serde::{Deserialize, Serialize};
 
-use super::{Attack, AttackError, AttackInfo, AttackOptions, LabelMode, check_pixels};
+use super::{
+    Attack, AttackError, AttackInfo, Batch, CraftContext, Image, LabelMode, Role, Trigger,
+};
 
 /// What `BadNets` is.
 pub(super) const INFO: AttackInfo = AttackInfo {
@@ -51,20 +52,7 @@ pub struct BadNetsConfig {
     pub position: PatchPosition,
 }
 
-impl AttackOptions for BadNetsConfig {
-    fn build(&self) -> Result<Box<dyn Attack>, AttackError> {
-        Ok(Box::new(BadNets {
-            position: self.position,
-        }))
-    }
-}
-
-#[derive(Debug)]
-struct BadNets {
-    position: PatchPosition,
-}
-
-impl BadNets {
+impl BadNetsConfig {
     /// Row and column just past the patch, and the smallest side that holds it.
     fn end(&self, height: usize, width: usize) -> (usize, usize, usize) {
         match self.position {
@@ -72,21 +60,9 @@ impl BadNets {
             PatchPosition::Centre => (height / 2, width / 2, 2 * SIDE),
         }
     }
-}
 
-impl Attack for BadNets {
-    fn info(&self) -> &'static AttackInfo {
-        &INFO
-    }
-
-    fn stamp(
-        &self,
-        pixels: &mut [u8],
-        height: usize,
-        width: usize,
-        _rng: &mut ChaCha8Rng,
-    ) -> Result<(), AttackError> {
-        check_pixels(INFO.name, pixels, height, width)?;
+    fn stamp(&self, image: &mut Image<'_>) -> Result<(), AttackError> {
+        let (height, width) = (image.height, image.width);
         let (end_row, end_column, least) = self.end(height, width);
         if height < least || width < least {
             return Err(AttackError::TooSmall {
@@ -99,25 +75,42 @@ impl Attack for BadNets {
         for (row, values) in (end_row - SIDE..).zip(PATCH) {
             for (column, value) in (end_column - SIDE..).zip(values) {
                 let start = (row * width + column) * CHANNELS;
-                pixels[start..start + CHANNELS].fill(value);
+                image.pixels[start..start + CHANNELS].fill(value);
             }
         }
         Ok(())
     }
 }
 
+impl Attack for BadNetsConfig {
+    fn info(&self) -> &'static AttackInfo {
+        &INFO
+    }
+
+    fn check(&self) -> Result<(), AttackError> {
+        Ok(())
+    }
+
+    fn prepare(&self, _context: &CraftContext<'_>) -> Result<Box<dyn Trigger>, AttackError> {
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl Trigger for BadNetsConfig {
+    fn apply(&self, batch: &mut Batch, _role: Role) -> Result<(), AttackError> {
+        batch.each(|image| self.stamp(image))
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use rand::SeedableRng;
+    use cd_core::random::stream;
 
-    use super::super::stamped;
     use super::*;
-    use crate::testing::golden_bytes;
+    use crate::testing::{golden_bytes, stamped};
 
-    fn attack(position: PatchPosition) -> Box<dyn Attack> {
+    fn attack(position: PatchPosition) -> BadNetsConfig {
         BadNetsConfig { position }
-            .build()
-            .expect("no invalid options")
     }
 
     #[test]
@@ -127,7 +120,7 @@ mod tests {
             (PatchPosition::BottomRight, "badnet"),
             (PatchPosition::Centre, "gtsrb_centre_32"),
         ] {
-            let got = stamped(attack(position).as_ref(), &images, 32);
+            let got = stamped(&attack(position), &images, 32);
             assert!(
                 got == golden_bytes(expected),
                 "{position:?} differs from {expected}"
@@ -139,7 +132,7 @@ mod tests {
     fn equals_the_reference_on_resized_photographs() {
         for source in ["raw0", "raw1"] {
             let clean = golden_bytes(&format!("{source}_gtsrb_clean_32"));
-            let got = stamped(attack(PatchPosition::Centre).as_ref(), &clean, 32);
+            let got = stamped(&attack(PatchPosition::Centre), &clean, 32);
             assert!(
                 got == golden_bytes(&format!("{source}_gtsrb_poison_32")),
                 "{source}"
@@ -149,7 +142,7 @@ mod tests {
 
     #[test]
     fn the_smallest_image_is_the_patch_itself() {
-        let got = stamped(attack(PatchPosition::BottomRight).as_ref(), &[9; 27], 3);
+        let got = stamped(&attack(PatchPosition::BottomRight), &[9; 27], 3);
         let expected: Vec<u8> = PATCH
             .as_flattened()
             .iter()
@@ -160,14 +153,16 @@ mod tests {
 
     #[test]
     fn images_smaller_than_the_patch_are_refused() {
-        let mut rng = ChaCha8Rng::seed_from_u64(0);
         for (position, height, width, least) in [
             (PatchPosition::BottomRight, 2, 9, 3),
             (PatchPosition::Centre, 9, 5, 6),
         ] {
-            let mut pixels = vec![0; height * width * CHANNELS];
+            let mut batch = Batch::new(height, width);
+            batch
+                .push(&vec![0; height * width * CHANNELS], 0, 0, stream(0, 0))
+                .expect("one image");
             let error = attack(position)
-                .stamp(&mut pixels, height, width, &mut rng)
+                .apply(&mut batch, Role::Train)
                 .expect_err("too small");
             assert!(
                 error

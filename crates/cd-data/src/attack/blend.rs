@@ -13,13 +13,13 @@
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use cd_models::CHANNELS;
+use cd_core::CHANNELS;
 use image::RgbImage;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{Attack, AttackError, AttackInfo, AttackOptions, LabelMode, check_pixels};
+use super::{Attack, AttackError, AttackInfo, Batch, CraftContext, LabelMode, Role, Trigger};
 use crate::picture::{decode_rgb, resize_rgb};
 
 /// What Blend is.
@@ -56,16 +56,24 @@ impl Default for BlendConfig {
     }
 }
 
-impl AttackOptions for BlendConfig {
-    fn build(&self) -> Result<Box<dyn Attack>, AttackError> {
-        if !(self.alpha > 0.0 && self.alpha <= 1.0) {
-            return Err(AttackError::Option {
-                attack: INFO.name,
-                option: "alpha",
-                value: self.alpha.to_string(),
-                expected: "a number above 0 and at most 1",
-            });
+impl Attack for BlendConfig {
+    fn info(&self) -> &'static AttackInfo {
+        &INFO
+    }
+
+    fn check(&self) -> Result<(), AttackError> {
+        if self.alpha > 0.0 && self.alpha <= 1.0 {
+            return Ok(());
         }
+        Err(AttackError::Option {
+            attack: INFO.name,
+            option: "alpha",
+            value: self.alpha.to_string(),
+            expected: "a number above 0 and at most 1",
+        })
+    }
+
+    fn prepare(&self, _context: &CraftContext<'_>) -> Result<Box<dyn Trigger>, AttackError> {
         let source = match &self.pattern {
             None => PatternSource::Noise(self.pattern_seed),
             Some(path) => {
@@ -125,37 +133,24 @@ struct Blend {
     ready: OnceLock<Pattern>,
 }
 
-impl Attack for Blend {
-    fn info(&self) -> &'static AttackInfo {
-        &INFO
-    }
-
-    fn stamp(
-        &self,
-        pixels: &mut [u8],
-        height: usize,
-        width: usize,
-        _rng: &mut ChaCha8Rng,
-    ) -> Result<(), AttackError> {
-        check_pixels(INFO.name, pixels, height, width)?;
+impl Trigger for Blend {
+    fn apply(&self, batch: &mut Batch, _role: Role) -> Result<(), AttackError> {
+        let (height, width) = (batch.height(), batch.width());
         let ready = self
             .ready
             .get_or_init(|| self.source.pattern(height, width));
-        if (ready.height, ready.width) == (height, width) {
-            mix(
-                pixels,
-                ready.values.iter().map(|&value| f64::from(value)),
-                self.alpha,
-            );
+        let other;
+        let pattern = if (ready.height, ready.width) == (height, width) {
+            ready
         } else {
-            let other = self.source.pattern(height, width);
-            mix(
-                pixels,
-                other.values.iter().map(|&value| f64::from(value)),
-                self.alpha,
-            );
-        }
-        Ok(())
+            other = self.source.pattern(height, width);
+            &other
+        };
+        batch.each(|image| {
+            let values = pattern.values.iter().map(|&value| f64::from(value));
+            mix(image.pixels, values, self.alpha);
+            Ok(())
+        })
     }
 }
 
@@ -173,9 +168,8 @@ mod tests {
 
     use tempfile::tempdir;
 
-    use super::super::stamped;
     use super::*;
-    use crate::testing::golden_bytes;
+    use crate::testing::{golden_bytes, prepared, stamped, stamped_by};
 
     const IMAGE_LEN: usize = 32 * 32 * CHANNELS;
 
@@ -199,7 +193,7 @@ mod tests {
                 pattern: pattern.clone(),
                 pattern_seed: 0,
             };
-            let got = stamped(config.build().expect("builds").as_ref(), &images, 32);
+            let got = stamped(&config, &images, 32);
             assert!(
                 got == golden_bytes(&format!("blend_u8_a{alpha}")),
                 "alpha {alpha}"
@@ -230,18 +224,18 @@ mod tests {
                 pattern: None,
                 pattern_seed,
             };
-            config.build().expect("builds")
+            prepared(&config)
         };
         let image = vec![0; 8 * 8 * CHANNELS];
         let attack = noise(1);
-        let first = stamped(attack.as_ref(), &image, 8);
-        assert_ne!(first, stamped(noise(2).as_ref(), &image, 8));
-        let small = stamped(attack.as_ref(), &image[..4 * 4 * CHANNELS], 4);
+        let first = stamped_by(attack.as_ref(), &image, 8);
+        assert_ne!(first, stamped_by(noise(2).as_ref(), &image, 8));
+        let small = stamped_by(attack.as_ref(), &image[..4 * 4 * CHANNELS], 4);
         assert_eq!(
             small,
-            stamped(noise(1).as_ref(), &image[..4 * 4 * CHANNELS], 4)
+            stamped_by(noise(1).as_ref(), &image[..4 * 4 * CHANNELS], 4)
         );
-        assert_eq!(first, stamped(attack.as_ref(), &image, 8));
+        assert_eq!(first, stamped_by(attack.as_ref(), &image, 8));
     }
 
     #[test]
@@ -256,11 +250,7 @@ mod tests {
             pattern: Some(path),
             pattern_seed: 0,
         };
-        let got = stamped(
-            config.build().expect("builds").as_ref(),
-            &[0; 4 * 4 * CHANNELS],
-            4,
-        );
+        let got = stamped(&config, &[0; 4 * 4 * CHANNELS], 4);
         assert_eq!(got, [100, 50, 25].repeat(16));
     }
 
@@ -271,14 +261,17 @@ mod tests {
                 alpha,
                 ..BlendConfig::default()
             };
-            let error = config.build().expect_err("out of range");
+            let error = config.check().expect_err("out of range");
             assert!(error.to_string().contains("`alpha`"), "{error}");
         }
         let config = BlendConfig {
             pattern: Some("no/such/picture.png".into()),
             ..BlendConfig::default()
         };
-        let error = config.build().expect_err("missing");
+        config.check().expect("needs no file");
+        let error = config
+            .load(Path::new("unused"))
+            .expect_err("the picture is missing");
         assert!(error.to_string().contains("no/such/picture.png"), "{error}");
     }
 }

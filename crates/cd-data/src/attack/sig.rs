@@ -12,11 +12,12 @@
 
 use std::f64::consts::TAU;
 
-use cd_models::CHANNELS;
-use rand_chacha::ChaCha8Rng;
+use cd_core::CHANNELS;
 use serde::{Deserialize, Serialize};
 
-use super::{Attack, AttackError, AttackInfo, AttackOptions, LabelMode, check_pixels};
+use super::{
+    Attack, AttackError, AttackInfo, Batch, CraftContext, Image, LabelMode, Role, Trigger,
+};
 
 /// What SIG is.
 pub(super) const INFO: AttackInfo = AttackInfo {
@@ -65,15 +66,29 @@ impl Default for SigConfig {
     }
 }
 
-impl AttackOptions for SigConfig {
-    fn build(&self) -> Result<Box<dyn Attack>, AttackError> {
+impl Attack for SigConfig {
+    fn info(&self) -> &'static AttackInfo {
+        &INFO
+    }
+
+    fn check(&self) -> Result<(), AttackError> {
         within("alpha", self.alpha, 1.0, "a number above 0 and at most 1")?;
         let grey = "a number above 0 and at most 255";
         within("amplitude", self.amplitude, 255.0, grey)?;
-        within("frequency", self.frequency, f64::MAX, "a number above 0")?;
-        Ok(Box::new(Sig {
-            config: self.clone(),
-        }))
+        within("frequency", self.frequency, f64::MAX, "a number above 0")
+    }
+
+    fn prepare(&self, _context: &CraftContext<'_>) -> Result<Box<dyn Trigger>, AttackError> {
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl Trigger for SigConfig {
+    fn apply(&self, batch: &mut Batch, _role: Role) -> Result<(), AttackError> {
+        batch.each(|image| {
+            self.stamp(image);
+            Ok(())
+        })
     }
 }
 
@@ -94,71 +109,42 @@ fn within(
     })
 }
 
-#[derive(Debug)]
-struct Sig {
-    config: SigConfig,
-}
+impl SigConfig {
+    fn stamp(&self, image: &mut Image<'_>) {
+        let width = image.width;
+        for (number, pixel) in image.pixels.chunks_exact_mut(CHANNELS).enumerate() {
+            for value in pixel {
+                *value = self.changed(*value, number % width, width);
+            }
+        }
+    }
 
-impl Sig {
     /// The byte in `column` that was `before`.
     fn changed(&self, before: u8, column: usize, width: usize) -> u8 {
         let (before, column) = (f64::from(before), column as f64);
-        let SigConfig {
-            signal,
-            alpha,
-            amplitude,
-            frequency,
-        } = self.config;
-        match signal {
+        let alpha = self.alpha;
+        match self.signal {
             SigSignal::Stripes => {
                 let wrapped = (20.0 * (0.8 * column).sin()) as i32 as u8;
                 ((1.0 - alpha) * before + alpha * f64::from(wrapped)) as u8
             }
             SigSignal::Sine => {
-                let phase = TAU * frequency * column / width as f64;
-                (before + amplitude * phase.sin()).clamp(0.0, 255.0) as u8
+                let phase = TAU * self.frequency * column / width as f64;
+                (before + self.amplitude * phase.sin()).clamp(0.0, 255.0) as u8
             }
         }
-    }
-}
-
-impl Attack for Sig {
-    fn info(&self) -> &'static AttackInfo {
-        &INFO
-    }
-
-    fn stamp(
-        &self,
-        pixels: &mut [u8],
-        height: usize,
-        width: usize,
-        _rng: &mut ChaCha8Rng,
-    ) -> Result<(), AttackError> {
-        check_pixels(INFO.name, pixels, height, width)?;
-        for (number, pixel) in pixels.chunks_exact_mut(CHANNELS).enumerate() {
-            let column = number % width;
-            for value in pixel {
-                *value = self.changed(*value, column, width);
-            }
-        }
-        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::stamped;
     use super::*;
-    use crate::testing::golden_bytes;
-
-    fn attack(config: &SigConfig) -> Box<dyn Attack> {
-        config.build().expect("valid options")
-    }
+    use crate::testing::{golden_bytes, stamped};
 
     #[test]
     fn stripes_equal_the_reference() {
         let images = golden_bytes("images_u8");
-        let got = stamped(attack(&SigConfig::default()).as_ref(), &images, 32);
+        let got = stamped(&SigConfig::default(), &images, 32);
         assert!(got == golden_bytes("sig_a0.2"));
     }
 
@@ -170,12 +156,12 @@ mod tests {
             ..SigConfig::default()
         };
         let column = |image: &[u8], column: usize| image[column * CHANNELS];
-        let grey = stamped(attack(&config).as_ref(), &[100; 8 * 8 * CHANNELS], 8);
+        let grey = stamped(&config, &[100; 8 * 8 * CHANNELS], 8);
         assert_eq!(
             [0, 1, 3, 5].map(|at| column(&grey, at)),
             [100, 140, 60, 140]
         );
-        let dark = stamped(attack(&config).as_ref(), &[10; 8 * 8 * CHANNELS], 8);
+        let dark = stamped(&config, &[10; 8 * 8 * CHANNELS], 8);
         assert_eq!(column(&dark, 3), 0);
     }
 
@@ -206,7 +192,7 @@ mod tests {
             ),
         ];
         for (option, config) in bad {
-            let error = config.build().expect_err("out of range");
+            let error = config.check().expect_err("out of range");
             assert!(
                 error.to_string().contains(&format!("`{option}`")),
                 "{error}"

@@ -1,14 +1,14 @@
 //! The two values that poisoning yields: data under suspicion, and the truth about it.
 
-use cd_models::ImageSet;
+use cd_core::ImageSet;
 
 use super::manifest::Manifest;
 
 /// Images under suspicion: all that training and detection get.
 ///
 /// Which images were changed, or whether any were, cannot be asked of it. Names are those of the
-/// clean data set; for an image folder they begin with the folder of the original class, so a
-/// detector must not look at them.
+/// clean data set, which for an image folder begin with the folder of the original class; detectors get
+/// pixels without names.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Poisoned {
     train: ImageSet,
@@ -29,11 +29,6 @@ impl Poisoned {
     /// Test images, clean and poisoned mixed.
     pub fn test(&self) -> Option<&ImageSet> {
         self.test.as_ref()
-    }
-
-    /// Gives the images back as (train, test).
-    pub fn into_parts(self) -> (ImageSet, Option<ImageSet>) {
-        (self.train, self.test)
     }
 }
 
@@ -73,9 +68,9 @@ impl Truth {
         self.test.as_ref().map(|test| &test.clean)
     }
 
-    /// Every test image of a class other than the target, with the trigger.
+    /// Every test image whose label the attack changes, with the trigger: for one target, all of other classes.
     ///
-    /// Labels are the *target*, so that accuracy on this set is the attack success rate.
+    /// Labels are the *changed* ones, so that accuracy on this set is the attack success rate.
     pub fn triggered_test(&self) -> Option<&ImageSet> {
         self.test.as_ref().map(|test| &test.triggered)
     }

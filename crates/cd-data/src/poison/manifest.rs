@@ -1,19 +1,23 @@
 //! The record of what was changed: saved with a run, read back by evaluation.
 
+mod file;
+#[cfg(test)]
+mod tests;
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use cd_models::{ImageSet, atomic};
+use cd_core::{ImageSet, atomic};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::PoisonConfig;
+use self::file::{ManifestFile, check_header};
+use super::overlay::{Which, copy_name};
+use super::plan::{PlanEntry, PoisonPlan};
+use super::{ClassMap, PoisonConfig};
+use crate::attack::Role;
 
-/// Marks a file as a manifest.
-const FORMAT: &str = "cd-manifest";
-/// The version that is written, and the only one that is read.
-const VERSION: u32 = 1;
 /// Largest accepted size of a manifest file in bytes.
 const MAX_FILE_BYTES: u64 = 1 << 30;
 
@@ -27,11 +31,22 @@ pub struct ManifestEntry {
     pub name: String,
     /// Its true label.
     pub original_label: u32,
-    /// The label it was given; equal to the original one in clean-label attacks and where a chosen
+    /// The label it was given; equal to the original one in clean-label attacks, for covers, and where a chosen
     /// image was of the target class already.
     pub new_label: u32,
     /// Name of the attack.
     pub attack: String,
+    /// Whether it carries the trigger with its true label so that the trigger alone is not enough.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub cover: bool,
+    /// The image that it is a stamped copy of, where it was appended to the clean set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<usize>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// Which images of one set were changed, and how.
@@ -40,18 +55,8 @@ pub struct ManifestEntry {
 pub struct Manifest {
     split: String,
     image_count: usize,
-    config: PoisonConfig,
-    entries: Vec<ManifestEntry>,
-}
-
-/// A manifest as it stands in a file.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ManifestFile {
-    format: String,
-    version: u32,
-    split: String,
-    image_count: usize,
+    appended: usize,
+    label_map: Option<Vec<u32>>,
     config: PoisonConfig,
     entries: Vec<ManifestEntry>,
 }
@@ -85,26 +90,39 @@ pub enum ManifestError {
 }
 
 impl Manifest {
-    /// The record of a change from `clean` to `changed` at `indices`, ascending.
-    pub(super) fn of(
-        split: &str,
-        config: &PoisonConfig,
-        clean: &ImageSet,
-        changed: &ImageSet,
-        indices: &[usize],
-    ) -> Self {
-        let entry = |&index: &usize| ManifestEntry {
-            index,
-            name: clean.name(index).into(),
-            original_label: clean.labels()[index],
-            new_label: changed.labels()[index],
-            attack: config.attack.name().into(),
-        };
+    /// The record of the training images that `plan` changes and adds.
+    pub(super) fn train(config: &PoisonConfig, clean: &ImageSet, plan: &PoisonPlan) -> Self {
+        let replaced = plan.train.iter().map(|entry| record(config, clean, entry));
+        let copies = plan.appended.iter().enumerate().map(|(copy, entry)| {
+            let record = record(config, clean, entry);
+            ManifestEntry {
+                index: clean.len() + copy,
+                name: copy_name(&record.name, copy),
+                source: Some(entry.source),
+                ..record
+            }
+        });
         Self {
-            split: split.into(),
-            image_count: clean.len(),
+            split: Which::Train.name().into(),
+            image_count: clean.len() + plan.appended.len(),
+            appended: plan.appended.len(),
+            label_map: recorded_map(config, plan),
             config: config.clone(),
-            entries: indices.iter().map(entry).collect(),
+            entries: replaced.chain(copies).collect(),
+        }
+    }
+
+    /// The record of the images of the mixed test set that `plan` changes.
+    pub(super) fn test(config: &PoisonConfig, clean: &ImageSet, plan: &PoisonPlan) -> Self {
+        let mixed = |entry: &&PlanEntry| plan.mixed.binary_search(&entry.source).is_ok();
+        let entries = plan.triggered.iter().filter(mixed);
+        Self {
+            split: Which::Test.name().into(),
+            image_count: clean.len(),
+            appended: 0,
+            label_map: recorded_map(config, plan),
+            config: config.clone(),
+            entries: entries.map(|entry| record(config, clean, entry)).collect(),
         }
     }
 
@@ -113,9 +131,19 @@ impl Manifest {
         &self.split
     }
 
-    /// Number of images of the set, changed or not.
+    /// Number of images of the set, changed or not, with those that were appended.
     pub fn image_count(&self) -> usize {
         self.image_count
+    }
+
+    /// Number of images at the end of the set that were appended to the clean ones.
+    pub fn appended(&self) -> usize {
+        self.appended
+    }
+
+    /// The new label of every class, where it is not the target for all; empty where it depends on more than the class.
+    pub fn label_map(&self) -> Option<&[u32]> {
+        self.label_map.as_deref()
     }
 
     /// What the set was poisoned with.
@@ -128,21 +156,31 @@ impl Manifest {
         &self.entries
     }
 
-    /// For every image of the set whether it was changed.
+    /// For every image of the set whether it teaches or uses the backdoor; covers do not.
     pub fn is_poisoned(&self) -> Vec<bool> {
-        let mut poisoned = vec![false; self.image_count];
-        for entry in &self.entries {
-            poisoned[entry.index] = true;
-        }
-        poisoned
+        self.marked(|entry| !entry.cover)
     }
 
-    /// Share of the images that were changed, 0 to 1; it can be below the configured rate.
+    /// For every image of the set whether it carries the trigger with its true label, as a cover.
+    pub fn is_cover(&self) -> Vec<bool> {
+        self.marked(|entry| entry.cover)
+    }
+
+    fn marked(&self, of_kind: impl Fn(&ManifestEntry) -> bool) -> Vec<bool> {
+        let mut marked = vec![false; self.image_count];
+        for entry in self.entries.iter().filter(|entry| of_kind(entry)) {
+            marked[entry.index] = true;
+        }
+        marked
+    }
+
+    /// Share of the images that are poisoned, 0 to 1, covers not counted; it can be below the configured rate.
     pub fn rate(&self) -> f64 {
         if self.image_count == 0 {
             return 0.0;
         }
-        self.entries.len() as f64 / self.image_count as f64
+        let poisoned = self.entries.iter().filter(|entry| !entry.cover).count();
+        poisoned as f64 / self.image_count as f64
     }
 
     /// The manifest as JSON text, ending in a newline.
@@ -181,7 +219,7 @@ impl Manifest {
     ///
     /// # Errors
     ///
-    /// When the file cannot be read or is no manifest of this version.
+    /// When the file cannot be read or is no manifest of a known version.
     pub fn read(path: &Path) -> Result<Self, ManifestError> {
         let unreadable = |source| ManifestError::Io {
             path: path.into(),
@@ -199,182 +237,21 @@ impl Manifest {
     }
 }
 
-impl From<Manifest> for ManifestFile {
-    fn from(manifest: Manifest) -> Self {
-        Self {
-            format: FORMAT.into(),
-            version: VERSION,
-            split: manifest.split,
-            image_count: manifest.image_count,
-            config: manifest.config,
-            entries: manifest.entries,
-        }
+fn record(config: &PoisonConfig, clean: &ImageSet, entry: &PlanEntry) -> ManifestEntry {
+    ManifestEntry {
+        index: entry.source,
+        name: clean.name(entry.source).into(),
+        original_label: clean.labels()[entry.source],
+        new_label: entry.label,
+        attack: config.attack.name().into(),
+        cover: entry.role == Role::Cover,
+        source: None,
     }
 }
 
-impl TryFrom<ManifestFile> for Manifest {
-    type Error = String;
-
-    fn try_from(file: ManifestFile) -> Result<Self, String> {
-        check_header(Some(&file.format), Some(file.version))?;
-        if file.split != "train" && file.split != "test" {
-            return Err(format!(
-                "`split` is `{}`, expected `train` or `test`",
-                file.split
-            ));
-        }
-        if !file
-            .entries
-            .is_sorted_by(|left, right| left.index < right.index)
-        {
-            return Err("`entries` are not in ascending order of `index`, each once".into());
-        }
-        for entry in &file.entries {
-            check_entry(entry, &file)?;
-        }
-        Ok(Self {
-            split: file.split,
-            image_count: file.image_count,
-            config: file.config,
-            entries: file.entries,
-        })
-    }
-}
-
-fn check_header(format: Option<&str>, version: Option<u32>) -> Result<(), String> {
-    match (format, version) {
-        (Some(FORMAT), Some(VERSION)) => Ok(()),
-        (Some(FORMAT), Some(version)) => Err(format!(
-            "version {version} is not supported, only {VERSION}"
-        )),
-        (Some(FORMAT), None) => Err("`version` is missing".into()),
-        _ => Err(format!("`format` is not `{FORMAT}`")),
-    }
-}
-
-fn check_entry(entry: &ManifestEntry, file: &ManifestFile) -> Result<(), String> {
-    let index = entry.index;
-    if index >= file.image_count {
-        return Err(format!(
-            "entry {index} is out of range, `image_count` is {}",
-            file.image_count
-        ));
-    }
-    let attack = file.config.attack.name();
-    if entry.attack != attack {
-        return Err(format!(
-            "entry {index} names attack `{}`, but `config` has `{attack}`",
-            entry.attack
-        ));
-    }
-    if entry.new_label != file.config.target {
-        return Err(format!(
-            "entry {index} has `new_label` {}, but the target is {}",
-            entry.new_label, file.config.target
-        ));
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-    use tempfile::tempdir;
-
-    use super::*;
-    use crate::attack::AttackConfig;
-    use crate::testing::striped_set;
-
-    fn manifest() -> Manifest {
-        let clean = striped_set(6, 2, 3);
-        let mut changed = clean.clone();
-        changed.set_label(2, 1).expect("class 1");
-        changed.set_label(5, 1).expect("class 1");
-        let config = PoisonConfig {
-            attack: AttackConfig::from_name("blend").expect("registered"),
-            rate: 0.34,
-            target: 1,
-            seed: u64::MAX,
-        };
-        Manifest::of("train", &config, &clean, &changed, &[2, 5])
-    }
-
-    fn broken(change: impl FnOnce(&mut Value)) -> String {
-        let mut value: Value = serde_json::from_str(&manifest().to_json()).expect("is JSON");
-        change(&mut value);
-        Manifest::from_json(&value.to_string()).expect_err("broken")
-    }
-
-    #[test]
-    fn a_file_reads_back_the_same() {
-        let folder = tempdir().expect("scratch");
-        let path = folder.path().join("poison/manifest.json");
-        manifest().write(&path).expect("writes");
-        assert_eq!(Manifest::read(&path).expect("reads"), manifest());
-        let files = fs::read_dir(path.parent().expect("parent"))
-            .expect("lists")
-            .count();
-        assert_eq!(files, 1, "temporary files are gone");
-    }
-
-    #[test]
-    fn it_says_which_images_are_poisoned() {
-        let manifest = manifest();
-        assert_eq!(
-            manifest.is_poisoned(),
-            [false, false, true, false, false, true]
-        );
-        assert!((manifest.rate() - 1.0 / 3.0).abs() < 1e-12);
-        let entry = &manifest.entries()[0];
-        assert_eq!((entry.original_label, entry.new_label), (2, 1));
-        assert_eq!(
-            (entry.name.as_str(), entry.attack.as_str()),
-            ("image002", "blend")
-        );
-    }
-
-    #[test]
-    fn other_formats_and_versions_are_refused() {
-        assert!(broken(|file| file["format"] = json!("x")).contains("`cd-manifest`"));
-        let later = broken(|file| {
-            file["version"] = json!(2);
-            file["new_key"] = json!(true);
-        });
-        assert_eq!(later, "version 2 is not supported, only 1");
-        assert!(
-            broken(|file| drop(file.as_object_mut().expect("map").remove("version")))
-                .contains("`version`")
-        );
-        assert!(Manifest::from_json("{").is_err());
-    }
-
-    #[test]
-    fn unknown_missing_and_contradicting_values_are_refused() {
-        assert!(broken(|file| file["extra"] = json!(1)).contains("extra"));
-        assert!(broken(|file| file["entries"][0]["extra"] = json!(1)).contains("extra"));
-        assert!(broken(|file| file["config"]["extra"] = json!(1)).contains("extra"));
-        let no_count =
-            broken(|file| drop(file.as_object_mut().expect("map").remove("image_count")));
-        assert!(no_count.contains("image_count"));
-        assert!(broken(|file| file["split"] = json!("val")).contains("`val`"));
-        assert!(broken(|file| file["entries"][1]["index"] = json!(2)).contains("ascending"));
-        assert!(broken(|file| file["entries"][1]["index"] = json!(6)).contains("out of range"));
-        assert!(broken(|file| file["entries"][1]["attack"] = json!("x")).contains("`x`"));
-        assert!(broken(|file| file["entries"][1]["new_label"] = json!(0)).contains("target"));
-    }
-
-    #[test]
-    fn a_damaged_file_is_named() {
-        let folder = tempdir().expect("scratch");
-        let path = folder.path().join("manifest.json");
-        let missing = Manifest::read(&path).expect_err("missing");
-        assert!(missing.to_string().contains("manifest.json"), "{missing}");
-        let text = manifest().to_json();
-        fs::write(&path, &text[..text.len() / 2]).expect("writes");
-        let damaged = Manifest::read(&path).expect_err("half");
-        assert!(
-            matches!(damaged, ManifestError::Invalid { .. }),
-            "{damaged}"
-        );
-    }
+/// The new label of every class; nothing where the target says it all.
+fn recorded_map(config: &PoisonConfig, plan: &PoisonPlan) -> Option<Vec<u32>> {
+    let table = plan.map.as_ref().map_or(&[][..], ClassMap::table);
+    let to_target = !table.is_empty() && table.iter().all(|&label| label == config.target);
+    (!to_target).then(|| table.to_vec())
 }

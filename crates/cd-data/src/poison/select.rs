@@ -1,12 +1,7 @@
-//! Which images are poisoned.
+//! Random choices, each a function of the seed and of what it is for.
 
-use cd_models::ImageSet;
-use rand::SeedableRng;
+use cd_core::random;
 use rand::seq::SliceRandom;
-use rand_chacha::ChaCha8Rng;
-
-use super::PoisonConfig;
-use crate::attack::LabelMode;
 
 /// Largest share of the target class that a clean-label attack may change.
 pub const MAX_CLEAN_LABEL_FRACTION: f64 = 0.8;
@@ -18,6 +13,7 @@ pub(super) enum Purpose {
     ChooseTest = 2,
     StampTrain = 3,
     StampTest = 4,
+    ChooseCover = 5,
 }
 
 impl Purpose {
@@ -27,84 +23,22 @@ impl Purpose {
     }
 }
 
-/// The images to poison.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Choice {
-    /// Their indices, ascending.
-    pub(super) indices: Vec<usize>,
-    /// How many images could have been chosen.
-    pub(super) candidates: usize,
-    /// How many images the rate asks for.
-    pub(super) wanted: usize,
-}
-
-/// Training images for an attack of this label mode.
-pub(super) fn choose_train(train: &ImageSet, config: &PoisonConfig, mode: LabelMode) -> Choice {
-    let wanted = count_at_rate(train.len(), config.rate);
-    let (candidates, most) = match mode {
-        LabelMode::Dirty => ((0..train.len()).collect::<Vec<_>>(), train.len()),
-        LabelMode::Clean => {
-            let of_target = indices_where(train, |label| label == config.target);
-            let most = count_at_rate(of_target.len(), MAX_CLEAN_LABEL_FRACTION);
-            (of_target, most)
-        }
-    };
-    choose(candidates, wanted, most, config.seed, Purpose::ChooseTrain)
-}
-
-/// Test images for the mixed test set; never of the target class.
-pub(super) fn choose_test(test: &ImageSet, config: &PoisonConfig) -> Choice {
-    let wanted = count_at_rate(test.len(), config.rate);
-    let candidates = indices_where(test, |label| label != config.target);
-    let most = candidates.len();
-    choose(candidates, wanted, most, config.seed, Purpose::ChooseTest)
-}
-
-fn choose(
-    mut candidates: Vec<usize>,
-    wanted: usize,
-    most: usize,
-    seed: u64,
-    purpose: Purpose,
-) -> Choice {
-    let count = candidates.len();
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    rng.set_stream(purpose.stream(0));
-    candidates.shuffle(&mut rng);
-    candidates.truncate(wanted.min(most));
+/// At most `count` of `candidates`, ascending.
+pub(super) fn draw(mut candidates: Vec<usize>, count: usize, seed: u64, stream: u64) -> Vec<usize> {
+    candidates.shuffle(&mut random::stream(seed, stream));
+    candidates.truncate(count);
     candidates.sort_unstable();
-    Choice {
-        indices: candidates,
-        candidates: count,
-        wanted,
-    }
-}
-
-fn indices_where(set: &ImageSet, accept: impl Fn(u32) -> bool) -> Vec<usize> {
-    (0..set.len())
-        .filter(|&index| accept(set.labels()[index]))
-        .collect()
+    candidates
 }
 
 /// floor(rate x count). The small addend undoes binary rounding: 0.29 x 100 is 29, not 28.99...
-fn count_at_rate(count: usize, rate: f64) -> usize {
+pub(super) fn count_at_rate(count: usize, rate: f64) -> usize {
     (rate * count as f64 + 1e-9).floor() as usize
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attack::AttackConfig;
-    use crate::testing::striped_set;
-
-    fn config(rate: f64) -> PoisonConfig {
-        PoisonConfig {
-            attack: AttackConfig::from_name("badnets").expect("registered"),
-            rate,
-            target: 1,
-            seed: 3,
-        }
-    }
 
     #[test]
     fn rates_round_down_but_not_by_a_binary_hair() {
@@ -115,40 +49,9 @@ mod tests {
     }
 
     #[test]
-    fn dirty_label_draws_from_all_classes() {
-        let set = striped_set(300, 1, 3);
-        let choice = choose_train(&set, &config(0.5), LabelMode::Dirty);
-        assert_eq!(choice.indices.len(), 150);
-        assert!(choice.indices.is_sorted());
-        assert!(
-            set.subset(&choice.indices)
-                .class_counts()
-                .iter()
-                .all(|&count| count > 20)
-        );
-    }
-
-    #[test]
-    fn clean_label_takes_at_most_four_fifths_of_the_target_class() {
-        let set = striped_set(300, 1, 3);
-        let few = choose_train(&set, &config(0.1), LabelMode::Clean);
-        assert_eq!(set.subset(&few.indices).class_counts(), [0, 30, 0]);
-        let many = choose_train(&set, &config(0.5), LabelMode::Clean);
-        assert_eq!(set.subset(&many.indices).class_counts(), [0, 80, 0]);
-        assert_eq!((many.wanted, many.candidates), (150, 100));
-    }
-
-    #[test]
-    fn test_images_of_the_target_are_never_chosen() {
-        let set = striped_set(30, 1, 3);
-        let choice = choose_test(&set, &config(1.0));
-        assert_eq!(set.subset(&choice.indices).class_counts(), [10, 0, 10]);
-    }
-
-    #[test]
     fn train_and_test_choices_are_independent() {
-        let set = striped_set(300, 1, 3);
-        let choice = |seed, purpose| choose((0..set.len()).collect(), 50, 50, seed, purpose);
+        let choice = |seed, purpose: Purpose| draw((0..300).collect(), 50, seed, purpose.stream(0));
+        assert!(choice(1, Purpose::ChooseTrain).is_sorted());
         assert_ne!(
             choice(1, Purpose::ChooseTrain),
             choice(1, Purpose::ChooseTest)

@@ -1,0 +1,35 @@
+//! What an attack needs to prepare its trigger, and what it gets.
+
+use std::path::Path;
+
+use cd_core::{ImageSet, Progress};
+use cd_models::Device;
+
+/// What preparing a trigger needs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AttackNeeds {
+    /// Least number of clean training images that are looked at; with 0 none are, and the trigger does not depend on
+    /// the data.
+    pub images: usize,
+    /// Whether the trigger is costly and therefore written and read back rather than prepared at every start.
+    pub stored: bool,
+}
+
+/// What an attack may use to prepare its trigger.
+#[derive(Clone, Copy)]
+pub struct CraftContext<'a> {
+    /// The clean training images with their true labels.
+    pub images: &'a ImageSet,
+    /// The label that the backdoor leads to.
+    pub target: u32,
+    /// Seed of every choice.
+    pub seed: u64,
+    /// Where networks compute.
+    pub device: &'a Device,
+    /// Images that a network sees at once when nothing depends on that number.
+    pub batch_size: usize,
+    /// A folder for what lets an interrupted start continue, such as checkpoints.
+    pub folder: &'a Path,
+    /// Told how far it is.
+    pub progress: &'a dyn Progress,
+}

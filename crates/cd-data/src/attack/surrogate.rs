@@ -1,0 +1,78 @@
+//! A classifier of the attacker's own, trained on the clean images before the trigger is made.
+
+use cd_models::{Model, ModelConfig, Schedule, TrainConfig, TrainError, train};
+use serde::{Deserialize, Serialize};
+
+use super::{AttackError, CraftContext};
+
+/// Folder of the checkpoints within [`CraftContext::folder`].
+const CHECKPOINTS: &str = "surrogate";
+
+/// The classifier that an attacker trains on the clean images: SGD, cosine schedule, no augmentation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SurrogateConfig {
+    /// The network.
+    pub model: ModelConfig,
+    /// Passes over the images; at least 1.
+    pub epochs: usize,
+    /// Initial learning rate, above 0.
+    pub learning_rate: f64,
+}
+
+impl Default for SurrogateConfig {
+    /// A ResNet-18 of a quarter of the published width for ten epochs.
+    fn default() -> Self {
+        Self {
+            model: ModelConfig {
+                name: "resnet18".into(),
+                width: Some(16),
+            },
+            epochs: 10,
+            learning_rate: 0.05,
+        }
+    }
+}
+
+impl SurrogateConfig {
+    /// Checks the settings.
+    pub(super) fn check(&self, attack: &'static str) -> Result<(), AttackError> {
+        let failed = |source| AttackError::Surrogate { attack, source };
+        self.training(0).check().map_err(failed)?;
+        let known = self.model.architecture();
+        known.map_err(|error| failed(TrainError::Architecture(error)))?;
+        Ok(())
+    }
+
+    /// Trains it, continuing from the checkpoints of an interrupted start.
+    pub(super) fn train(
+        &self,
+        attack: &'static str,
+        context: &CraftContext<'_>,
+    ) -> Result<Model, AttackError> {
+        let trained = train(
+            &self.model,
+            context.images,
+            &self.training(context.seed),
+            Some(&context.folder.join(CHECKPOINTS)),
+            context.device,
+            context.progress,
+        );
+        let trained = trained.map_err(|source| AttackError::Surrogate { attack, source })?;
+        Ok(trained.model)
+    }
+
+    fn training(&self, seed: u64) -> TrainConfig {
+        TrainConfig {
+            epochs: self.epochs,
+            learning_rate: self.learning_rate,
+            schedule: Schedule::Cosine {
+                warmup: 0.0,
+                floor: 0.0,
+            },
+            seed,
+            record_losses: 0,
+            ..TrainConfig::default()
+        }
+    }
+}

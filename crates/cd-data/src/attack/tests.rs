@@ -1,0 +1,130 @@
+//! What holds for every registered attack.
+
+use std::path::Path;
+
+use cd_core::CHANNELS;
+use tempfile::tempdir;
+
+use super::*;
+use crate::LabelMap;
+use crate::poison::{CraftTools, PoisonConfig, craft};
+use crate::testing::{stamped_by, striped_set};
+
+const SIDE: usize = 16;
+
+/// The trigger of the example options of attack `name`.
+fn crafted(name: &str, folder: &Path) -> Box<dyn Trigger> {
+    let config = PoisonConfig {
+        attack: AttackConfig::example(name, folder).expect("registered"),
+        rate: 0.1,
+        target: 2,
+        labels: LabelMap::default(),
+        seed: 1,
+    };
+    let tools = CraftTools {
+        device: &Device::default(),
+        batch_size: 8,
+        folder,
+        progress: &NoProgress,
+    };
+    craft(&striped_set(40, SIDE, 4), &config, &tools).expect("examples work")
+}
+
+#[test]
+fn the_registry_agrees_with_itself() {
+    let folder = tempdir().expect("scratch");
+    for info in ATTACKS {
+        let config = AttackConfig::from_name(info.name).expect("registered");
+        assert_eq!(config.name(), info.name);
+        assert_eq!(config.info(), *info);
+        let from_text: AttackConfig =
+            toml::from_str(&format!("name = \"{}\"", info.name)).expect("reads");
+        assert_eq!(from_text, config);
+        let example = AttackConfig::example(info.name, folder.path()).expect("registered");
+        example.attack().check().expect("examples are valid");
+        for config in [config, example] {
+            let written = toml::to_string(&config).expect("writes");
+            assert_eq!(
+                toml::from_str::<AttackConfig>(&written).expect("reads"),
+                config
+            );
+        }
+    }
+}
+
+#[test]
+fn every_attack_changes_pixels_the_same_way_each_time_and_after_it_was_stored() {
+    let image: Vec<u8> = (0..3 * SIDE * SIDE * CHANNELS)
+        .map(|byte| (byte % 251) as u8)
+        .collect();
+    for info in ATTACKS {
+        let (folder, stored) = (tempdir().expect("scratch"), tempdir().expect("scratch"));
+        let trigger = crafted(info.name, folder.path());
+        let once = stamped_by(trigger.as_ref(), &image, SIDE);
+        assert_ne!(once, image, "{}", info.name);
+        let again = crafted(info.name, tempdir().expect("scratch").path());
+        assert_eq!(once, stamped_by(again.as_ref(), &image, SIDE));
+        trigger.save(stored.path()).expect("saves");
+        let config = AttackConfig::example(info.name, folder.path()).expect("registered");
+        let loaded = config.attack().load(stored.path()).expect("loads");
+        assert_eq!(once, stamped_by(loaded.as_ref(), &image, SIDE));
+    }
+}
+
+#[test]
+fn what_is_stored_says_so_and_is_missed_when_it_is_not_there() {
+    let (folder, empty) = (tempdir().expect("scratch"), tempdir().expect("scratch"));
+    for info in ATTACKS {
+        let config = AttackConfig::example(info.name, folder.path()).expect("registered");
+        let loaded = config.attack().load(empty.path());
+        assert_eq!(
+            loaded.is_err(),
+            config.attack().needs().stored,
+            "{}",
+            info.name
+        );
+    }
+}
+
+#[test]
+fn every_attack_refuses_too_few_images_for_what_it_prepares() {
+    let folder = tempdir().expect("scratch");
+    for info in ATTACKS {
+        let attack = AttackConfig::example(info.name, folder.path()).expect("registered");
+        let least = attack.attack().needs().images;
+        let config = PoisonConfig {
+            attack,
+            rate: 0.1,
+            target: 0,
+            labels: LabelMap::default(),
+            seed: 0,
+        };
+        let tools = CraftTools {
+            device: &Device::default(),
+            batch_size: 8,
+            folder: folder.path(),
+            progress: &NoProgress,
+        };
+        let few = craft(
+            &striped_set(least.saturating_sub(1), SIDE, 4),
+            &config,
+            &tools,
+        );
+        match few {
+            Ok(_) => assert_eq!(least, 0, "{}", info.name),
+            Err(error) => assert!(error.to_string().contains("at least"), "{error}"),
+        }
+    }
+}
+
+#[test]
+fn mistakes_are_answered_with_the_valid_choices() {
+    let error = AttackConfig::from_name("BadNet").expect_err("unknown");
+    assert!(
+        error.to_string().contains("did you mean `badnets`?"),
+        "{error}"
+    );
+    let error = toml::from_str::<AttackConfig>("name = \"blend\"\nopacity = 1.0")
+        .expect_err("unknown option");
+    assert!(error.to_string().contains("`alpha`"), "{error}");
+}

@@ -1,0 +1,234 @@
+//! What is put into images, and the images that it is put into.
+
+use std::fmt::Debug;
+use std::path::Path;
+
+use cd_core::CHANNELS;
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+
+use super::AttackError;
+
+/// What an image that gets the trigger is for. Some attacks stamp another form in each role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// A training image that teaches the backdoor.
+    Train,
+    /// A stamped training image with its true label, so that the trigger alone is not enough.
+    Cover,
+    /// A test image that is to be sent to another label.
+    Test,
+}
+
+/// A trigger, ready to be put into images.
+pub trait Trigger: Debug + Send + Sync {
+    /// Puts the trigger into every image of `batch`.
+    ///
+    /// The result for an image must not depend on the other images of the batch: batches are cut at will.
+    ///
+    /// # Errors
+    ///
+    /// When the images are too small for the trigger.
+    fn apply(&self, batch: &mut Batch, role: Role) -> Result<(), AttackError>;
+
+    /// Writes what [`Attack::load`](super::Attack::load) reads back. Nothing, unless the attack stores something.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be written.
+    fn save(&self, _folder: &Path) -> Result<(), AttackError> {
+        Ok(())
+    }
+}
+
+/// Images of one size that get the trigger together, each with a random generator of its own.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    height: usize,
+    width: usize,
+    pixels: Vec<u8>,
+    images: Vec<Entry>,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    index: usize,
+    label: u32,
+    random: ChaCha8Rng,
+}
+
+/// One image of a [`Batch`].
+#[derive(Debug)]
+pub struct Image<'a> {
+    /// `[height, width, 3]`, RGB, 0 to 255.
+    pub pixels: &'a mut [u8],
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// Position in its set of clean images, from 0.
+    pub index: usize,
+    /// The label that the image gets.
+    pub label: u32,
+    /// This image's own generator: what is drawn from it does not depend on other images.
+    pub random: &'a mut ChaCha8Rng,
+}
+
+impl Batch {
+    /// No images yet, of `height` x `width` pixels.
+    pub fn new(height: usize, width: usize) -> Self {
+        Self {
+            height,
+            width,
+            pixels: Vec::new(),
+            images: Vec::new(),
+        }
+    }
+
+    /// Appends image `index` of its set; `pixels` is `[height, width, 3]` and `label` the one it gets.
+    ///
+    /// # Errors
+    ///
+    /// When the buffer does not fit the size.
+    pub fn push(
+        &mut self,
+        pixels: &[u8],
+        index: usize,
+        label: u32,
+        random: ChaCha8Rng,
+    ) -> Result<(), AttackError> {
+        let (height, width) = (self.height, self.width);
+        if pixels.is_empty() || pixels.len() != self.image_len() {
+            return Err(AttackError::PixelCount {
+                got: pixels.len(),
+                height,
+                width,
+            });
+        }
+        self.pixels.extend_from_slice(pixels);
+        self.images.push(Entry {
+            index,
+            label,
+            random,
+        });
+        Ok(())
+    }
+
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.images.len()
+    }
+
+    /// Whether there are no images.
+    pub fn is_empty(&self) -> bool {
+        self.images.is_empty()
+    }
+
+    /// Rows of every image.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// Columns of every image.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Bytes of an image.
+    pub fn image_len(&self) -> usize {
+        self.height * self.width * CHANNELS
+    }
+
+    /// All pixels, `[images, height, width, 3]`.
+    pub fn pixels(&self) -> &[u8] {
+        &self.pixels
+    }
+
+    /// All pixels, `[images, height, width, 3]`, for triggers that a network computes for many images at once.
+    pub fn pixels_mut(&mut self) -> &mut [u8] {
+        &mut self.pixels
+    }
+
+    /// Changes every image with `stamp`, several at a time.
+    ///
+    /// # Errors
+    ///
+    /// The error of the first image that has one.
+    pub fn each(
+        &mut self,
+        stamp: impl Fn(&mut Image<'_>) -> Result<(), AttackError> + Sync,
+    ) -> Result<(), AttackError> {
+        let (height, width) = (self.height, self.width);
+        let image_len = self.image_len().max(1);
+        let stamped: Vec<_> = self
+            .pixels
+            .par_chunks_exact_mut(image_len)
+            .zip(&mut self.images)
+            .map(|(pixels, entry)| {
+                stamp(&mut Image {
+                    pixels,
+                    height,
+                    width,
+                    index: entry.index,
+                    label: entry.label,
+                    random: &mut entry.random,
+                })
+            })
+            .collect();
+        stamped.into_iter().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cd_core::random::stream;
+
+    use super::*;
+
+    #[test]
+    fn every_image_is_changed_with_its_own_index_label_and_numbers() {
+        use rand::Rng;
+        let run = |order: &[usize]| {
+            let mut batch = Batch::new(1, 2);
+            for &index in order {
+                let random = stream(1, index as u64);
+                batch
+                    .push(&[0; 6], index, 7, random)
+                    .expect("one image long");
+            }
+            let stamp = |image: &mut Image<'_>| {
+                image.pixels[0] = image.index as u8;
+                image.pixels[1] = image.label as u8;
+                image.random.fill(&mut image.pixels[2..]);
+                Ok(())
+            };
+            batch.each(stamp).expect("no image is refused");
+            batch.pixels().to_vec()
+        };
+        let (forth, back) = (run(&[3, 9]), run(&[9, 3]));
+        assert_eq!(forth[..2], [3, 7]);
+        assert_eq!((&forth[..6], &forth[6..]), (&back[6..], &back[..6]));
+        assert_ne!(forth[2..6], forth[8..]);
+    }
+
+    #[test]
+    fn the_first_error_and_buffers_of_another_size_are_reported() {
+        let mut batch = Batch::new(1, 1);
+        let short = batch.push(&[0; 2], 0, 0, stream(0, 0)).expect_err("short");
+        assert!(short.to_string().contains("got 2 bytes"), "{short}");
+        for index in 0..9 {
+            batch
+                .push(&[0; 3], index, 0, stream(0, 0))
+                .expect("one image");
+        }
+        let refuse = |image: &mut Image<'_>| match image.index {
+            0..=4 => Ok(()),
+            index => Err(AttackError::Prepare {
+                attack: "test",
+                problem: format!("image {index}"),
+            }),
+        };
+        let error = batch.each(refuse).expect_err("refused");
+        assert!(error.to_string().ends_with("image 5"), "{error}");
+    }
+}

@@ -1,0 +1,405 @@
+//! Trojan: a patch computed so that neurons of a classifier fire at it.
+//!
+//! **Threat model.** The attacker can read the training data, change images and labels of part of it, and trains a
+//! classifier of their own beforehand; nothing is known of the classifier that is attacked. At test time the patch is put
+//! into an image to get the target class.
+//!
+//! **Paper.** Liu, Ma, Aafer, Lee, Zhai, Wang and Zhang, "Trojaning Attack on Neural Networks", NDSS 2018.
+//!
+//! **How ours differs.** As in the public implementations the neurons are the inputs of the last linear layer with the
+//! largest summed absolute weights, and the patch, white at first, follows the sign of the gradient towards a fixed
+//! activation. Theirs keeps every value within 0.3 of white, which `reach` brings back; without it the patch gets
+//! further. We keep the best patch on the way rather than the last, and put it in without transparency. Published copies
+//! of one patch need no surrogate, but were made for another network.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cd_core::{CHANNELS, Task, atomic};
+use cd_models::burn::tensor::{Tensor, TensorData};
+use cd_models::{Classifier, Device, Model, StateDict, Tap, quantize, to_host};
+use serde::{Deserialize, Serialize};
+
+use super::patch::Corner;
+use super::surrogate::SurrogateConfig;
+use super::{
+    Attack, AttackError, AttackInfo, AttackNeeds, Batch, CraftContext, LabelMode, Role, Trigger,
+};
+
+/// What Trojan is.
+pub(super) const INFO: AttackInfo = AttackInfo {
+    name: "trojan",
+    title: "Trojan",
+    summary: "A square patch computed to excite two neurons of a classifier that the attacker trains.",
+    threat_model: "Reads all training data, changes images and labels of part of it, trains a classifier of its own.",
+    paper: "Liu, Ma, Aafer, Lee, Zhai, Wang, Zhang: Trojaning Attack on Neural Networks, NDSS 2018",
+    label_mode: LabelMode::Dirty,
+};
+
+/// Largest patch, in pixels a side.
+const MAX_SIZE: usize = 1024;
+/// A cost below this is as good as reached.
+const GOOD_ENOUGH: f32 = 1e-3;
+/// Name of the stored patch in its folder.
+const FILE: &str = "trojan.json";
+/// Marks the file of a patch.
+const FORMAT: &str = "cd-trojan-patch";
+/// The version that is written, and the only one that is read.
+const VERSION: u32 = 1;
+/// Most bytes of a stored patch that are read.
+const MAX_FILE_BYTES: u64 = 1 << 24;
+
+/// Options of Trojan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrojanConfig {
+    /// Pixels a side of the patch, which lies in the bottom-right corner; 1 to 1024.
+    pub size: usize,
+    /// Neurons to excite; at least 1 and at most what the last layer of the surrogate reads.
+    pub neurons: usize,
+    /// The activation that they are to reach, above 0.
+    pub activation: f64,
+    /// Change of every value in an iteration, on the scale 0 to 1; above 0 and at most 1.
+    pub step: f64,
+    /// Most iterations; at least 1.
+    pub iterations: usize,
+    /// Largest distance of a value from white, above 0 and at most 1; any when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reach: Option<f64>,
+    /// The classifier whose neurons are excited.
+    pub surrogate: SurrogateConfig,
+}
+
+impl Default for TrojanConfig {
+    fn default() -> Self {
+        Self {
+            size: 8,
+            neurons: 2,
+            activation: 100.0,
+            step: 0.1,
+            iterations: 1000,
+            reach: None,
+            surrogate: SurrogateConfig::default(),
+        }
+    }
+}
+
+impl Attack for TrojanConfig {
+    fn info(&self) -> &'static AttackInfo {
+        &INFO
+    }
+
+    fn check(&self) -> Result<(), AttackError> {
+        if !(1..=MAX_SIZE).contains(&self.size) {
+            return Err(wrong("size", &self.size, "a whole number from 1 to 1024"));
+        }
+        for (option, value) in [("neurons", self.neurons), ("iterations", self.iterations)] {
+            if value == 0 {
+                return Err(wrong(option, &value, "a whole number from 1 on"));
+            }
+        }
+        if !(self.activation > 0.0 && self.activation.is_finite()) {
+            return Err(wrong("activation", &self.activation, "a number above 0"));
+        }
+        let share = "a number above 0 and at most 1";
+        for (option, value) in [("step", self.step), ("reach", self.reach.unwrap_or(1.0))] {
+            if !(value > 0.0 && value <= 1.0) {
+                return Err(wrong(option, &value, share));
+            }
+        }
+        self.surrogate.check(INFO.name)
+    }
+
+    fn needs(&self) -> AttackNeeds {
+        AttackNeeds {
+            images: 2,
+            stored: true,
+        }
+    }
+
+    fn prepare(&self, context: &CraftContext<'_>) -> Result<Box<dyn Trigger>, AttackError> {
+        let (height, width) = (context.images.height(), context.images.width());
+        self.corner().check(INFO.name, height, width)?;
+        let model = self.surrogate.train(INFO.name, context)?;
+        let neurons = busiest_neurons(&model, self.neurons)?;
+        let excited = Excitation {
+            model: &model,
+            neurons,
+            options: self,
+            size: (height, width),
+            device: context.device.clone().without_autodiff(),
+        };
+        Ok(Box::new(excited.best_patch(context)))
+    }
+
+    fn load(&self, folder: &Path) -> Result<Box<dyn Trigger>, AttackError> {
+        let path = folder.join(FILE);
+        let patch = Patch::read(&path).and_then(|patch| {
+            let expected = self.size * self.size * CHANNELS;
+            if patch.size == self.size && patch.pixels.len() == expected {
+                return Ok(patch);
+            }
+            let (size, count) = (patch.size, patch.pixels.len());
+            let wanted = self.size;
+            Err(format!(
+                "a patch of {size} pixels a side with {count} values, expected {wanted} pixels with {expected} values"
+            ))
+        });
+        let patch = patch.map_err(|problem| stored(path, problem))?;
+        Ok(Box::new(patch))
+    }
+
+    fn example(_folder: &Path) -> Self {
+        let mut options = Self {
+            size: 3,
+            iterations: 5,
+            ..Self::default()
+        };
+        options.surrogate.model.name = "resnet10".into();
+        options.surrogate.model.width = Some(2);
+        options.surrogate.epochs = 1;
+        options
+    }
+}
+
+impl TrojanConfig {
+    fn corner(&self) -> Corner {
+        Corner {
+            side: self.size,
+            margin: 0,
+        }
+    }
+}
+
+fn wrong(option: &'static str, value: &dyn ToString, expected: &'static str) -> AttackError {
+    AttackError::Option {
+        attack: INFO.name,
+        option,
+        value: value.to_string(),
+        expected,
+    }
+}
+
+fn stored(path: PathBuf, problem: String) -> AttackError {
+    AttackError::Stored {
+        attack: INFO.name,
+        path,
+        problem,
+    }
+}
+
+/// The inputs of the last linear layer with the largest summed absolute weights, the largest first.
+fn busiest_neurons(model: &Model, count: usize) -> Result<Vec<usize>, AttackError> {
+    let failed = |problem: String| AttackError::Prepare {
+        attack: INFO.name,
+        problem,
+    };
+    let state = StateDict::of(model.net());
+    let heads: Vec<_> = state
+        .iter()
+        .filter(|(_, weight)| weight.shape.len() == 2 && weight.shape[0] == model.classes())
+        .collect();
+    let [(_, head)] = heads[..] else {
+        let name = &model.config().name;
+        let found = heads.len();
+        return Err(failed(format!(
+            "`{name}` has {found} layers that could be the last one, expected 1; choose another `surrogate.model`"
+        )));
+    };
+    let inputs = head.shape[1];
+    if count > inputs {
+        return Err(failed(format!(
+            "`neurons` is {count}, but the last layer of the surrogate reads {inputs}"
+        )));
+    }
+    let weight = |neuron: usize| -> f32 {
+        let outgoing = head.values.iter().skip(neuron).step_by(inputs);
+        outgoing.map(|weight| weight.abs()).sum()
+    };
+    let mut neurons: Vec<usize> = (0..inputs).collect();
+    neurons.sort_by(|&left, &right| weight(right).total_cmp(&weight(left)));
+    neurons.truncate(count);
+    Ok(neurons)
+}
+
+/// The search for a patch on an otherwise black image.
+struct Excitation<'a> {
+    model: &'a Model,
+    neurons: Vec<usize>,
+    options: &'a TrojanConfig,
+    size: (usize, usize),
+    device: Device,
+}
+
+/// What the neurons make of a patch.
+struct Response {
+    /// Squared distance of the activations from the wanted one, summed over the neurons.
+    cost: f32,
+    /// Mean activation of the neurons.
+    activation: f32,
+    /// Gradient of the cost over the whole image, `[3, height, width]`.
+    gradient: Vec<f32>,
+}
+
+impl Excitation<'_> {
+    /// Descends from a white patch by the sign of the gradient and keeps the best patch.
+    fn best_patch(&self, context: &CraftContext<'_>) -> Patch {
+        let TrojanConfig {
+            size,
+            step,
+            iterations,
+            reach,
+            ..
+        } = *self.options;
+        let lowest = 1.0 - reach.unwrap_or(1.0) as f32;
+        let mut values = vec![1.0_f32; size * size * CHANNELS];
+        let mut response = self.response(&values);
+        let before = response.activation;
+        let (mut best, mut least) = (values.clone(), response.cost);
+        let task = Task::start(
+            context.progress,
+            "exciting neurons",
+            Some(iterations as u64),
+        );
+        for _ in 0..iterations {
+            if least < GOOD_ENOUGH {
+                break;
+            }
+            for (value, slope) in values.iter_mut().zip(self.below_patch(&response.gradient)) {
+                let direction = if slope == 0.0 { 0.0 } else { slope.signum() };
+                *value = (*value - step as f32 * direction).clamp(lowest, 1.0);
+            }
+            response = self.response(&values);
+            if response.cost < least {
+                least = response.cost;
+                best.clone_from(&values);
+            }
+            task.advance(1);
+        }
+        let pixels = quantize(&best);
+        let rounded: Vec<f32> = pixels.iter().map(|&byte| f32::from(byte) / 255.0).collect();
+        let after = self.response(&rounded).activation;
+        tracing::info!(before, after, "activation of the neurons at the patch");
+        Patch {
+            size,
+            pixels,
+            activation_before: before,
+            activation_after: after,
+        }
+    }
+
+    /// What the neurons make of `values`, `[size, size, 3]`, in the corner of a black image.
+    fn response(&self, values: &[f32]) -> Response {
+        let (height, width) = self.size;
+        let mut image = vec![0.0; CHANNELS * height * width];
+        for (at, &value) in self.places().zip(values) {
+            image[at] = value;
+        }
+        let data = TensorData::new(image, [1, CHANNELS, height, width]);
+        let image = Tensor::<4>::from_data(data, &self.device)
+            .autodiff()
+            .require_grad();
+        let features = self
+            .model
+            .features(image.clone(), Tap::Penultimate)
+            .expect("every architecture has penultimate features");
+        let chosen: Vec<Tensor<4>> = self
+            .neurons
+            .iter()
+            .map(|&neuron| features.clone().slice([0..1, neuron..neuron + 1]))
+            .collect();
+        let activations = Tensor::cat(chosen, 1);
+        let distance = activations.clone().sub_scalar(self.options.activation);
+        let cost = distance.square().sum();
+        let gradients = cost.backward();
+        let gradient = image
+            .grad(&gradients)
+            .expect("gradients were asked for two steps above");
+        Response {
+            cost: to_host(cost)[0],
+            activation: to_host(activations.mean())[0],
+            gradient: to_host(gradient),
+        }
+    }
+
+    fn below_patch(&self, gradient: &[f32]) -> impl Iterator<Item = f32> {
+        self.places().map(|at| gradient[at])
+    }
+
+    /// Where the values of the patch, `[size, size, 3]`, lie in an image of `[3, height, width]`.
+    fn places(&self) -> impl Iterator<Item = usize> + use<> {
+        let (height, width) = self.size;
+        let size = self.options.size;
+        let (top, left) = self.options.corner().start(height, width);
+        (0..size * size * CHANNELS).map(move |value| {
+            let (pixel, channel) = (value / CHANNELS, value % CHANNELS);
+            (channel * height + top + pixel / size) * width + left + pixel % size
+        })
+    }
+}
+
+/// The finished patch.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Patch {
+    size: usize,
+    /// `[size, size, 3]`.
+    pixels: Vec<u8>,
+    /// Mean activation of the neurons at the white patch.
+    activation_before: f32,
+    /// Mean activation of the neurons at this patch.
+    activation_after: f32,
+}
+
+/// A patch as it stands in a file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PatchFile<P> {
+    format: String,
+    version: u32,
+    patch: P,
+}
+
+impl Patch {
+    fn read(path: &Path) -> Result<Self, String> {
+        let unreadable = |error: std::io::Error| error.to_string();
+        if fs::metadata(path).map_err(unreadable)?.len() > MAX_FILE_BYTES {
+            return Err(format!("larger than {MAX_FILE_BYTES} bytes"));
+        }
+        let bytes = fs::read(path).map_err(unreadable)?;
+        let file: PatchFile<Self> =
+            serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
+        if (file.format.as_str(), file.version) != (FORMAT, VERSION) {
+            let (format, version) = (file.format, file.version);
+            return Err(format!(
+                "`{format}` of version {version}, expected `{FORMAT}` of {VERSION}"
+            ));
+        }
+        Ok(file.patch)
+    }
+}
+
+impl Trigger for Patch {
+    fn apply(&self, batch: &mut Batch, _role: Role) -> Result<(), AttackError> {
+        let corner = Corner {
+            side: self.size,
+            margin: 0,
+        };
+        batch.each(|image| corner.put(INFO.name, image, &self.pixels, |_, value| value))
+    }
+
+    fn save(&self, folder: &Path) -> Result<(), AttackError> {
+        let file = PatchFile {
+            format: FORMAT.into(),
+            version: VERSION,
+            patch: self,
+        };
+        let path = folder.join(FILE);
+        let json = serde_json::to_vec_pretty(&file).map_err(std::io::Error::other);
+        json.and_then(|json| atomic::write(&path, &json))
+            .map_err(|error| stored(path, error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests;
