@@ -201,7 +201,7 @@ impl Experiment {
         }
         shift(&mut seeded.train.seed);
         for detector in &mut seeded.detect.detectors {
-            detector.detector_mut().seed_mut().map(shift);
+            detector.shift_seed(seed);
         }
         seeded
     }
@@ -304,9 +304,13 @@ impl Experiment {
             .map_err(|error| error.to_string())?;
         self.evaluate.check().map_err(|error| error.to_string())?;
         for (label, config) in self.detector_labels().iter().zip(&self.detect.detectors) {
-            let method = config.detector().distillation();
-            let checked = method.and_then(|method| method.map_or(Ok(()), |method| method.check()));
-            checked.map_err(|error| format!("{label}: {error}"))?;
+            let detector = config.detector();
+            detector
+                .check()
+                .map_err(|error| format!("{label}: {error}"))?;
+            let rule = &self.detect.threshold;
+            rule.check_with(detector.info())
+                .map_err(|error| format!("{label}: {error}"))?;
         }
         Ok(())
     }

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use cd_detect::{Decision, Detection, DetectorConfig, Store, Suspects};
-use cd_models::{ImageSet, Model, StateDict};
+use cd_detect::{Clean, Compute, Decision, Detection, DetectorConfig, Evidence, Store, extract};
+use cd_models::{Model, StateDict};
 use sha2::{Digest, Sha256};
 
 use super::data::Data;
@@ -72,14 +72,14 @@ pub(super) fn all(
             fingerprint: &fingerprint,
             options,
         };
-        let Some((detection, clean)) = search.searched_and_trusted(data, &folder)? else {
+        let Some(detection) = search.run(data, &folder.join("parts"))? else {
             complete = false;
             continue;
         };
         let (raw, labels) = (detection.raw.clone(), data.searched.labels());
         let (judged, own) = experiment.detect.compare.apply(detection, labels);
         let rule = &experiment.detect.threshold;
-        let mut decision = rule.apply(&judged, clean.as_deref())?;
+        let mut decision = rule.apply(&judged)?;
         decision.explanation += &compared_with_themselves(&own, data.searched.class_names());
         run.stage_since::<PipelineError>(&stage, started, |_| {
             keep(run, &stage, data, &fingerprint, &raw, &judged, &decision)
@@ -104,9 +104,6 @@ fn compared_with_themselves(classes: &[u32], names: &[String]) -> String {
     )
 }
 
-/// A detection, and raw values of trusted clean images where there are any.
-type SearchedAndTrusted = (Detection, Option<Vec<f64>>);
-
 struct Search<'a> {
     experiment: &'a Experiment,
     config: &'a DetectorConfig,
@@ -116,27 +113,9 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// The detection of the searched images, and raw values of the trusted ones if there are any;
-    /// `None` when parts of other shards are missing.
-    fn searched_and_trusted(
-        &self,
-        data: &Data,
-        folder: &Path,
-    ) -> Result<Option<SearchedAndTrusted>, PipelineError> {
-        let searched = self.run(&data.searched, &folder.join("parts"))?;
-        if data.trusted.is_empty() {
-            return Ok(searched.map(|detection| (detection, None)));
-        }
-        let trusted = self.run(&data.trusted, &folder.join("parts-trusted"))?;
-        Ok(searched
-            .zip(trusted)
-            .map(|(detection, trusted)| (detection, Some(trusted.raw))))
-    }
-
-    fn run(&self, images: &ImageSet, parts: &Path) -> Result<Option<Detection>, PipelineError> {
-        let suspects = Suspects {
-            model: self.model,
-            images,
+    /// The detection of the searched images; `None` when parts of other shards are missing.
+    fn run(&self, data: &Data, parts: &Path) -> Result<Option<Detection>, PipelineError> {
+        let compute = Compute {
             device: self.options.device,
             batch_size: self.experiment.detect.batch_size,
             workers: self.options.workers,
@@ -147,7 +126,19 @@ impl Search<'_> {
             }),
             progress: self.options.progress,
         };
-        Ok(self.config.detector().detect(&suspects)?)
+        let (detector, images) = (self.config.detector(), (&data.searched).into());
+        let taps = detector.needs().features;
+        let Some(extracted) = extract(self.model, images, &taps, false, &compute)? else {
+            return Ok(None);
+        };
+        let evidence = Evidence {
+            labels: Some(data.searched.labels()),
+            class_count: data.searched.class_count(),
+            features: &extracted.features,
+            clean: Some(Clean::new(&data.trusted)),
+            ..Evidence::new(self.model, images, compute)
+        };
+        Ok(detector.detect(&evidence)?)
     }
 }
 
@@ -185,11 +176,9 @@ fn keep(
 
 /// Removes partial results, only after the complete ones are marked as done.
 fn remove_parts(folder: &Path) -> Result<(), PipelineError> {
-    for parts in ["parts", "parts-trusted"] {
-        let path = folder.join(parts);
-        if path.exists() {
-            fs::remove_dir_all(&path).map_err(|source| RunDirError::Io { path, source })?;
-        }
+    let path = folder.join("parts");
+    if path.exists() {
+        fs::remove_dir_all(&path).map_err(|source| RunDirError::Io { path, source })?;
     }
     Ok(())
 }
