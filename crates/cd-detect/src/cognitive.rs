@@ -34,6 +34,7 @@ use terms::{mask_of, norm, total_variation};
 
 pub use noise::Fill;
 pub use preset::Preset;
+pub(crate) use settings::{Settings, with_settings};
 
 /// What the mask must keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,21 +71,7 @@ pub enum Decay {
 #[derive(Debug, Clone, PartialEq)]
 pub struct CognitiveDistillation {
     objective: Objective,
-    pub(crate) steps: usize,
-    pub(crate) learning_rate: f64,
-    pub(crate) decay: Decay,
-    pub(crate) betas: [f64; 2],
-    pub(crate) repeats: usize,
-    pub(crate) tail: usize,
-    alpha: f64,
-    beta: f64,
-    p: u8,
-    mask_channels: usize,
-    pub(crate) mask_scale: f64,
-    tolerance: f64,
-    seed: u64,
-    pub(crate) fill: Fill,
-    reduction: Reduction,
+    pub(crate) settings: Settings,
 }
 
 impl CognitiveDistillation {
@@ -92,21 +79,7 @@ impl CognitiveDistillation {
     pub fn logits() -> Self {
         Self {
             objective: Objective::Logits,
-            steps: 100,
-            learning_rate: 0.1,
-            decay: Decay::None,
-            betas: [0.1, 0.1],
-            repeats: 1,
-            tail: 1,
-            alpha: 0.01,
-            beta: 1.0,
-            p: 1,
-            mask_channels: 1,
-            mask_scale: 1.0,
-            tolerance: 0.0,
-            seed: 0,
-            fill: Fill::Random,
-            reduction: Reduction::Sum,
+            settings: Settings::default(),
         }
     }
 
@@ -114,11 +87,49 @@ impl CognitiveDistillation {
     pub fn features() -> Self {
         Self {
             objective: Objective::Features(Tap::Deep),
-            learning_rate: 0.05,
-            alpha: 0.001,
-            beta: 10.0,
             ..Self::logits()
         }
+        .with_learning_rate(0.05)
+        .with_alpha(0.001)
+        .with_beta(10.0)
+    }
+
+    /// Keeps the features at `tap` instead.
+    #[must_use]
+    pub fn with_tap(mut self, tap: Tap) -> Self {
+        self.objective = Objective::Features(tap);
+        self
+    }
+
+    pub(crate) fn with_all(self, settings: Settings) -> Self {
+        Self { settings, ..self }
+    }
+
+    /// Where the features are read that the mask keeps; `None` when it keeps the logits.
+    pub fn tap(&self) -> Option<Tap> {
+        match self.objective {
+            Objective::Logits => None,
+            Objective::Features(tap) => Some(tap),
+        }
+    }
+
+    /// Channels of the mask, 1 or 3.
+    pub fn mask_channels(&self) -> usize {
+        self.settings.mask_channels
+    }
+
+    /// Steps per image, over all repeats.
+    pub fn total_steps(&self) -> usize {
+        self.settings.steps * self.settings.repeats
+    }
+
+    /// Checks every setting against its range.
+    ///
+    /// # Errors
+    ///
+    /// Names the first setting that is out of range.
+    pub fn check(&self) -> Result<(), DetectError> {
+        self.settings.check()
     }
 
     /// Masks of a batch of images that `model` may be any classifier for.
@@ -161,11 +172,20 @@ impl CognitiveDistillation {
         let device = images.device();
         let target = self.target(model, images.clone())?;
         require_finite(&target, numbers, |index| DetectError::ModelOutput { index })?;
-        let colours = noise::colours(self.fill, self.seed, numbers, self.total_steps(), &device);
+        let colours = noise::colours(
+            self.settings.fill,
+            self.settings.seed,
+            numbers,
+            self.total_steps(),
+            &device,
+        );
         let mut mean = Mean::default();
         let mut steps = vec![0; numbers.len()];
-        for repeat in 0..self.repeats {
-            let colours = colours.clone().narrow(0, repeat * self.steps, self.steps);
+        for repeat in 0..self.settings.repeats {
+            let colours =
+                colours
+                    .clone()
+                    .narrow(0, repeat * self.settings.steps, self.settings.steps);
             let found = self.search(model, &images, &target, colours)?;
             mean.add(found.masks);
             for (total, done) in steps.iter_mut().zip(found.steps) {
@@ -204,8 +224,11 @@ impl CognitiveDistillation {
     /// [mask scale](Self::with_mask_scale) below 1.
     pub fn initial_theta(&self, images: &Tensor<4>) -> Tensor<4> {
         let [count, _, height, width] = images.dims();
-        let [height, width] = [height, width].map(|pixels| cells(pixels, self.mask_scale));
-        Tensor::ones([count, self.mask_channels, height, width], &images.device())
+        let [height, width] = [height, width].map(|pixels| cells(pixels, self.settings.mask_scale));
+        Tensor::ones(
+            [count, self.settings.mask_channels, height, width],
+            &images.device(),
+        )
     }
 
     /// One optimiser step, the building block of [`distill`](Self::distill).
@@ -233,10 +256,10 @@ impl CognitiveDistillation {
         let filled = (mask.clone().neg() + 1.0) * colour.autodiff();
         let output = self.target(model, kept + filled)?;
         let distance = (output - target.clone().autodiff()).abs().mean_dim(1);
-        let norm = norm(mask.clone(), self.p) * self.alpha;
-        let variation = total_variation(mask) * self.beta;
+        let norm = norm(mask.clone(), self.settings.p) * self.settings.alpha;
+        let variation = total_variation(mask) * self.settings.beta;
         let terms = Tensor::cat(vec![distance, norm, variation], 1);
-        let loss = match self.reduction {
+        let loss = match self.settings.reduction {
             Reduction::Sum => terms.clone().sum(),
             Reduction::Mean => terms.clone().sum() / images.dims()[0] as f64,
         };
@@ -263,11 +286,11 @@ impl CognitiveDistillation {
     }
 
     fn learning_rate_at(&self, step: usize) -> f64 {
-        match self.decay {
-            Decay::None => self.learning_rate,
+        match self.settings.decay {
+            Decay::None => self.settings.learning_rate,
             Decay::Cosine => {
-                let done = step as f64 / self.steps as f64;
-                self.learning_rate * 0.5 * (1.0 + (PI * done).cos())
+                let done = step as f64 / self.settings.steps as f64;
+                self.settings.learning_rate * 0.5 * (1.0 + (PI * done).cos())
             }
         }
     }
@@ -275,8 +298,8 @@ impl CognitiveDistillation {
     /// With the published betas of 0.1 nearly the sign of the gradient.
     fn adam(&self) -> Adam {
         AdamConfig::new()
-            .with_beta_1(self.betas[0] as f32)
-            .with_beta_2(self.betas[1] as f32)
+            .with_beta_1(self.settings.betas[0] as f32)
+            .with_beta_2(self.settings.betas[1] as f32)
             .with_epsilon(1e-8)
             .build()
     }

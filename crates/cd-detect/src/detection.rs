@@ -1,11 +1,6 @@
 //! What a detector finds: one number per image, and masks where the method makes them.
 
-use std::sync::Arc;
-
-use cd_models::{Records, StorageError};
-
-/// Bytes of masks that are kept in memory; what is beyond them lies in a temporary file.
-const IN_MEMORY: usize = 4 << 20;
+use crate::masks::Masks;
 
 /// Which end of a raw measure is suspicious.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,70 +23,12 @@ pub enum Scale {
 /// What the raw numbers of a detector are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Measure {
-    /// Column name in files, such as `mask_l1`.
-    pub name: &'static str,
     /// Words for people, such as `L1 norm of the mask`.
     pub title: &'static str,
     /// Which end is suspicious.
     pub direction: Direction,
     /// How its values are spread.
     pub scale: Scale,
-}
-
-/// Masks of many images as bytes, 0 (removed) to 255 (kept): 4 MiB of them in memory, the rest in a temporary file.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Masks {
-    shape: [usize; 3],
-    values: Records,
-}
-
-impl Masks {
-    /// No masks yet, of the shape `[channels, height, width]` each.
-    pub fn new(shape: [usize; 3]) -> Self {
-        Self {
-            shape,
-            values: Records::new(shape.iter().product(), IN_MEMORY),
-        }
-    }
-
-    /// Appends masks, `[N, channels, height, width]`.
-    ///
-    /// # Errors
-    ///
-    /// When the temporary file cannot be made or written.
-    ///
-    /// # Panics
-    ///
-    /// When the last mask is not whole.
-    pub fn extend(&mut self, masks: &[u8]) -> Result<(), StorageError> {
-        let len = self.values.record_len().max(1);
-        masks
-            .chunks(len)
-            .try_for_each(|mask| self.values.push(mask))
-    }
-
-    /// Number of masks.
-    pub fn count(&self) -> usize {
-        self.values.count()
-    }
-
-    /// Mask channels (1 or 3), height and width in pixels.
-    pub fn shape(&self) -> [usize; 3] {
-        self.shape
-    }
-
-    /// Mask of image `index`, `[channels, height, width]`.
-    ///
-    /// # Errors
-    ///
-    /// When it lies in the temporary file and that cannot be read.
-    ///
-    /// # Panics
-    ///
-    /// When `index` is out of range, like slice indexing.
-    pub fn get(&self, index: usize) -> Result<Arc<[u8]>, StorageError> {
-        self.values.get(index)
-    }
 }
 
 /// Result of one detector on one image set.
@@ -101,6 +38,8 @@ pub struct Detection {
     pub measure: Measure,
     /// The method's own number for each image, in the order of the set.
     pub raw: Vec<f64>,
+    /// The same number for each trusted clean image, where there are some and the method can judge an image by itself.
+    pub clean: Option<Vec<f64>>,
     /// Masks, where the method makes them.
     pub masks: Option<Masks>,
 }
@@ -143,7 +82,6 @@ mod tests {
 
     fn detection(raw: &[f64], direction: Direction) -> Detection {
         let measure = Measure {
-            name: "m",
             title: "m",
             direction,
             scale: Scale::Linear,
@@ -151,6 +89,7 @@ mod tests {
         Detection {
             measure,
             raw: raw.to_vec(),
+            clean: None,
             masks: None,
         }
     }

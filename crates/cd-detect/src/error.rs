@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use cd_models::{StorageError, TapError};
 use thiserror::Error;
 
+use crate::needs::Need;
+
 /// Why a detector stopped.
 #[derive(Debug, Error)]
 pub enum DetectError {
@@ -22,6 +24,49 @@ pub enum DetectError {
     /// There is nothing to look at.
     #[error("detector: the image set is empty")]
     Empty,
+    /// A run cannot give what a detector needs.
+    #[error("`{detector}` needs {need}: {remedy}")]
+    Unmet {
+        /// The detector.
+        detector: String,
+        /// What it needs.
+        need: String,
+        /// Why it is not there, and the option that would give it.
+        remedy: String,
+    },
+    /// A detector asked for what it did not get.
+    #[error("the evidence lacks {0}; a detector gets what its `needs` ask for")]
+    Absent(Need),
+    /// Part of the evidence belongs to other images.
+    #[error("the evidence holds {need} for {got} images, expected {expected}")]
+    Misfit {
+        /// The part.
+        need: Need,
+        /// Images that it is of.
+        got: usize,
+        /// Images that there are.
+        expected: usize,
+    },
+    /// Part of the evidence is not a number.
+    #[error(
+        "the evidence holds {need}, but that of image {index} is NaN or infinite; the training may have diverged: try a smaller learning rate"
+    )]
+    NotFinite {
+        /// The part.
+        need: Need,
+        /// Position of the image in its set.
+        index: usize,
+    },
+    /// A class that does not exist.
+    #[error("the evidence holds classes, but image {index} has class {label} of {class_count}")]
+    Label {
+        /// Position of the image in its set.
+        index: usize,
+        /// Its class, from 0.
+        label: u32,
+        /// Number of classes.
+        class_count: usize,
+    },
     /// The model has no such features.
     #[error(transparent)]
     Tap(#[from] TapError),

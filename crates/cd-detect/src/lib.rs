@@ -22,23 +22,62 @@
 //! assert_eq!(patterns.dims(), [2, 3, 8, 8]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! Other detectors look at features, losses or predictions; what they look at is [`Evidence`], and their [`Needs`] say
+//! which of it they ask for:
+//!
+//! ```
+//! use cd_detect::{Compute, DetectorConfig, Evidence, extract};
+//! use cd_models::{ImageSet, ModelConfig, Tap};
+//!
+//! # let device = cd_models::device::parse("cpu")?;
+//! # let model = ModelConfig::from_name("resnet18")?.with_width(2).init(2, 0, &device)?;
+//! let mut set = ImageSet::new(16, 16, vec!["cat".into(), "dog".into()]);
+//! for number in 0..8_u8 {
+//!     let pixels: Vec<u8> = (0..768).map(|at| (at % 251) as u8 ^ number).collect();
+//!     set.push(format!("{number}.png"), &pixels, u32::from(number % 2))?;
+//! }
+//! let compute = Compute::new(&device);
+//! let extracted = extract(&model, (&set).into(), &[Tap::Penultimate], false, &compute)?;
+//! let extracted = extracted.ok_or("other processes have the rest")?;
+//! let evidence = Evidence {
+//!     labels: Some(set.labels()),
+//!     class_count: set.class_count(),
+//!     features: &extracted.features,
+//!     ..Evidence::new(&model, &set, compute)
+//! };
+//! let found = DetectorConfig::from_name("ss")?.detector().detect(&evidence)?;
+//! assert_eq!(found.ok_or("other processes have the rest")?.scores().len(), 8);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod cognitive;
+mod compute;
+mod decide;
 mod detection;
 mod detector;
 mod error;
-mod parts;
-mod small_classes;
-mod threshold;
+mod evidence;
+mod extract;
+mod masks;
+mod needs;
+mod singular;
+mod statistics;
+mod sweep;
 
 pub use cognitive::{
     CognitiveDistillation, Decay, Distilled, Fill, Objective, Preset, Reduction, Search, Step,
 };
-pub use detection::{Detection, Direction, Masks, Measure, Scale};
+pub use compute::{Compute, Shard, Store};
+pub use decide::{Comparison, Decision, ThresholdError, ThresholdRule};
+pub use detection::{Detection, Direction, Measure, Scale};
 pub use detector::{
-    Cdf, Cdl, DETECTORS, Detector, DetectorConfig, DetectorInfo, Shard, Store, Suspects,
+    Abl, Cdf, Cdl, DETECTORS, Detector, DetectorConfig, DetectorInfo, Form, SettingError, Ss,
     UnknownDetector,
 };
 pub use error::DetectError;
-pub use small_classes::Comparison;
-pub use threshold::{Decision, ThresholdError, ThresholdRule};
+pub use evidence::{Clean, Evidence};
+pub use extract::{Extracted, extract};
+pub use masks::Masks;
+pub use needs::{LossesOffer, Need, Needs, Offer};
+pub use sweep::{Batch, Column, Kind, Sweep, Swept};

@@ -20,12 +20,24 @@ pub fn batch<'a>(
     indices: &[usize],
     device: &Device,
 ) -> Result<Tensor<4>, StorageError> {
+    Ok(Tensor::from_data(host_batch(set, indices)?, device))
+}
+
+/// As [`batch`], still on the host: for threads that read ahead of the device.
+///
+/// # Errors
+///
+/// When pixels cannot be read.
+pub fn host_batch<'a>(
+    set: impl Into<Pixels<'a>>,
+    indices: &[usize],
+) -> Result<TensorData, StorageError> {
     let set = set.into();
     let mut values = Vec::with_capacity(indices.len() * set.image_len());
     for &index in indices {
         append_planes(&set.get(index)?, &mut values);
     }
-    Ok(tensor(values, indices.len(), set, device))
+    Ok(data(values, indices.len(), set))
 }
 
 /// Images `indices` of `set`, each changed at random by `augmentation`.
@@ -52,7 +64,8 @@ pub(crate) fn augmented_batch(
         let changed = augmentation.apply(set, index, seed, epoch)?;
         append_planes(&changed, &mut values);
     }
-    Ok(tensor(values, indices.len(), set.into(), device))
+    let data = data(values, indices.len(), set.into());
+    Ok(Tensor::from_data(data, device))
 }
 
 /// One image of bytes `[H, W, 3]` as a batch of one, `[1, 3, H, W]` in `[0, 1]`.
@@ -89,9 +102,8 @@ fn append_planes(pixels: &[u8], values: &mut Vec<f32>) {
     }
 }
 
-fn tensor(values: Vec<f32>, count: usize, set: Pixels<'_>, device: &Device) -> Tensor<4> {
-    let shape = [count, CHANNELS, set.height(), set.width()];
-    Tensor::from_data(TensorData::new(values, shape), device)
+fn data(values: Vec<f32>, count: usize, set: Pixels<'_>) -> TensorData {
+    TensorData::new(values, [count, CHANNELS, set.height(), set.width()])
 }
 
 #[cfg(all(test, feature = "flex"))]

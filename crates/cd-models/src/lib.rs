@@ -30,7 +30,7 @@ mod state;
 mod train;
 
 pub use augment::{Augmentation, Step};
-pub use batch::{batch, one_batch, quantize, to_host};
+pub use batch::{batch, host_batch, one_batch, quantize, to_host};
 pub use burn;
 pub use burn::tensor::Device;
 pub use catalogue::models_markdown;

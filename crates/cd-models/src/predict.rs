@@ -16,6 +16,25 @@ pub struct Predictions {
 }
 
 impl Predictions {
+    /// Logits of images over `classes` classes, image after image.
+    ///
+    /// # Panics
+    ///
+    /// When those of the last image are not whole.
+    pub fn new(classes: usize, logits: Vec<f32>) -> Self {
+        assert!(
+            logits.len().checked_rem(classes).unwrap_or(logits.len()) == 0,
+            "{} logits of {classes} classes",
+            logits.len()
+        );
+        Self { classes, logits }
+    }
+
+    /// Number of classes.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
     /// Number of images.
     pub fn len(&self) -> usize {
         self.logits.len() / self.classes.max(1)

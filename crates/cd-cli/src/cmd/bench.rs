@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use cd_detect::{DetectorConfig, Shard, Suspects};
+use cd_detect::{CognitiveDistillation, Compute, DetectorConfig, Evidence};
 use cd_models::{
     Classifier, ImageSet, Model, ModelConfig, NoProgress, TrainConfig, batch, load_weights,
     predict, save_weights, to_host, train,
@@ -80,8 +80,8 @@ pub(crate) fn bench(args: &BenchArgs, session: &Session) -> Result<Ending> {
         set: &set,
     };
     let mut short = detector.clone();
-    if let Some(steps) = short.detector_mut().steps_mut() {
-        *steps = 1;
+    if short.has("steps") {
+        short.set("steps", 1)?;
     }
     bench.work(&short, 1)?;
     let (started, processor) = (Instant::now(), cpu_seconds());
@@ -140,17 +140,13 @@ impl Bench<'_> {
                 train(self.config, self.set, &settings, None, device, &NoProgress)?;
             }
             Work::Search => {
-                let suspects = Suspects {
-                    model: self.model,
-                    images: self.set,
-                    device,
+                let compute = Compute {
                     batch_size,
                     workers: self.session.workers,
-                    shard: Shard::WHOLE,
-                    store: None,
-                    progress: &NoProgress,
+                    ..Compute::new(device)
                 };
-                detector.detector().detect(&suspects)?;
+                let evidence = Evidence::new(self.model, self.set, compute);
+                detector.detector().detect(&evidence)?;
             }
         }
         Ok(())
@@ -173,20 +169,16 @@ fn pictures(args: &BenchArgs) -> Result<ImageSet> {
 }
 
 fn detector(args: &BenchArgs) -> Result<DetectorConfig> {
-    let mut config = DetectorConfig::from_name(&args.detector)?;
-    let detector = config.detector_mut();
-    detector.apply(args.preset);
-    if let (Some(own), Some(steps)) = (detector.steps_mut(), args.steps) {
-        *own = steps;
+    let mut config = DetectorConfig::from_name(&args.detector)?.with_preset(args.preset);
+    if let Some(steps) = args.steps.filter(|_| config.has("steps")) {
+        config.set("steps", steps)?;
     }
     Ok(config)
 }
 
 /// The steps that a detector will do per image.
 fn steps(config: &DetectorConfig) -> Result<usize> {
-    config
-        .detector()
-        .distillation()?
+    CognitiveDistillation::from_config(config)?
         .map(|distillation| distillation.total_steps())
         .with_context(|| "this detector makes no steps; try `cd-l`".to_owned())
 }

@@ -144,14 +144,12 @@ fn default_epochs(pictures: usize) -> usize {
 
 fn detect_stage(search: &SearchArgs, seed: u64) -> Result<DetectStage> {
     let configure = |name: &String| -> Result<DetectorConfig> {
-        let mut config = DetectorConfig::from_name(name)?;
-        let detector = config.detector_mut();
-        detector.apply(search.preset);
-        if let (Some(own), Some(steps)) = (detector.steps_mut(), search.steps) {
-            *own = steps;
+        let mut config = DetectorConfig::from_name(name)?.with_preset(search.preset);
+        if let Some(steps) = search.steps.filter(|_| config.has("steps")) {
+            config.set("steps", steps)?;
         }
-        if let Some(own_seed) = detector.seed_mut() {
-            *own_seed = seed;
+        if config.has("seed") {
+            config.set("seed", seed)?;
         }
         Ok(config)
     };

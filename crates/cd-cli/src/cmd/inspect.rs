@@ -46,8 +46,6 @@ pub(crate) fn inspect(args: &InspectArgs, session: &Session) -> Result<Ending> {
 }
 
 fn distillation(name: &str) -> Result<CognitiveDistillation> {
-    DetectorConfig::from_name(name)?
-        .detector()
-        .distillation()?
+    CognitiveDistillation::from_config(&DetectorConfig::from_name(name)?)?
         .with_context(|| format!("detector `{name}` makes no masks; try `cd-l`"))
 }

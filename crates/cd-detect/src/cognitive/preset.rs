@@ -47,10 +47,10 @@ impl CognitiveDistillation {
             Objective::Logits => Self::logits(),
             Objective::Features(_) => Self::features(),
         };
-        self.with_steps(published.steps)
-            .with_learning_rate(published.learning_rate)
+        self.with_steps(published.settings.steps)
+            .with_learning_rate(published.settings.learning_rate)
             .with_decay(Decay::None)
-            .with_betas(published.betas)
+            .with_betas(published.settings.betas)
             .with_repeats(1)
             .with_tail(1)
             .with_fill(Fill::Random)

@@ -43,16 +43,16 @@ impl CognitiveDistillation {
         let mut settled = Settled::default();
         let mut tail = Mean::default();
         let mut norms = Vec::new();
-        while search.step < self.steps {
+        while search.step < self.settings.steps {
             let colour = batch.colours.clone().narrow(0, search.step, 1);
             let colour = colour.squeeze_dim::<2>(0);
             search = self
                 .step(model, &batch.images, &batch.target, colour, search)?
                 .next;
             let done = search.step;
-            if done + self.tail > self.steps {
+            if done + self.settings.tail > self.settings.steps {
                 tail.add(batch.masks(&search));
-            } else if self.tolerance > 0.0 && done.is_multiple_of(WINDOW) {
+            } else if self.settings.tolerance > 0.0 && done.is_multiple_of(WINDOW) {
                 let masks = batch.masks(&search);
                 let now = norms_of(&masks);
                 let (stay, leave) = self.parted(&norms, &now);
@@ -70,7 +70,7 @@ impl CognitiveDistillation {
         let masks = tail
             .value()
             .expect("`check` made sure of a step and of a tail");
-        settled.add(batch.rows, masks, self.steps);
+        settled.add(batch.rows, masks, self.settings.steps);
         Ok(settled.in_order())
     }
 
@@ -79,7 +79,7 @@ impl CognitiveDistillation {
         (0..now.len()).partition(|&at| {
             before
                 .get(at)
-                .is_none_or(|before| (now[at] - before).abs() > self.tolerance * before)
+                .is_none_or(|before| (now[at] - before).abs() > self.settings.tolerance * before)
         })
     }
 }

@@ -1,201 +1,118 @@
-//! Settings of the search and their ranges.
+//! The settings of the search, in one list: the builder, the detectors' configurations, defaults and ranges are made from it.
 
-use cd_models::Tap;
-
-use super::{CognitiveDistillation, Decay, Fill, Objective, Reduction};
+use super::{CognitiveDistillation, Decay, Fill, Reduction};
 use crate::error::DetectError;
 
 /// Most steps of one image, over all repeats: their fill colours lie in memory at once.
 const MOST_STEPS: usize = 100_000;
-const STEPS_EXPECTED: &str =
-    "at least 1 and, times the other of `steps` and `repeats`, at most 100000";
 
-impl CognitiveDistillation {
-    /// Keeps the features at `tap` instead.
-    #[must_use]
-    pub fn with_tap(mut self, tap: Tap) -> Self {
-        self.objective = Objective::Features(tap);
-        self
-    }
-
-    /// Optimisation steps; at least 1 and, times the repeats, at most 100,000.
-    #[must_use]
-    pub fn with_steps(mut self, steps: usize) -> Self {
-        self.steps = steps;
-        self
-    }
-
-    /// Adam's learning rate; above 0.
-    #[must_use]
-    pub fn with_learning_rate(mut self, learning_rate: f64) -> Self {
-        self.learning_rate = learning_rate;
-        self
-    }
-
-    /// How the learning rate goes over the steps.
-    #[must_use]
-    pub fn with_decay(mut self, decay: Decay) -> Self {
-        self.decay = decay;
-        self
-    }
-
-    /// Adam's decay rates of the first and the second moment, each at least 0 and below 1.
-    #[must_use]
-    pub fn with_betas(mut self, betas: [f64; 2]) -> Self {
-        self.betas = betas;
-        self
-    }
-
-    /// Searches per image, each with other fill colours; masks and norms are their means. At least 1 and, times
-    /// the steps, at most 100,000.
-    #[must_use]
-    pub fn with_repeats(mut self, repeats: usize) -> Self {
-        self.repeats = repeats;
-        self
-    }
-
-    /// The result is the mean of the masks after the last so many steps, which costs nothing and takes
-    /// out the jitter of large steps. At least 1 (the last mask, as published); all steps where there are fewer.
-    #[must_use]
-    pub fn with_tail(mut self, tail: usize) -> Self {
-        self.tail = tail;
-        self
-    }
-
-    /// Weight of the mask's norm; at least 0.
-    #[must_use]
-    pub fn with_alpha(mut self, alpha: f64) -> Self {
-        self.alpha = alpha;
-        self
-    }
-
-    /// Weight of the total variation; at least 0.
-    #[must_use]
-    pub fn with_beta(mut self, beta: f64) -> Self {
-        self.beta = beta;
-        self
-    }
-
-    /// The norm to minimise: 1 or 2.
-    #[must_use]
-    pub fn with_p(mut self, p: u8) -> Self {
-        self.p = p;
-        self
-    }
-
-    /// Channels of the mask: 1 (shared by the colours) or 3.
-    #[must_use]
-    pub fn with_mask_channels(mut self, channels: usize) -> Self {
-        self.mask_channels = channels;
-        self
-    }
-
-    /// Sides of the grid on which the mask is searched, as a share of the image's; above 0, at most 1. The mask is
-    /// enlarged linearly to the pixels. With 1, the default, every pixel has a value of its own.
-    #[must_use]
-    pub fn with_mask_scale(mut self, scale: f64) -> Self {
-        self.mask_scale = scale;
-        self
-    }
-
-    /// An image leaves the batch when the norm of its mask has changed by at most this share of itself over ten steps; from 0 to
-    /// below 1. With 0, the default, every image takes all steps.
-    #[must_use]
-    pub fn with_tolerance(mut self, tolerance: f64) -> Self {
-        self.tolerance = tolerance;
-        self
-    }
-
-    /// Seed of the fill colours.
-    #[must_use]
-    pub fn with_seed(mut self, seed: u64) -> Self {
-        self.seed = seed;
-        self
-    }
-
-    /// How the fill colours of an image follow each other.
-    #[must_use]
-    pub fn with_fill(mut self, fill: Fill) -> Self {
-        self.fill = fill;
-        self
-    }
-
-    /// How a batch is combined.
-    #[must_use]
-    pub fn with_reduction(mut self, reduction: Reduction) -> Self {
-        self.reduction = reduction;
-        self
-    }
-
-    /// Channels of the mask, 1 or 3.
-    pub fn mask_channels(&self) -> usize {
-        self.mask_channels
-    }
-
-    /// Steps per image, over all repeats.
-    pub fn total_steps(&self) -> usize {
-        self.steps * self.repeats
-    }
-
-    /// Checks every setting against its range.
-    ///
-    /// # Errors
-    ///
-    /// Names the first setting that is out of range.
-    pub fn check(&self) -> Result<(), DetectError> {
-        let wrong = |key, value: String, expected| {
-            Err(DetectError::Config {
-                key,
-                value,
-                expected,
-            })
-        };
-        if !(1..=MOST_STEPS).contains(&self.steps) {
-            return wrong("steps", self.steps.to_string(), STEPS_EXPECTED);
+/// Calls the macro `$make` with `[$extra]` and the settings. A line has the documentation, how serde leaves the default out,
+/// name, type and default of CD-L, the builder's method, and the range in words and as a function of all settings.
+///
+/// The order is that of the fields in configuration files.
+macro_rules! with_settings {
+    ($make:ident! { $($extra:tt)* }) => {
+        $make! {
+            [$($extra)*]
+            /// Optimisation steps; at least 1 and, times the repeats, at most 100,000.
+            steps: usize = 100, with_steps,
+                "at least 1 and, times the other of `steps` and `repeats`, at most 100000"
+                if |all| (1..=MOST_STEPS).contains(&all.steps);
+            /// Adam's learning rate; above 0.
+            learning_rate: f64 = 0.1, with_learning_rate,
+                "a number above 0" if |all| all.learning_rate > 0.0 && all.learning_rate.is_finite();
+            /// How the learning rate goes over the steps: `none` (constant) or `cosine`.
+            decay: Decay = Decay::None, with_decay;
+            /// Adam's decay rates of the first and the second moment, each at least 0 and below 1.
+            betas: [f64; 2] = [0.1, 0.1], with_betas,
+                "two numbers from 0 to below 1"
+                if |all| all.betas.iter().all(|beta| (0.0..1.0).contains(beta));
+            /// Searches per image, each with other fill colours; masks and norms are their means. At least 1 and, times the
+            /// steps, at most 100,000.
+            repeats: usize = 1, with_repeats,
+                "at least 1 and, times the other of `steps` and `repeats`, at most 100000"
+                if |all| (1..=MOST_STEPS / all.steps).contains(&all.repeats);
+            /// The result is the mean of the masks after the last so many steps, which costs nothing and takes out the jitter of
+            /// large steps. At least 1 (the last mask, as published); all steps where there are fewer.
+            tail: usize = 1, with_tail, "at least 1" if |all| all.tail > 0;
+            /// Weight of the mask's norm; at least 0.
+            alpha: f64 = 0.01, with_alpha,
+                "a number of at least 0" if |all| all.alpha >= 0.0 && all.alpha.is_finite();
+            /// Weight of the total variation; at least 0.
+            beta: f64 = 1.0, with_beta,
+                "a number of at least 0" if |all| all.beta >= 0.0 && all.beta.is_finite();
+            /// The norm to minimise: 1 or 2.
+            p: u8 = 1, with_p, "1 or 2" if |all| [1, 2].contains(&all.p);
+            /// Channels of the mask: 1 (shared by the colours) or 3.
+            mask_channels: usize = 1, with_mask_channels,
+                "1 or 3" if |all| [1, 3].contains(&all.mask_channels);
+            /// Sides of the grid on which the mask is searched, as a share of the image's; above 0, at most 1. The mask is
+            /// enlarged linearly to the pixels. With 1, the default, every pixel has a value of its own.
+            {serde(skip_serializing_if = "is_one")}
+            mask_scale: f64 = 1.0, with_mask_scale,
+                "a number above 0 and at most 1" if |all| all.mask_scale > 0.0 && all.mask_scale <= 1.0;
+            /// An image leaves the batch when the norm of its mask has changed by at most this share of itself over ten steps;
+            /// from 0 to below 1. With 0, the default, every image takes all steps.
+            {serde(skip_serializing_if = "is_zero")}
+            tolerance: f64 = 0.0, with_tolerance,
+                "a number from 0 to below 1" if |all| (0.0..1.0).contains(&all.tolerance);
+            /// Seed of the fill colours.
+            seed: u64 = 0, with_seed;
+            /// How the fill colours of an image follow each other: `random` (independent), `stratified` or `shared`.
+            fill: Fill = Fill::Random, with_fill;
+            /// How the images of a batch are combined.
+            reduction: Reduction = Reduction::Sum, with_reduction;
         }
-        if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
-            return wrong(
-                "learning_rate",
-                self.learning_rate.to_string(),
-                "a number above 0",
-            );
-        }
-        if !self.betas.iter().all(|beta| (0.0..1.0).contains(beta)) {
-            let value = format!("{:?}", self.betas);
-            return wrong("betas", value, "two numbers from 0 to below 1");
-        }
-        if !(1..=MOST_STEPS / self.steps).contains(&self.repeats) {
-            return wrong("repeats", self.repeats.to_string(), STEPS_EXPECTED);
-        }
-        if self.tail == 0 {
-            return wrong("tail", "0".into(), "at least 1");
-        }
-        if !(self.alpha >= 0.0 && self.alpha.is_finite()) {
-            return wrong("alpha", self.alpha.to_string(), "a number of at least 0");
-        }
-        if !(self.beta >= 0.0 && self.beta.is_finite()) {
-            return wrong("beta", self.beta.to_string(), "a number of at least 0");
-        }
-        if ![1, 2].contains(&self.p) {
-            return wrong("p", self.p.to_string(), "1 or 2");
-        }
-        if ![1, 3].contains(&self.mask_channels) {
-            return wrong("mask_channels", self.mask_channels.to_string(), "1 or 3");
-        }
-        if !(self.mask_scale > 0.0 && self.mask_scale <= 1.0) {
-            return wrong(
-                "mask_scale",
-                self.mask_scale.to_string(),
-                "a number above 0 and at most 1",
-            );
-        }
-        if !(0.0..1.0).contains(&self.tolerance) {
-            return wrong(
-                "tolerance",
-                self.tolerance.to_string(),
-                "a number from 0 to below 1",
-            );
-        }
-        Ok(())
-    }
+    };
 }
+
+pub(crate) use with_settings;
+
+macro_rules! method {
+    ([] $(
+        $(#[$doc:meta])* $({$serde:meta})?
+        $name:ident: $type:ty = $default:expr, $with:ident $(, $expected:literal if $valid:expr)?;
+    )*) => {
+        /// What the search does, all but what the mask must keep.
+        #[derive(Debug, Clone, Copy, PartialEq)]
+        pub(crate) struct Settings {
+            $(pub(crate) $name: $type,)*
+        }
+
+        impl Default for Settings {
+            fn default() -> Self {
+                Self { $($name: $default,)* }
+            }
+        }
+
+        impl Settings {
+            /// Checks every setting against its range.
+            pub(super) fn check(&self) -> Result<(), DetectError> {
+                $($(
+                    let valid: fn(&Self) -> bool = $valid;
+                    if !valid(self) {
+                        return Err(DetectError::Config {
+                            key: stringify!($name),
+                            value: format!("{:?}", self.$name),
+                            expected: $expected,
+                        });
+                    }
+                )?)*
+                Ok(())
+            }
+        }
+
+        impl CognitiveDistillation {
+            $(
+                $(#[$doc])*
+                #[must_use]
+                pub fn $with(mut self, $name: $type) -> Self {
+                    self.settings.$name = $name;
+                    self
+                }
+            )*
+        }
+    };
+}
+
+with_settings!(method! {});

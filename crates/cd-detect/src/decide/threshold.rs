@@ -4,9 +4,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::detection::{Detection, Direction, Scale};
-
-/// Scales a median absolute deviation to the standard deviation of a normal distribution.
-const MAD_TO_STD: f64 = 1.4826;
+use crate::detector::DetectorInfo;
+use crate::statistics::{median, robust_spread};
 
 /// How images are flagged. No rule needs labels of what is poisoned.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -64,6 +63,11 @@ pub enum ThresholdError {
         "the `calibrated` rule needs at least 2 trusted clean images, there are {0}; give some, or use the `robust` rule"
     )]
     NoCleanImages(usize),
+    /// A calibrated rule with a method that judges a set as a whole, or without trusted clean images.
+    #[error(
+        "the `calibrated` rule compares with trusted clean images, and `{0}` has no numbers of any; use the `robust` or the `fraction` rule"
+    )]
+    NoCleanNumbers(String),
     /// A parameter is out of its range.
     #[error("threshold: `{key}` is {value}, expected {expected}")]
     Parameter {
@@ -77,34 +81,31 @@ pub enum ThresholdError {
 }
 
 impl ThresholdRule {
-    /// Flags the images of `detection`. `clean` holds raw values of trusted clean images, if any.
+    /// Flags the images of `detection`.
     ///
     /// # Errors
     ///
-    /// When a parameter is out of range, or the rule needs clean images and there are none.
-    pub fn apply(
-        &self,
-        detection: &Detection,
-        clean: Option<&[f64]>,
-    ) -> Result<Decision, ThresholdError> {
+    /// When a parameter is out of range, or the rule needs numbers of trusted clean images and there are none.
+    pub fn apply(&self, detection: &Detection) -> Result<Decision, ThresholdError> {
         self.check()?;
         match *self {
-            Self::Calibrated { t } => {
-                let clean = clean.unwrap_or_default();
-                if clean.len() < 2 {
-                    return Err(ThresholdError::NoCleanImages(clean.len()));
-                }
-                let mean = clean.iter().sum::<f64>() / clean.len() as f64;
-                let squares = clean.iter().map(|x| (x - mean).powi(2)).sum::<f64>();
-                let std = (squares / (clean.len() - 1) as f64).sqrt();
-                let words = format!(
-                    "more than {t} standard deviations ({std:.4}) from the mean ({mean:.4}) of {} trusted clean images",
-                    clean.len()
-                );
-                Ok(beyond(detection, mean, std, t, words))
-            }
+            Self::Calibrated { t } => calibrated(detection, t),
             Self::Robust { t } => Ok(robust(detection, t)),
             Self::Fraction { share } => Ok(most_suspicious(detection, share)),
+        }
+    }
+
+    /// Whether the rule can be applied to what the detector of `info` finds; to be asked before any work.
+    ///
+    /// # Errors
+    ///
+    /// When the rule needs numbers of trusted clean images, and the detector has none.
+    pub fn check_with(&self, info: &DetectorInfo) -> Result<(), ThresholdError> {
+        match self {
+            Self::Calibrated { .. } if !info.judges_clean => {
+                Err(ThresholdError::NoCleanNumbers(info.name.to_owned()))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -139,6 +140,24 @@ fn finite(key: &'static str, value: f64) -> Result<(), ThresholdError> {
     })
 }
 
+fn calibrated(detection: &Detection, t: f64) -> Result<Decision, ThresholdError> {
+    let Some(clean) = &detection.clean else {
+        let title = detection.measure.title.to_owned();
+        return Err(ThresholdError::NoCleanNumbers(title));
+    };
+    if clean.len() < 2 {
+        return Err(ThresholdError::NoCleanImages(clean.len()));
+    }
+    let mean = clean.iter().sum::<f64>() / clean.len() as f64;
+    let squares = clean.iter().map(|x| (x - mean).powi(2)).sum::<f64>();
+    let std = (squares / (clean.len() - 1) as f64).sqrt();
+    let words = format!(
+        "more than {t} standard deviations ({std:.4}) from the mean ({mean:.4}) of {} trusted clean images",
+        clean.len()
+    );
+    Ok(beyond(detection, mean, std, t, words))
+}
+
 fn robust(detection: &Detection, t: f64) -> Decision {
     let median_and_std = |values: Vec<f64>| {
         let std = robust_spread(&values);
@@ -164,6 +183,7 @@ fn robust(detection: &Detection, t: f64) -> Decision {
             let on_logarithms = Detection {
                 measure: detection.measure,
                 raw: logarithms,
+                clean: None,
                 masks: None,
             };
             let decision = beyond(&on_logarithms, middle, std, t, words);
@@ -208,91 +228,5 @@ fn most_suspicious(detection: &Detection, share: f64) -> Decision {
     }
 }
 
-/// A standard deviation that outliers do not move: 1.4826 median absolute deviations.
-pub(crate) fn robust_spread(values: &[f64]) -> f64 {
-    let middle = median(values.to_vec());
-    MAD_TO_STD * median(values.iter().map(|x| (x - middle).abs()).collect())
-}
-
-/// The middle value; the mean of the two middle ones for an even count, 0 for none.
-pub(crate) fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => 0.0,
-        n if n % 2 == 1 => values[middle],
-        _ => f64::midpoint(values[middle - 1], values[middle]),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::detection::{Measure, Scale};
-
-    fn detection(raw: &[f64]) -> Detection {
-        let measure = Measure {
-            name: "m",
-            title: "m",
-            direction: Direction::Low,
-            scale: Scale::Linear,
-        };
-        Detection {
-            measure,
-            raw: raw.to_vec(),
-            masks: None,
-        }
-    }
-
-    #[test]
-    fn calibrated_follows_the_papers_rule() {
-        let rule = ThresholdRule::Calibrated { t: 1.0 };
-        let clean = [9.0, 10.0, 11.0];
-        let decision = rule.apply(&detection(&[8.9, 9.1, 12.0]), Some(&clean));
-        let decision = decision.expect("enough clean images");
-        assert_eq!(decision.flagged, [true, false, false]);
-        assert_eq!(decision.cutoff, Some(9.0));
-        let error = rule
-            .apply(&detection(&[1.0]), None)
-            .expect_err("no clean images");
-        assert_eq!(error, ThresholdError::NoCleanImages(0));
-    }
-
-    #[test]
-    fn robust_is_not_moved_by_the_outliers_it_looks_for() {
-        let rule = ThresholdRule::Robust { t: 3.0 };
-        let decision = rule.apply(&detection(&[10.0, 11.0, 9.0, 10.5, 9.5, 1.0, 0.5]), None);
-        let decision = decision.expect("valid");
-        assert_eq!(decision.flagged_count(), 2);
-        assert!(decision.flagged[5] && decision.flagged[6]);
-    }
-
-    #[test]
-    fn norms_are_compared_by_their_ratios() {
-        // A wide clean group, for which two deviations on the linear scale lie below zero.
-        let mut wide = detection(&[40.0, 60.0, 90.0, 100.0, 130.0, 170.0, 250.0, 4.0, 5.0]);
-        let rule = ThresholdRule::default();
-        let linear = rule.apply(&wide, None).expect("valid");
-        assert_eq!(linear.flagged_count(), 0);
-        wide.measure.scale = Scale::Ratio;
-        let ratio = rule.apply(&wide, None).expect("valid");
-        assert_eq!(ratio.flagged_count(), 2);
-        assert!(ratio.flagged[7] && ratio.flagged[8]);
-        let cutoff = ratio.cutoff.expect("there is spread");
-        assert!(cutoff > 5.0 && cutoff < 40.0, "{cutoff}");
-    }
-
-    #[test]
-    fn ties_flag_nothing_and_fractions_flag_their_share() {
-        let tied = detection(&[3.0; 10]);
-        let robust = ThresholdRule::default().apply(&tied, None).expect("valid");
-        assert_eq!((robust.flagged_count(), robust.cutoff), (0, None));
-        let share = ThresholdRule::Fraction { share: 0.25 };
-        assert_eq!(share.apply(&tied, None).expect("valid").flagged_count(), 2);
-        assert!(
-            ThresholdRule::Fraction { share: 1.5 }
-                .apply(&tied, None)
-                .is_err()
-        );
-    }
-}
+mod tests;

@@ -12,7 +12,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::detection::{Detection, Direction, Scale};
-use crate::threshold::{median, robust_spread};
+use crate::statistics::{median, robust_spread};
 
 /// A class stands out when even its least suspicious quarter lies this many robust standard deviations on the
 /// suspicious side of the set's median.
@@ -114,12 +114,12 @@ mod tests {
     fn norms(raw: Vec<f64>) -> Detection {
         Detection {
             measure: Measure {
-                name: "m",
                 title: "m",
                 direction: Direction::Low,
                 scale: Scale::Ratio,
             },
             raw,
+            clean: None,
             masks: None,
         }
     }

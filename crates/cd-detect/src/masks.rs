@@ -1,0 +1,76 @@
+//! Masks of many images, read one by one.
+
+use std::sync::Arc;
+
+use cd_core::{PixelSource, Records, StorageError};
+
+/// Bytes of masks that are kept in memory; what is beyond them lies in a temporary file.
+const IN_MEMORY: usize = 4 << 20;
+
+/// Masks of many images as bytes, 0 (removed) to 255 (kept).
+///
+/// Those of a search with a [`Store`](crate::Store) stay in its part files and are read from there, so they can be read as
+/// long as the files are there. Others are kept, 4 MiB of them in memory and the rest in a temporary file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Masks {
+    shape: [usize; 3],
+    values: Records,
+}
+
+impl Masks {
+    /// No masks yet, of the shape `[channels, height, width]` each.
+    pub fn new(shape: [usize; 3]) -> Self {
+        Self {
+            shape,
+            values: Records::new(shape.iter().product(), IN_MEMORY),
+        }
+    }
+
+    /// The first `count` masks of `source`, which stay there.
+    pub(crate) fn of(shape: [usize; 3], source: &Arc<dyn PixelSource>, count: usize) -> Self {
+        let mut masks = Self::new(shape);
+        for index in 0..count {
+            masks.values.push_from(source, index);
+        }
+        masks
+    }
+
+    /// Appends masks, `[N, channels, height, width]`.
+    ///
+    /// # Errors
+    ///
+    /// When the temporary file cannot be made or written.
+    ///
+    /// # Panics
+    ///
+    /// When the last mask is not whole.
+    pub fn extend(&mut self, masks: &[u8]) -> Result<(), StorageError> {
+        let len = self.values.record_len().max(1);
+        masks
+            .chunks(len)
+            .try_for_each(|mask| self.values.push(mask))
+    }
+
+    /// Number of masks.
+    pub fn count(&self) -> usize {
+        self.values.count()
+    }
+
+    /// Mask channels (1 or 3), height and width in pixels.
+    pub fn shape(&self) -> [usize; 3] {
+        self.shape
+    }
+
+    /// Mask of image `index`, `[channels, height, width]`.
+    ///
+    /// # Errors
+    ///
+    /// When the file that it lies in cannot be read.
+    ///
+    /// # Panics
+    ///
+    /// When `index` is out of range, like slice indexing.
+    pub fn get(&self, index: usize) -> Result<Arc<[u8]>, StorageError> {
+        self.values.get(index)
+    }
+}
