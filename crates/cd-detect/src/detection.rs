@@ -1,9 +1,14 @@
 //! What a detector finds: one number per image, and masks where the method makes them.
 
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
 use crate::masks::Masks;
 
 /// Which end of a raw measure is suspicious.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Direction {
     /// Small values are suspicious, such as the norm of a mask.
     Low,
@@ -12,7 +17,8 @@ pub enum Direction {
 }
 
 /// How the values of a measure are spread, for rules that assume a bell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Scale {
     /// Differences count; any value may occur.
     Linear,
@@ -21,10 +27,11 @@ pub enum Scale {
 }
 
 /// What the raw numbers of a detector are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Measure {
     /// Words for people, such as `L1 norm of the mask`.
-    pub title: &'static str,
+    pub title: Cow<'static, str>,
     /// Which end is suspicious.
     pub direction: Direction,
     /// How its values are spread.
@@ -82,7 +89,7 @@ mod tests {
 
     fn detection(raw: &[f64], direction: Direction) -> Detection {
         let measure = Measure {
-            title: "m",
+            title: "m".into(),
             direction,
             scale: Scale::Linear,
         };

@@ -114,7 +114,7 @@ mod tests {
     fn norms(raw: Vec<f64>) -> Detection {
         Detection {
             measure: Measure {
-                title: "m",
+                title: "m".into(),
                 direction: Direction::Low,
                 scale: Scale::Ratio,
             },

@@ -79,7 +79,7 @@ impl Detector for Abl {
         raw.iter_mut().for_each(|sum| *sum /= epochs as f64);
         Ok(Some(Detection {
             measure: Measure {
-                title: "mean loss over the first epochs",
+                title: "mean loss over the first epochs".into(),
                 direction: Direction::Low,
                 scale: Scale::Ratio,
             },

@@ -195,7 +195,7 @@ fn detection(
     };
     Ok(found.map(|(raw, masks)| Detection {
         measure: Measure {
-            title: "L1 norm of the mask",
+            title: "L1 norm of the mask".into(),
             direction: Direction::Low,
             scale: Scale::Ratio,
         },

@@ -73,13 +73,6 @@ impl DetectorConfig {
         Ok(())
     }
 
-    /// Adds `by` to the detector's seed, if it has one.
-    pub fn shift_seed(&mut self, by: u64) {
-        let seed = self.get("seed").and_then(|seed| seed.as_u64());
-        // Detectors without a seed are left alone.
-        let _ = self.set("seed", seed.unwrap_or(0).wrapping_add(by));
-    }
-
     fn with(&self, key: &str, value: Value) -> Result<Self, serde_json::Error> {
         let mut all = serde_json::to_value(self)?;
         all[key] = value;

@@ -97,7 +97,7 @@ impl Detector for Ss {
         };
         Ok(Some(Detection {
             measure: Measure {
-                title,
+                title: title.into(),
                 direction: Direction::High,
                 scale: Scale::Linear,
             },

@@ -3,7 +3,7 @@ use crate::detection::{Measure, Scale};
 
 fn detection(raw: &[f64]) -> Detection {
     let measure = Measure {
-        title: "m",
+        title: "m".into(),
         direction: Direction::Low,
         scale: Scale::Linear,
     };

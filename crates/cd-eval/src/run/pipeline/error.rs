@@ -2,7 +2,7 @@
 
 use cd_data::{AttackError, DataError, ManifestError, PoisonError};
 use cd_detect::{DetectError, ThresholdError};
-use cd_models::{InputSizeError, StorageError, TrainError, WeightsError};
+use cd_models::{InputSizeError, LossesError, StorageError, TrainError, WeightsError};
 use thiserror::Error;
 
 use crate::experiment::ExperimentError;
@@ -33,6 +33,9 @@ pub enum PipelineError {
     /// Training failed.
     #[error(transparent)]
     Train(#[from] TrainError),
+    /// The losses of a training are damaged.
+    #[error(transparent)]
+    Losses(#[from] LossesError),
     /// The weights could not be read or written.
     #[error(transparent)]
     Weights(#[from] WeightsError),

@@ -53,9 +53,8 @@ pub(super) fn decided(
     slot.fill::<PipelineError>(label, work.options.progress, |folder| {
         let detection = numbers::read(&detected.folder(), data.searched.set.len())?;
         let raw = detection.raw.clone();
-        let clean = detection.clean.clone();
         let (judged, own) = detect.compare.apply(detection, data.searched.set.labels());
-        let mut decision = detect.threshold.apply(&judged, clean.as_deref())?;
+        let mut decision = detect.threshold.apply(&judged)?;
         decision.explanation += &compared_with_themselves(&own, data.searched.set.class_names());
         keep(folder, data, &raw, &judged, &decision)
     })?;

@@ -9,7 +9,7 @@ use super::Work;
 use super::classifier::Trained;
 use super::data::Data;
 use crate::pipeline::PipelineError;
-use crate::store::{Slot, StageName, discard, write_json};
+use crate::store::{Slot, StageName, StoreError, discard, write_json};
 
 const WEIGHTS: &str = "model.safetensors";
 /// Written where images were held out to tell which epoch was best.
@@ -71,15 +71,12 @@ fn training(work: &Work<'_>, data: &Data) -> Result<Slot, PipelineError> {
     let what = format!("{}, {} epochs", model.name, config.epochs);
     slot.fill::<PipelineError>(&what, work.options.progress, |folder| {
         let checkpoints = folder.join(CHECKPOINTS);
-        let checkpointing = Checkpointing {
-            folder: &checkpoints,
-            key: &data.train_key,
-        };
+        let checkpoints = Checkpoints::in_folder(&checkpoints).of_images(&data.train_key);
         let trained = train(
             model,
             data.poisoned.train(),
             &config,
-            Some(checkpointing),
+            Some(checkpoints),
             work.options.device,
             work.options.progress,
         )?;
@@ -88,7 +85,8 @@ fn training(work: &Work<'_>, data: &Data) -> Result<Slot, PipelineError> {
             save_weights(&snapshots.best, &folder.join(BEST))?;
             save_weights(&snapshots.last, &folder.join(LAST))?;
         }
-        write_losses(&folder.join(LOSSES), &trained.history)?;
+        let losses = folder.join(LOSSES);
+        write_losses(&losses, &trained.history.losses_matrix()).map_err(StoreError::io(&losses))?;
         Ok(write_json(&folder.join(HISTORY), &trained.history)?)
     })?;
     discard(&slot.join(CHECKPOINTS))?;
