@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use cd_models::{Classifier, Model, load_weights, save_weights, train};
+use cd_models::{Checkpoints, Classifier, Model, load_weights, save_weights, train};
 
 use super::data::Data;
 use super::{PipelineError, RunOptions};
@@ -34,7 +34,7 @@ pub(super) fn trained(
             &experiment.model,
             data.poisoned.train(),
             &experiment.train,
-            Some(&folder.join(CHECKPOINTS)),
+            Some(Checkpoints::in_folder(&folder.join(CHECKPOINTS))),
             options.device,
             options.progress,
         )?;
