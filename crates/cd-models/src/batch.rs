@@ -1,10 +1,11 @@
 //! From bytes in memory to tensors on a device, and back.
 
 use burn::tensor::{Device, Tensor, TensorData};
+use cd_core::{CHANNELS, Pixels, StorageError};
+use rayon::prelude::*;
 
-use crate::augment::Augmentation;
-use cd_core::StorageError;
-use cd_core::{CHANNELS, ImageSet, Pixels};
+/// Values of a batch from which on several threads fill it: below, starting them costs more than it gains.
+const PARALLEL_FROM: usize = 1 << 20;
 
 /// Images `indices` of `set` as one tensor.
 ///
@@ -33,45 +34,50 @@ pub fn host_batch<'a>(
     indices: &[usize],
 ) -> Result<TensorData, StorageError> {
     let set = set.into();
-    let mut values = Vec::with_capacity(indices.len() * set.image_len());
-    for &index in indices {
-        append_planes(&set.get(index)?, &mut values);
-    }
-    Ok(data(values, indices.len(), set))
+    let (height, width) = (set.height(), set.width());
+    filled_batch(indices, height, width, |index| set.get(index))
 }
 
-/// Images `indices` of `set`, each changed at random by `augmentation`.
-///
-/// The change of an image is a function of (`seed`, `epoch`, index), not of the order of calls.
+/// `pixels` of every index, `[H, W, 3]` each, as the values of one tensor; any thread may make it.
 ///
 /// # Shapes
 ///
-/// Output `[B, 3, H, W]`, values in `[0, 1]`.
+/// Output `[B, 3, H, W]`, values `byte / 255` in `[0, 1]`.
 ///
 /// # Errors
 ///
-/// When pixels cannot be read.
-pub(crate) fn augmented_batch(
-    set: &ImageSet,
+/// The first of `pixels` in the order of the indices.
+pub(crate) fn filled_batch<B: AsRef<[u8]>>(
     indices: &[usize],
-    augmentation: &Augmentation,
-    seed: u64,
-    epoch: usize,
-    device: &Device,
-) -> Result<Tensor<4>, StorageError> {
-    let mut values = Vec::with_capacity(indices.len() * set.image_len());
-    for &index in indices {
-        let changed = augmentation.apply(set, index, seed, epoch)?;
-        append_planes(&changed, &mut values);
+    height: usize,
+    width: usize,
+    pixels: impl Fn(usize) -> Result<B, StorageError> + Sync,
+) -> Result<TensorData, StorageError> {
+    let image_len = CHANNELS * height * width;
+    let mut values = vec![0.0; indices.len() * image_len];
+    let fill = |index: usize, image: &mut [f32]| {
+        pixels(index).map(|pixels| fill_planes(pixels.as_ref(), image))
+    };
+    if values.len() < PARALLEL_FROM {
+        let images = values.chunks_mut(image_len.max(1));
+        let mut pairs = indices.iter().zip(images);
+        pairs.try_for_each(|(&index, image)| fill(index, image))?;
+    } else {
+        let images = values.par_chunks_mut(image_len);
+        let filled = indices.par_iter().zip(images);
+        let filled = filled.map(|(&index, image)| fill(index, image));
+        if let Some(error) = filled.find_map_first(Result::err) {
+            return Err(error);
+        }
     }
-    let data = data(values, indices.len(), set.into());
-    Ok(Tensor::from_data(data, device))
+    let shape = [indices.len(), CHANNELS, height, width];
+    Ok(TensorData::new(values, shape))
 }
 
 /// One image of bytes `[H, W, 3]` as a batch of one, `[1, 3, H, W]` in `[0, 1]`.
 pub fn one_batch(pixels: &[u8], height: usize, width: usize, device: &Device) -> Tensor<4> {
-    let mut values = Vec::with_capacity(pixels.len());
-    append_planes(pixels, &mut values);
+    let mut values = vec![0.0; pixels.len()];
+    fill_planes(pixels, &mut values);
     Tensor::from_data(
         TensorData::new(values, [1, CHANNELS, height, width]),
         device,
@@ -95,19 +101,20 @@ pub fn quantize(values: &[f32]) -> Vec<u8> {
         .collect()
 }
 
-fn append_planes(pixels: &[u8], values: &mut Vec<f32>) {
-    for channel in 0..CHANNELS {
-        let plane = pixels.iter().skip(channel).step_by(CHANNELS);
-        values.extend(plane.map(|&byte| f32::from(byte) / 255.0));
+fn fill_planes(pixels: &[u8], values: &mut [f32]) {
+    let plane_len = (pixels.len() / CHANNELS).max(1);
+    for (channel, plane) in values.chunks_mut(plane_len).enumerate() {
+        let bytes = pixels.iter().skip(channel).step_by(CHANNELS);
+        for (value, &byte) in plane.iter_mut().zip(bytes) {
+            *value = f32::from(byte) / 255.0;
+        }
     }
-}
-
-fn data(values: Vec<f32>, count: usize, set: Pixels<'_>) -> TensorData {
-    TensorData::new(values, [count, CHANNELS, set.height(), set.width()])
 }
 
 #[cfg(all(test, feature = "flex"))]
 mod tests {
+    use cd_core::ImageSet;
+
     use super::*;
 
     #[test]
@@ -120,5 +127,33 @@ mod tests {
         let values = to_host(tensor);
         assert_eq!(values, [0.0, 0.4, 0.2, 0.6, 1.0, 0.8]);
         assert_eq!(quantize(&values), [0, 102, 51, 153, 255, 204]);
+    }
+
+    #[test]
+    fn a_batch_that_several_threads_fill_is_that_of_one() {
+        let side = 256;
+        let byte = |image: usize, at: usize| (image * 101 + at * 7 + at / 97) as u8;
+        let pixels = |image: usize| -> Vec<u8> {
+            let bytes = 0..side * side * CHANNELS;
+            bytes.map(|at| byte(image, at)).collect()
+        };
+        let indices: Vec<usize> = (0..8).rev().collect();
+        let whole = filled_batch(&indices, side, side, |image| Ok(pixels(image)));
+        let whole = whole.expect("no error").try_to_vec::<f32>().expect("f32");
+        assert!(whole.len() >= PARALLEL_FROM);
+        let one_by_one = indices.iter().flat_map(|&image| {
+            let one = filled_batch(&[image], side, side, |image| Ok(pixels(image)));
+            one.expect("no error").try_to_vec::<f32>().expect("f32")
+        });
+        assert!(whole == one_by_one.collect::<Vec<f32>>());
+        let failing = |image: usize| match image {
+            2 | 5 => Err(StorageError::Source {
+                path: image.to_string().into(),
+                reason: "gone".to_owned(),
+            }),
+            image => Ok(pixels(image)),
+        };
+        let error = filled_batch(&indices, side, side, failing).expect_err("two are gone");
+        assert!(error.to_string().starts_with("`5`"), "{error}");
     }
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use burn::tensor::Tensor;
 use thiserror::Error;
 
-use crate::registry::InputSizeError;
+use crate::input_size::InputSizeError;
 
 /// A place in a network where features can be read. The names are the same for every architecture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -11,25 +11,19 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod augment;
 mod batch;
 mod catalogue;
-mod checkpoint;
 mod classifier;
 pub mod device;
-mod import;
-mod init;
+mod input_size;
 mod memory;
 mod model;
-mod model_config;
 pub mod net;
 mod predict;
 mod registry;
-mod schedule;
-mod state;
 mod train;
+mod weights;
 
-pub use augment::{Augmentation, Step};
 pub use batch::{batch, host_batch, one_batch, quantize, to_host};
 pub use burn;
 pub use burn::tensor::Device;
@@ -38,24 +32,35 @@ pub use cd_core::{
     CHANNELS, ImageSet, ImageSetError, NoProgress, Progress, Records, StorageError, Task, atomic,
     names,
 };
-pub use checkpoint::CheckpointError;
 pub use classifier::{Classifier, Tap, TapError};
-pub use import::{
-    WeightsError, WeightsFormat, WeightsSummary, describe_weights, load_weights, load_weights_as,
-    read_weights, save_weights,
-};
+pub use input_size::{InputSize, InputSizeError};
 pub use memory::keep_freed_memory;
-pub use model::{AttributeModel, Model, Normalization};
-pub use model_config::{ModelConfig, ModelError};
+pub use model::build::ModelError;
+pub use model::config::ModelConfig;
+pub use model::normalization::Normalization;
+pub use model::trainable::Trainable;
+pub use model::{AttributeModel, Model};
 pub use net::{Net, Network};
 pub use predict::{Predictions, predict};
 pub use registry::{
-    ARCHITECTURES, Architecture, Family, FeatureMap, Golden, InputSize, InputSizeError, Taps,
-    UnknownArchitecture,
+    ARCHITECTURES, Architecture, Family, FeatureMap, Golden, Taps, UnknownArchitecture,
 };
-pub use schedule::Schedule;
-pub use state::{NamedTensor, StateDict, StateError};
-pub use train::{
-    EpochReport, History, Keep, Moments, Optimizer, Snapshots, TrainConfig, TrainError, Trained,
-    train,
-};
+pub use train::augment::Augmentation;
+pub use train::augment::step::Step;
+pub use train::checkpoint::{CheckpointError, Checkpoints};
+pub use train::config::{Keep, TrainConfig};
+pub use train::error::TrainError;
+pub use train::history::{EpochReport, History};
+pub use train::losses::{LossesError, read_losses, write_losses};
+pub use train::objective::LabelsError;
+pub use train::optimizer::{Moments, Optimizer};
+pub use train::run::{Snapshots, Trained, train};
+pub use train::schedule::Schedule;
+pub use train::setting::SettingError;
+pub use weights::describe::{WeightsSummary, describe_weights};
+pub use weights::error::WeightsError;
+pub use weights::export::save_weights;
+pub use weights::format::WeightsFormat;
+pub use weights::import::{load_weights, load_weights_as, read_weights};
+pub use weights::misfit::StateError;
+pub use weights::state::{NamedTensor, StateDict};

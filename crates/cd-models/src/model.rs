@@ -2,40 +2,24 @@
 
 use std::sync::{Arc, OnceLock};
 
-use burn::tensor::{Device, Tensor, TensorData};
-use serde::{Deserialize, Serialize};
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use cd_core::Key;
 
 use crate::classifier::{Classifier, Tap, TapError};
-use crate::model_config::ModelConfig;
+use crate::input_size::InputSizeError;
 use crate::net::{AttributeResNet, Net};
-use crate::registry::InputSizeError;
-use crate::state::parameter_count;
+use crate::registry::{Architecture, UnknownArchitecture};
+use crate::weights::exchange::parameter_count;
+use crate::weights::state::StateDict;
 
-/// Mean and standard deviation per colour channel, on the `[0, 1]` scale.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Normalization {
-    /// Subtracted from each channel.
-    pub mean: [f32; 3],
-    /// Divides each channel; above zero.
-    pub std: [f32; 3],
-}
+pub(crate) mod build;
+pub(crate) mod config;
+pub(crate) mod normalization;
+pub(crate) mod trainable;
 
-impl Normalization {
-    /// Whether means are finite and deviations finite and above zero.
-    pub fn is_usable(&self) -> bool {
-        let positive = self.std.iter().all(|std| std.is_finite() && *std > 0.0);
-        positive && self.mean.iter().all(|mean| mean.is_finite())
-    }
-
-    fn apply(&self, images: Tensor<4>) -> Tensor<4> {
-        let device = images.device().without_autodiff();
-        let row = |values: [f32; 3]| -> Tensor<4> {
-            Tensor::from_data(TensorData::new(values.to_vec(), [1, 3, 1, 1]), &device)
-        };
-        (images - row(self.mean)) / row(self.std)
-    }
-}
+use config::ModelConfig;
+use normalization::Normalization;
 
 /// A frozen classifier: network, architecture and input normalisation.
 ///
@@ -47,20 +31,26 @@ pub struct Model {
     /// The network folded for inference, made when it is first asked.
     folded: Arc<OnceLock<Net>>,
     config: ModelConfig,
+    architecture: &'static Architecture,
     classes: usize,
     normalization: Option<Normalization>,
 }
 
 impl Model {
-    /// Wraps a network in inference mode.
-    pub(crate) fn new(net: Net, config: ModelConfig, classes: usize) -> Self {
-        Self {
+    /// Wraps a network in inference mode, which is what `config` says.
+    pub(crate) fn new(
+        net: Net,
+        config: ModelConfig,
+        classes: usize,
+    ) -> Result<Self, UnknownArchitecture> {
+        Ok(Self {
             net,
             folded: Arc::default(),
+            architecture: config.architecture()?,
             config,
             classes,
             normalization: None,
-        }
+        })
     }
 
     /// The same model that first normalises its input.
@@ -70,12 +60,17 @@ impl Model {
         self
     }
 
-    /// Its architecture.
+    /// Its architecture and width.
     pub fn config(&self) -> &ModelConfig {
         &self.config
     }
 
-    /// Number of classes.
+    /// Its entry in the registry.
+    pub fn architecture(&self) -> &'static Architecture {
+        self.architecture
+    }
+
+    /// Number of classes, or of attributes where the architecture sees those.
     pub fn classes(&self) -> usize {
         self.classes
     }
@@ -95,6 +90,23 @@ impl Model {
         parameter_count(&self.net)
     }
 
+    /// A hash of all that its answers depend on: architecture, width, classes, weights and input normalisation, 64
+    /// hexadecimal digits.
+    pub fn fingerprint(&self) -> String {
+        Key::of("model 1")
+            .text("architecture", self.architecture.name)
+            .with("width", &self.width())
+            .with("classes", &self.classes)
+            .with("normalization", &self.normalization)
+            .text("weights", &StateDict::of(&self.net).fingerprint())
+            .finish()
+    }
+
+    fn width(&self) -> usize {
+        let published = self.architecture.family.default_width;
+        self.config.width.unwrap_or(published)
+    }
+
     /// One attribute of a model with a head per attribute, as a classifier of two classes (absent,
     /// present); `None` for other models and attributes that there are not.
     pub fn attribute(&self, index: usize) -> Option<AttributeModel<'_>> {
@@ -110,7 +122,6 @@ impl Model {
 
     /// The device that holds its parameters.
     pub fn device(&self) -> Device {
-        use burn::module::Module;
         let devices = self.net.devices();
         devices
             .into_iter()
@@ -147,10 +158,7 @@ impl Classifier for Model {
     }
 
     fn check_size(&self, height: usize, width: usize) -> Result<(), InputSizeError> {
-        match self.config.architecture() {
-            Ok(architecture) => architecture.check_size(height, width),
-            Err(_) => Ok(()),
-        }
+        self.architecture.check_size(height, width)
     }
 }
 
@@ -209,5 +217,28 @@ mod tests {
         assert_eq!(odds[4], scores[3] - scores[2]);
         assert!(faces.attribute(3).is_none());
         assert!(model("resnet10").attribute(0).is_none());
+    }
+
+    #[test]
+    fn fingerprints_see_weights_architecture_and_normalisation() {
+        let first = model("resnet10");
+        assert_eq!(first.fingerprint(), model("resnet10").fingerprint());
+        let scaled = |std| {
+            let mean = [0.5; 3];
+            let normalization = Normalization { mean, std };
+            first.clone().with_normalization(Some(normalization))
+        };
+        let config = first.config().clone();
+        let others = [
+            scaled([0.25; 3]),
+            scaled([0.25, 0.25, 0.26]),
+            config.init(3, 2, &Device::flex()).expect("registered"),
+            model("resnet18"),
+        ];
+        let mut found: Vec<String> = others.iter().map(Model::fingerprint).collect();
+        found.push(first.fingerprint());
+        found.sort_unstable();
+        found.dedup();
+        assert_eq!(found.len(), 5);
     }
 }

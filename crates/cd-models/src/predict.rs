@@ -1,12 +1,13 @@
 //! Logits, losses and accuracy of a frozen classifier over a whole image set.
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
+use cd_core::{Pixels, Progress, StorageError, ahead};
 
-use crate::batch::{batch, to_host};
+use crate::batch::{host_batch, to_host};
 use crate::classifier::Classifier;
-use cd_core::Pixels;
-use cd_core::Progress;
-use cd_core::StorageError;
+
+/// Batches that are prepared while the network computes.
+const AHEAD: usize = 1;
 
 /// Logits of every image of a set.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,7 +83,9 @@ impl Predictions {
     }
 }
 
-/// Runs `model` over all images of `set`, `batch_size` at a time.
+/// Runs `model` over all images of `set`, `batch_size` at a time; the next batch is prepared on another thread meanwhile.
+///
+/// `progress` advances by the images of each batch; a [`Task`](cd_core::Task) around the call begins and ends the stage.
 ///
 /// # Errors
 ///
@@ -95,17 +98,21 @@ pub fn predict<'a>(
     progress: &dyn Progress,
 ) -> Result<Predictions, StorageError> {
     let set = set.into();
+    let (height, width) = (set.height(), set.width());
     let indices: Vec<usize> = (0..set.len()).collect();
+    let parts: Vec<&[usize]> = indices.chunks(batch_size.max(1)).collect();
     let mut predictions = Predictions {
         classes: 0,
         logits: Vec::new(),
     };
-    for part in indices.chunks(batch_size.max(1)) {
-        let logits = model.logits(batch(set, part, device)?);
+    let prepare = |part: usize| host_batch(set, parts[part]);
+    ahead::each(parts.len(), AHEAD, prepare, |part, images| {
+        let logits = model.logits(Tensor::from_data(images, device));
         predictions.classes = logits.dims()[1];
         predictions.logits.extend(to_host(logits));
-        progress.advance(part.len() as u64);
-    }
+        progress.advance(parts[part].len() as u64);
+        Ok(())
+    })?;
     Ok(predictions)
 }
 

@@ -9,7 +9,7 @@ use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
-use crate::registry::{Architecture, Classes, Family, any_size, golden};
+use crate::registry::{Architecture, Family, Output, any_size, golden};
 
 use super::layers::{LinearNorm, pool};
 use super::resnet::{self, ResNetConfig, Stem, Trunk, torchvision};
@@ -149,7 +149,7 @@ static FAMILY: Family = Family {
     default_width: 64,
     small_width: 8,
     stem: "conv1.weight",
-    head: Classes::Count("classifier", ".1.weight"),
+    output: Output::Attributes("classifier", ".1.weight"),
     aliases: &[("shortcut", "downsample")],
 };
 

@@ -9,7 +9,7 @@ use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::{sigmoid, silu};
 use burn::tensor::{Device, Tensor};
 
-use crate::registry::{Architecture, Classes, Family, Taps, any_size, golden, map};
+use crate::registry::{Architecture, Family, Output, Taps, any_size, golden, map};
 
 use super::conv::Conv;
 use super::fold::fold_layers;
@@ -261,7 +261,7 @@ static FAMILY: Family = Family {
     default_width: 32,
     small_width: 8,
     stem: "features.0.0.weight",
-    head: Classes::Rows("classifier.1.weight"),
+    output: Output::Classes("classifier.1.weight"),
     aliases: &[],
 };
 

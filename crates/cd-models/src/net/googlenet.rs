@@ -8,7 +8,7 @@ use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 
-use crate::registry::{Architecture, Classes, Family, Taps, any_size, golden, map};
+use crate::registry::{Architecture, Family, Output, Taps, any_size, golden, map};
 
 use super::fold::fold_layers;
 use super::layers::{Layer, conv, conv_norm_layers, max_pool, pool, run, scaled};
@@ -223,7 +223,7 @@ static FAMILY: Family = Family {
     default_width: 192,
     small_width: 24,
     stem: "pre_layers.0.weight",
-    head: Classes::Rows("linear.weight"),
+    output: Output::Classes("linear.weight"),
     aliases: &[],
 };
 

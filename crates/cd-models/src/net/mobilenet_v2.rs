@@ -10,7 +10,7 @@ use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 
-use crate::registry::{Architecture, Classes, Family, Taps, any_size, golden, map};
+use crate::registry::{Architecture, Family, Output, Taps, any_size, golden, map};
 
 use super::fold::fold_layers;
 use super::layers::{ConvNorm, Layer, conv, conv_norm_layers, pool, run, scaled};
@@ -191,7 +191,7 @@ static FAMILY: Family = Family {
     default_width: 32,
     small_width: 8,
     stem: "conv1.weight",
-    head: Classes::Rows("linear.weight"),
+    output: Output::Classes("linear.weight"),
     aliases: &[],
 };
 

@@ -8,7 +8,7 @@ use burn::module::Module;
 use burn::nn::{BatchNorm, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 
-use crate::registry::{Architecture, Classes, Family, Taps, any_size, golden, map};
+use crate::registry::{Architecture, Family, Output, Taps, any_size, golden, map};
 
 use super::conv::Conv;
 use super::fold::{fold_conv, fold_layers};
@@ -190,7 +190,7 @@ static FAMILY: Family = Family {
     default_width: 64,
     small_width: 8,
     stem: "conv1.weight",
-    head: Classes::Rows("linear.weight"),
+    output: Output::Classes("linear.weight"),
     aliases: &[("fc", "linear"), ("downsample", "shortcut")],
 };
 

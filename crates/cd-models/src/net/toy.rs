@@ -7,7 +7,8 @@ use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
-use crate::registry::{Architecture, Classes, Family, Golden, InputSize, Taps, map};
+use crate::input_size::InputSize;
+use crate::registry::{Architecture, Family, Golden, Output, Taps, map};
 
 use super::fold::fold_layers;
 use super::layers::{Layer, LinearNorm, conv, conv_norm_layers, max_pool, run};
@@ -109,7 +110,7 @@ static FAMILY: Family = Family {
     default_width: 32,
     small_width: 8,
     stem: "block1.0.out_conv.0.weight",
-    head: Classes::Rows("fc2.weight"),
+    output: Output::Classes("fc2.weight"),
     aliases: &[],
 };
 

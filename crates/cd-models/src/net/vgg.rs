@@ -7,7 +7,7 @@ use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 
-use crate::registry::{Architecture, Classes, Family, Taps, any_size, golden, map};
+use crate::registry::{Architecture, Family, Output, Taps, any_size, golden, map};
 
 use super::fold::fold_layers;
 use super::layers::{Layer, conv, conv_norm_layers, max_pool, pool, run, scaled};
@@ -102,7 +102,7 @@ static FAMILY: Family = Family {
     default_width: 64,
     small_width: 8,
     stem: "features.0.weight",
-    head: Classes::Rows("classifier.weight"),
+    output: Output::Classes("classifier.weight"),
     aliases: &[],
 };
 

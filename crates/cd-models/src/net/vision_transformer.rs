@@ -10,7 +10,8 @@ use burn::nn::{Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::activation::{gelu, softmax};
 use burn::tensor::{Device, Tensor};
 
-use crate::registry::{Architecture, Classes, Family, InputSize, Taps, map};
+use crate::input_size::InputSize;
+use crate::registry::{Architecture, Family, Output, Taps, map};
 
 use super::conv::Conv;
 use super::fold::fold_conv;
@@ -242,7 +243,7 @@ const fn family(input: usize, default_width: usize) -> Family {
         default_width,
         small_width: 16,
         stem: "conv_proj.weight",
-        head: Classes::Rows("heads.head.weight"),
+        output: Output::Classes("heads.head.weight"),
         aliases: ALIASES,
     }
 }

@@ -1,13 +1,12 @@
 //! Settings of a training run, and which of them contradict each other.
 
-use burn::optim::decay::WeightDecayConfig;
-use burn::optim::momentum::MomentumConfig;
-use burn::optim::{AdamConfig, AdamWConfig, ModuleOptimizer, SgdConfig};
+use burn::optim::ModuleOptimizer;
 use serde::{Deserialize, Serialize};
 
-use super::TrainError;
-use crate::augment::Augmentation;
-use crate::schedule::Schedule;
+use super::augment::Augmentation;
+use super::optimizer::Optimizer;
+use super::schedule::Schedule;
+use super::setting::{SettingError, at_least_one, is_zero, positive, require, share};
 
 /// Settings of a training run.
 ///
@@ -90,46 +89,6 @@ impl Default for TrainConfig {
 /// The default momentum, which optimisers without momentum leave unused.
 const MOMENTUM: f64 = 0.9;
 
-/// What turns gradients into steps.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "name", rename_all = "lowercase", deny_unknown_fields)]
-pub enum Optimizer {
-    /// Gradient descent with `momentum`, `nesterov` and `weight_decay`.
-    Sgd {},
-    /// Kingma and Ba, *Adam*, ICLR 2015; `weight_decay` is added to the gradient.
-    Adam(Moments),
-    /// Loshchilov and Hutter, *Decoupled Weight Decay Regularization*, ICLR 2019.
-    AdamW(Moments),
-}
-
-impl Optimizer {
-    fn is_sgd(&self) -> bool {
-        *self == Self::Sgd {}
-    }
-}
-
-/// How Adam averages, with PyTorch's defaults.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Moments {
-    /// Share of the past in the mean of the gradients, in `[0, 1)`.
-    pub beta_1: f64,
-    /// Share of the past in the mean of their squares, in `[0, 1)`.
-    pub beta_2: f64,
-    /// Added to the divisor, above 0.
-    pub epsilon: f64,
-}
-
-impl Default for Moments {
-    fn default() -> Self {
-        Self {
-            beta_1: 0.9,
-            beta_2: 0.999,
-            epsilon: 1e-8,
-        }
-    }
-}
-
 /// Which weights of a run become the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -148,19 +107,13 @@ impl Keep {
     }
 }
 
-/// Whether a setting of which 0 means off is off.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
-pub(crate) fn is_zero(value: &f64) -> bool {
-    *value == 0.0
-}
-
 impl TrainConfig {
     /// Whether the settings are in their ranges.
     ///
     /// # Errors
     ///
     /// Names the setting that is not.
-    pub fn check(&self) -> Result<(), TrainError> {
+    pub fn check(&self) -> Result<(), SettingError> {
         at_least_one("epochs", self.epochs)?;
         at_least_one("batch_size", self.batch_size)?;
         positive("learning_rate", self.learning_rate)?;
@@ -183,7 +136,7 @@ impl TrainConfig {
         self.check_validation()
     }
 
-    fn check_optimizer(&self) -> Result<(), TrainError> {
+    fn check_optimizer(&self) -> Result<(), SettingError> {
         let (Optimizer::Adam(moments) | Optimizer::AdamW(moments)) = self.optimizer else {
             return Ok(());
         };
@@ -198,7 +151,7 @@ impl TrainConfig {
         require(untouched, "momentum", self.momentum, expected)
     }
 
-    fn check_validation(&self) -> Result<(), TrainError> {
+    fn check_validation(&self) -> Result<(), SettingError> {
         share("validation", self.validation)?;
         let validated = self.validation > 0.0;
         let expected = "`last`, or a `validation` share above 0 beside it";
@@ -212,62 +165,17 @@ impl TrainConfig {
         Ok(())
     }
 
-    pub(super) fn init_optimizer(&self) -> ModuleOptimizer {
-        let decay = self.weight_decay as f32;
-        match self.optimizer {
-            Optimizer::Sgd {} => {
-                let momentum = MomentumConfig::new()
-                    .with_momentum(self.momentum)
-                    .with_dampening(0.0)
-                    .with_nesterov(self.nesterov);
-                SgdConfig::new()
-                    .with_momentum((self.momentum > 0.0).then_some(momentum))
-                    .with_weight_decay(Some(WeightDecayConfig::new(decay)))
-                    .init()
-            }
-            Optimizer::Adam(moments) => AdamConfig::new()
-                .with_beta_1(moments.beta_1 as f32)
-                .with_beta_2(moments.beta_2 as f32)
-                .with_epsilon(moments.epsilon as f32)
-                .with_weight_decay(Some(WeightDecayConfig::new(decay)))
-                .init(),
-            Optimizer::AdamW(moments) => AdamWConfig::new()
-                .with_beta_1(moments.beta_1 as f32)
-                .with_beta_2(moments.beta_2 as f32)
-                .with_epsilon(moments.epsilon as f32)
-                .with_weight_decay(decay)
-                .init(),
-        }
+    /// The optimiser that the settings ask for, at its start.
+    pub fn init_optimizer(&self) -> ModuleOptimizer {
+        let Self {
+            momentum,
+            nesterov,
+            weight_decay,
+            ..
+        } = *self;
+        self.optimizer.init(momentum, nesterov, weight_decay)
     }
 }
 
-/// An error that names `key` and what it should be, unless `holds`.
-pub(crate) fn require(
-    holds: bool,
-    key: &'static str,
-    value: impl ToString,
-    expected: &'static str,
-) -> Result<(), TrainError> {
-    if holds {
-        return Ok(());
-    }
-    Err(TrainError::Config {
-        key,
-        value: value.to_string(),
-        expected,
-    })
-}
-
-pub(crate) fn at_least_one(key: &'static str, value: usize) -> Result<(), TrainError> {
-    require(value > 0, key, value, "at least 1")
-}
-
-pub(crate) fn positive(key: &'static str, value: f64) -> Result<(), TrainError> {
-    let holds = value > 0.0 && value.is_finite();
-    require(holds, key, value, "a number above 0")
-}
-
-fn share(key: &'static str, value: f64) -> Result<(), TrainError> {
-    let holds = (0.0..1.0).contains(&value);
-    require(holds, key, value, "a number from 0 to below 1")
-}
+#[cfg(all(test, feature = "flex"))]
+mod tests;

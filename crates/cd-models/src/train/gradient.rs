@@ -66,7 +66,7 @@ mod tests {
 
     use super::*;
     use crate::batch::to_host;
-    use crate::model_config::ModelConfig;
+    use crate::model::config::ModelConfig;
 
     struct Collect<'a>(&'a GradientsParams, Vec<f32>);
 

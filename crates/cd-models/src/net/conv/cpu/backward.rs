@@ -1,0 +1,140 @@
+//! Gradients of convolutions.
+
+use std::sync::Arc;
+
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Flex, TensorMetadata};
+use burn::tensor::TensorData;
+use cd_conv::{Activation, Epilogue, Map};
+
+use super::frozen::FrozenConv;
+use super::shape::Shape;
+use crate::net::cpu::{before, channels_first, channels_last, map_of, values};
+
+/// What a frozen convolution needs for its gradient.
+#[derive(Debug, Clone)]
+struct FrozenState {
+    conv: Arc<FrozenConv>,
+    input: Map,
+    output: FloatTensor<Flex>,
+    activation: Activation,
+}
+
+/// Parents are the input and, where one is added, the skip.
+#[derive(Debug)]
+struct FrozenBackward;
+
+impl<const N: usize> Backward<Flex, N> for FrozenBackward {
+    type State = FrozenState;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, N>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let state = ops.state;
+        let gradient = grads.consume::<Flex>(&ops.node);
+        let gradient = before(gradient, &state.output, state.activation);
+        let mut parents = ops.parents.into_iter();
+        if let Some(x) = parents.next().flatten() {
+            grads.register::<Flex>(x.id, state.conv.backward(&gradient, state.input));
+        }
+        if let Some(skip) = parents.next().flatten() {
+            grads.register::<Flex>(skip.id, gradient);
+        }
+    }
+}
+
+/// What a convolution needs for the gradients of its input and weights.
+#[derive(Debug, Clone)]
+struct ConvState {
+    x: FloatTensor<Flex>,
+    weight: FloatTensor<Flex>,
+    shape: Shape,
+}
+
+#[derive(Debug)]
+struct ConvBackward;
+
+impl Backward<Flex, 2> for ConvBackward {
+    type State = ConvState;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 2>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let [x_node, weight_node] = ops.parents;
+        let ConvState { x, weight, shape } = ops.state;
+        let gradient = channels_last(&grads.consume::<Flex>(&ops.node));
+        let gradient = values(&gradient);
+        let (batch, input) = (x.shape()[0], map_of(&x));
+        if let Some(node) = weight_node {
+            let x = channels_last(&x);
+            let dw = shape.weight_gradient(values(&x), gradient, input);
+            let dw = TensorData::new(dw, weight.shape());
+            grads.register::<Flex>(node.id, FloatTensor::<Flex>::from_data(dw));
+        }
+        if let Some(node) = x_node {
+            let weight = weight.to_contiguous();
+            let kernel = shape.backward_kernel(values(&weight));
+            let output = shape.output(input);
+            let dx = kernel.apply(gradient, input, output, &Epilogue::default());
+            grads.register::<Flex>(node.id, channels_first(dx, batch, input));
+        }
+    }
+}
+
+/// The node of a frozen convolution in the graph; `parents` are its input and skip.
+pub(super) fn frozen_node<C: CheckpointStrategy, const N: usize>(
+    parents: [&FloatTensor<Autodiff<Flex, C>>; N],
+    output: FloatTensor<Flex>,
+    conv: Arc<FrozenConv>,
+    activation: Activation,
+) -> FloatTensor<Autodiff<Flex, C>> {
+    let input = map_of(parents[0].primitive());
+    let nodes = parents.map(<FloatTensor<Autodiff<Flex, C>>>::node);
+    match FrozenBackward
+        .prepare::<C>(nodes)
+        .compute_bound()
+        .stateful()
+    {
+        OpsKind::Tracked(prep) => {
+            let state = FrozenState {
+                conv,
+                input,
+                output: output.clone(),
+                activation,
+            };
+            prep.finish(state, output)
+        }
+        OpsKind::UnTracked(prep) => prep.finish(output),
+    }
+}
+
+/// The node of a convolution in the graph.
+pub(super) fn conv_node<C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<Flex, C>>,
+    weight: FloatTensor<Autodiff<Flex, C>>,
+    output: FloatTensor<Flex>,
+    shape: Shape,
+) -> FloatTensor<Autodiff<Flex, C>> {
+    let nodes = [x.node(), weight.node()];
+    match ConvBackward.prepare::<C>(nodes).compute_bound().stateful() {
+        OpsKind::Tracked(prep) => {
+            let state = ConvState {
+                x: x.into_primitive(),
+                weight: weight.into_primitive(),
+                shape,
+            };
+            prep.finish(state, output)
+        }
+        OpsKind::UnTracked(prep) => prep.finish(output),
+    }
+}

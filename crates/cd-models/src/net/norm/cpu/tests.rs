@@ -1,0 +1,66 @@
+//! Our kernels against Burn's own normalisation.
+
+use super::*;
+use crate::net::layers;
+
+fn wave(shape: [usize; 4], step: f32, device: &Device) -> Tensor<4> {
+    let values: Vec<f32> = (0..shape.iter().product())
+        .map(|k| (k as f32 * step).sin())
+        .collect();
+    Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+fn close(ours: Vec<f32>, theirs: Vec<f32>, what: &str) {
+    assert_eq!(ours.len(), theirs.len(), "{what}");
+    for (a, b) in ours.into_iter().zip(theirs) {
+        assert!((a - b).abs() < 2e-5, "{what}: {a} is not {b}");
+    }
+}
+
+#[test]
+fn it_agrees_with_burns_own_in_values_gradients_and_statistics() {
+    let device = Device::flex().autodiff();
+    let (ours, theirs) = (layers::norm(5, &device), layers::norm(5, &device));
+    let shape = [3, 5, 4, 6];
+    let inputs = || {
+        (
+            wave(shape, 0.7, &device).require_grad(),
+            wave(shape, 0.3, &device).require_grad(),
+        )
+    };
+    let weights = wave(shape, 1.1, &device);
+    let ((x, skip), (x2, skip2)) = (inputs(), inputs());
+    let y = train(&ours, x.clone(), Some(skip.clone()), Activation::Relu);
+    let z = burn::tensor::activation::relu(theirs.forward(x2.clone()) + skip2.clone());
+    close(to_host(y.clone()), to_host(z.clone()), "values");
+    let (g, h) = (
+        (y * weights.clone()).sum().backward(),
+        (z * weights).sum().backward(),
+    );
+    let pair = |a: Option<Tensor<4>>, b: Option<Tensor<4>>, what| {
+        close(
+            to_host(a.expect("tracked")),
+            to_host(b.expect("tracked")),
+            what,
+        );
+    };
+    pair(x.grad(&g), x2.grad(&h), "x");
+    pair(skip.grad(&g), skip2.grad(&h), "skip");
+    for (a, b, what) in [
+        (&ours.gamma, &theirs.gamma, "gamma"),
+        (&ours.beta, &theirs.beta, "beta"),
+    ] {
+        let (a, b) = (a.val().grad(&g), b.val().grad(&h));
+        close(
+            to_host(a.expect("tracked")),
+            to_host(b.expect("tracked")),
+            what,
+        );
+    }
+    for (a, b, what) in [
+        (&ours.running_mean, &theirs.running_mean, "running mean"),
+        (&ours.running_var, &theirs.running_var, "running variance"),
+    ] {
+        close(to_host(a.value_sync()), to_host(b.value_sync()), what);
+    }
+}

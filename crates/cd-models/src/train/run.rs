@@ -1,0 +1,158 @@
+//! The training loop; per-sample losses are kept for detectors that need the history.
+
+use burn::module::Module;
+use burn::tensor::Device;
+use cd_core::{ImageSet, Labels, Progress, Task};
+
+use super::checkpoint::Checkpoints;
+use super::config::{Keep, TrainConfig};
+use super::epoch::Run;
+use super::error::TrainError;
+use super::history::History;
+use super::objective::Objective;
+use super::state::{Identity, State};
+use super::validation::Split;
+use crate::model::Model;
+use crate::model::config::ModelConfig;
+use crate::net::Net;
+use crate::registry::UnknownArchitecture;
+
+/// A trained model and its history.
+#[derive(Debug)]
+pub struct Trained {
+    /// The frozen model: the last, or the best where the settings say so.
+    pub model: Model,
+    /// Both, where images were held out to tell which is best.
+    pub snapshots: Option<Snapshots>,
+    /// Losses and accuracies on the way.
+    pub history: History,
+}
+
+/// Models of one training run.
+#[derive(Debug)]
+pub struct Snapshots {
+    /// After the epoch with the highest accuracy on the held-out images.
+    pub best: Model,
+    /// After the last epoch.
+    pub last: Model,
+}
+
+/// Trains `model` on `set`, continuing from `checkpoints` where a run of the same settings and images stopped.
+///
+/// The labels of the images decide what is learned: one class each, or several attributes each by a network that sees
+/// attributes. With a folder for checkpoints the state is written after every epoch; an interrupted run that is
+/// started again ends with the same weights as one that was not.
+///
+/// # Errors
+///
+/// When a setting is out of range, the labels are not what the network learns, the loss diverges, or the checkpoint is
+/// damaged or of another run.
+pub fn train(
+    model: &ModelConfig,
+    set: &ImageSet,
+    config: &TrainConfig,
+    checkpoints: Option<Checkpoints<'_>>,
+    device: &Device,
+    progress: &dyn Progress,
+) -> Result<Trained, TrainError> {
+    config.check()?;
+    let architecture = model.architecture()?;
+    let objective = Objective::of(set, architecture)?;
+    check_count(set)?;
+    architecture.check_size(set.height(), set.width())?;
+    let split = Split::of(set, config)?;
+    let plain = device.clone().without_autodiff();
+    let fresh = State {
+        net: model.init_net(set.class_count(), config.seed, &plain.clone().autodiff())?,
+        optimizer: config.init_optimizer(),
+        history: History::default(),
+        best: None,
+    };
+    let run = Run {
+        set,
+        architecture,
+        objective,
+        split: &split,
+        config,
+        device: &plain,
+    };
+    let state = match checkpoints {
+        Some(checkpoints) => {
+            let identity = Identity {
+                model: model.clone(),
+                classes: set.class_count(),
+                images: set.len(),
+                content: checkpoints.content(set)?,
+                config: config.clone(),
+            };
+            let state = checkpoints.load(&identity, fresh)?;
+            epochs(&run, state, progress, |state| {
+                Ok(checkpoints.save(&identity, state)?)
+            })
+        }
+        None => epochs(&run, fresh, progress, |_| Ok(())),
+    }?;
+    let wrap = |net: Net| Model::new(net, model.clone(), set.class_count());
+    Ok(finished(state, config.keep, wrap)?)
+}
+
+fn check_count(set: &ImageSet) -> Result<(), TrainError> {
+    let (images, classes) = (set.len(), set.class_count());
+    let least = match set.annotations() {
+        Labels::Attributes(_) => 1,
+        Labels::Class(_) | Labels::None => 2,
+    };
+    if images < 2 || classes < least {
+        return Err(TrainError::TooSmall { images, classes });
+    }
+    Ok(())
+}
+
+/// The epochs that are left, each handed to `save`.
+fn epochs(
+    run: &Run<'_>,
+    mut state: State,
+    progress: &dyn Progress,
+    save: impl Fn(&State) -> Result<(), TrainError>,
+) -> Result<State, TrainError> {
+    let config = run.config;
+    let done = state.history.epochs.len();
+    let per_epoch = run.split.training.len();
+    let task = Task::start(
+        progress,
+        "training",
+        Some((config.epochs * per_epoch) as u64),
+    );
+    task.resume((done * per_epoch) as u64);
+    for epoch in done..config.epochs {
+        if state.history.is_stuck(config.early_stop) {
+            tracing::info!(epoch, "stopped early");
+            break;
+        }
+        if epoch < config.record_losses {
+            let losses = run.sample_losses(&state.net)?;
+            state.history.losses.push(losses);
+        }
+        state = run.epoch(epoch, state, &task)?;
+        save(&state)?;
+    }
+    Ok(state)
+}
+
+fn finished(
+    state: State,
+    keep: Keep,
+    wrap: impl Fn(Net) -> Result<Model, UnknownArchitecture>,
+) -> Result<Trained, UnknownArchitecture> {
+    let last = wrap(state.net.valid())?;
+    let best = state.best.map(wrap).transpose()?;
+    let model = match (keep, &best) {
+        (Keep::Best, Some(best)) => best.clone(),
+        _ => last.clone(),
+    };
+    Ok(Trained {
+        model,
+        snapshots: best.map(|best| Snapshots { best, last }),
+        history: state.history,
+    })
+}
