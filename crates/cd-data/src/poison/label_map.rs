@@ -44,6 +44,7 @@ impl LabelMap {
         }
     }
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
     pub(super) fn is_default(&self) -> bool {
         *self == Self::default()
     }

@@ -84,15 +84,7 @@ impl<'a> Overlaid<'a> {
     ) -> Result<(), PoisonError> {
         let plan = self.plan;
         match (which, &mut self.test) {
-            (Which::Train, _) => match plan.train.get(number) {
-                Some(entry) => pixels.replace(&mut self.train, entry.source, entry.label)?,
-                None => {
-                    let copy = number - plan.train.len();
-                    let entry = plan.appended[copy];
-                    let name = copy_name(self.train.name(entry.source), copy);
-                    pixels.append(&mut self.train, name, entry.label)?;
-                }
-            },
+            (Which::Train, _) => self.put_train(number, pixels)?,
             (Which::Test, Some(test)) => {
                 let entry = plan.triggered[number];
                 pixels.replace(&mut test.triggered, number, entry.label)?;
@@ -103,6 +95,17 @@ impl<'a> Overlaid<'a> {
             (Which::Test, None) => {}
         }
         Ok(())
+    }
+
+    fn put_train(&mut self, number: usize, pixels: &Pixels<'_>) -> Result<(), ImageSetError> {
+        let plan = self.plan;
+        if let Some(entry) = plan.train.get(number) {
+            return pixels.replace(&mut self.train, entry.source, entry.label);
+        }
+        let copy = number - plan.train.len();
+        let entry = plan.appended[copy];
+        let name = copy_name(self.train.name(entry.source), copy);
+        pixels.append(&mut self.train, name, entry.label)
     }
 
     /// The poisoned data and the truth about it, once all images are put in.

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use cd_core::{ImageSet, NoProgress, Progress};
-use cd_models::batch;
+use cd_models::{Classifier, Device, Model, StateDict, Tap, batch, to_host};
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
