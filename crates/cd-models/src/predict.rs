@@ -98,7 +98,6 @@ pub fn predict<'a>(
     progress: &dyn Progress,
 ) -> Result<Predictions, StorageError> {
     let set = set.into();
-    let (height, width) = (set.height(), set.width());
     let indices: Vec<usize> = (0..set.len()).collect();
     let parts: Vec<&[usize]> = indices.chunks(batch_size.max(1)).collect();
     let mut predictions = Predictions {

@@ -90,8 +90,8 @@ fn needs(name: &str, text: &str, modules: &Modules) -> BTreeSet<String> {
             _ if parts.len() > 1 => own.clone(),
             _ => continue,
         };
-        while let Some(first @ ("crate" | "super" | "self")) = parts.first() {
-            if *first == "super" {
+        while let Some(&first @ ("crate" | "super" | "self")) = parts.first() {
+            if first == "super" {
                 whole.pop();
             }
             parts.remove(0);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use anyhow::{Result, bail};
 use cd_eval::bootstrap::Bootstrap;
-use cd_eval::evaluation::{Measured, Metric, measure};
+use cd_eval::evaluation::{Measured, Metric, level_text, measure};
 use cd_eval::scores;
 
 use crate::Ending;
@@ -33,11 +33,9 @@ pub(crate) fn evaluate(args: &EvaluateArgs, as_json: bool) -> Result<Ending> {
     }
     let values: Vec<f64> = rows.iter().map(|row| row.score).collect();
     let flagged: Vec<bool> = rows.iter().map(|row| row.flagged).collect();
-    let metrics: Vec<Metric> = measure(&poisoned, &values, &flagged, &Bootstrap::default())?
-        .iter()
-        .map(Metric::from)
-        .collect();
-    print(&metrics, as_json)?;
+    let bootstrap = Bootstrap::default();
+    let metrics = measure(&poisoned, &values, &flagged, &bootstrap)?;
+    print(&metrics, bootstrap.level, as_json)?;
     let auroc = metrics
         .iter()
         .find(|metric| metric.name == "AUROC")
@@ -45,11 +43,11 @@ pub(crate) fn evaluate(args: &EvaluateArgs, as_json: bool) -> Result<Ending> {
     Ok(gate(auroc, args.min_auroc))
 }
 
-fn print(metrics: &[Metric], as_json: bool) -> Result<()> {
+fn print(metrics: &[Metric], level: f64, as_json: bool) -> Result<()> {
     if as_json {
         return output::json(&metrics);
     }
-    let mut table = output::table(&["metric", "value", "95 % interval"]);
+    let mut table = output::table(&["metric", "value", &format!("{} interval", level_text(level))]);
     for metric in metrics {
         let (value, interval) = match metric.value {
             Some(Measured { estimate, interval }) => (

@@ -163,7 +163,7 @@ fn detect_stage(search: &SearchArgs, seed: u64) -> Result<DetectStage> {
         detectors: search
             .detectors
             .iter()
-            .map(configure)
+            .map(|name| configure(name).map(Into::into))
             .collect::<Result<_>>()?,
         ..DetectStage::default()
     })

@@ -35,7 +35,8 @@ fn list(folder: &Path, as_json: bool) -> Result<()> {
                     (found.stage, found.key.as_str()) == (stage.slot.stage(), stage.slot.key())
                 })
             });
-            rows.push((stage, users.count()));
+            let count = users.count();
+            rows.push((stage, count));
         }
     }
     if as_json {

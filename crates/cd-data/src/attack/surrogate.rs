@@ -1,6 +1,6 @@
 //! A classifier of the attacker's own, trained on the clean images before the trigger is made.
 
-use cd_models::{Model, ModelConfig, Schedule, TrainConfig, TrainError, train};
+use cd_models::{Checkpoints, Model, ModelConfig, Schedule, TrainConfig, TrainError, train};
 use serde::{Deserialize, Serialize};
 
 use super::{AttackError, CraftContext};
@@ -38,7 +38,8 @@ impl SurrogateConfig {
     /// Checks the settings.
     pub(super) fn check(&self, attack: &'static str) -> Result<(), AttackError> {
         let failed = |source| AttackError::Surrogate { attack, source };
-        self.training(0).check().map_err(failed)?;
+        let checked = self.training(0).check();
+        checked.map_err(|error| failed(TrainError::Setting(error)))?;
         let known = self.model.architecture();
         known.map_err(|error| failed(TrainError::Architecture(error)))?;
         Ok(())
@@ -50,11 +51,12 @@ impl SurrogateConfig {
         attack: &'static str,
         context: &CraftContext<'_>,
     ) -> Result<Model, AttackError> {
+        let checkpoints = context.folder.join(CHECKPOINTS);
         let trained = train(
             &self.model,
             context.images,
             &self.training(context.seed),
-            Some(&context.folder.join(CHECKPOINTS)),
+            Some(Checkpoints::in_folder(&checkpoints)),
             context.device,
             context.progress,
         );

@@ -54,7 +54,7 @@ impl Comparison {
 
 /// The raw values after every class that stands out was moved back, and those classes.
 fn moved(detection: &Detection, labels: &[u32]) -> (Vec<f64>, Vec<u32>) {
-    let measure = detection.measure;
+    let measure = &detection.measure;
     // On this scale differences count, and more is more suspicious.
     let sign = match measure.direction {
         Direction::Low => -1.0,

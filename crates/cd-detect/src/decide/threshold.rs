@@ -142,7 +142,7 @@ fn finite(key: &'static str, value: f64) -> Result<(), ThresholdError> {
 
 fn calibrated(detection: &Detection, t: f64) -> Result<Decision, ThresholdError> {
     let Some(clean) = &detection.clean else {
-        let title = detection.measure.title.to_owned();
+        let title = detection.measure.title.to_string();
         return Err(ThresholdError::NoCleanNumbers(title));
     };
     if clean.len() < 2 {
@@ -181,7 +181,7 @@ fn robust(detection: &Detection, t: f64) -> Decision {
                 middle.exp()
             );
             let on_logarithms = Detection {
-                measure: detection.measure,
+                measure: detection.measure.clone(),
                 raw: logarithms,
                 clean: None,
                 masks: None,

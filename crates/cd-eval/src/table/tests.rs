@@ -12,7 +12,7 @@ fn measured(estimate: f64) -> Measured {
 
 /// An evaluation in which every detector has its value.
 fn evaluation(values: &[(&str, f64)]) -> Evaluation {
-    let mut evaluation = Evaluation::new(Some(measured(0.99)), None);
+    let mut evaluation = Evaluation::new(Some(measured(0.99)), None, 0.95);
     for (label, value) in values {
         evaluation.detectors.push(DetectorMetrics {
             detector: (*label).to_owned(),
@@ -25,6 +25,7 @@ fn evaluation(values: &[(&str, f64)]) -> Evaluation {
                 value: Some(measured(*value)),
             }],
             seconds: 1.0,
+            computed: None,
         });
     }
     evaluation

@@ -110,10 +110,15 @@ impl Experiment {
                 ));
             }
             let detector = configured.detector.detector();
-            let checked = detector
-                .check()
-                .and_then(|()| detector.needs().met_by(&offer));
-            checked.map_err(|error| format!("{label}: {error}"))?;
+            let rule = &self.detect.threshold;
+            let checked = detector.check().map_err(|error| error.to_string());
+            let ruled = checked.and_then(|()| {
+                let ruled = rule.check_with(detector.info());
+                ruled.map_err(|error| error.to_string())
+            });
+            ruled.map_err(|error| format!("{label}: {error}"))?;
+            let met = detector.needs().check(label, &offer);
+            met.map_err(|error| error.to_string())?;
         }
         Ok(())
     }

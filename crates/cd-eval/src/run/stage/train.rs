@@ -2,7 +2,7 @@
 
 use cd_core::Key;
 use cd_models::{
-    Checkpointing, Classifier, TrainConfig, load_weights, save_weights, train, write_losses,
+    Checkpoints, Classifier, TrainConfig, load_weights, save_weights, train, write_losses,
 };
 
 use super::Work;
