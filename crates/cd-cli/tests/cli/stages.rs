@@ -16,7 +16,7 @@ fn counted(folder: &Path, arguments: &str) -> (usize, usize) {
         .expect("the binary starts");
     let log = stderr(&output);
     assert!(output.status.success(), "`{arguments}` failed: {log}");
-    (trainings(&log), log.matches("searching").count())
+    (trainings(&log), log.matches("distilling total").count())
 }
 
 fn trainings(log: &str) -> usize {

@@ -1,3 +1,5 @@
+//! Sets of each kind of labels.
+
 use super::*;
 
 fn classes() -> Vec<String> {

@@ -75,6 +75,9 @@ fn pictures_without_classes_need_to_be_called_so() {
     assert_eq!(split.train.names(), ["a.png", "b.png"]);
     assert_eq!(split.train.annotations(), &Labels::None);
     assert_eq!(*pixels(&split.train, 1), [0, 0, 0].repeat(16));
+    let written = crate::export(&split.train, &folder.path().join("out"), &NoProgress);
+    let files = ["00000.png", "00001.png"].map(PathBuf::from);
+    assert_eq!(written.expect("writes"), files);
     let names = vec!["predicted 0".into(), "predicted 1".into()];
     let relabelled = split.train.relabelled(names, |index| index as u32);
     assert_eq!(relabelled.expect("two classes").labels(), [0, 1]);
@@ -96,6 +99,35 @@ fn train_and_test_folders_share_their_classes() {
         let test = split.test.expect("has a test set");
         assert_eq!((test.labels(), test.names()), (&[1][..], &[test_dog][..]));
         assert_eq!(test.class_names(), split.train.class_names());
+    }
+}
+
+#[test]
+fn one_index_remembers_train_and_test() {
+    let paths = ["train/cat/1.png", "test/cat/1.png"];
+    let (folder, index) = (pictures(&paths), tempdir().expect("scratch"));
+    let long_ago = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(9);
+    for path in paths {
+        let file = fs::File::options()
+            .append(true)
+            .open(folder.path().join(path));
+        file.and_then(|file| file.set_modified(long_ago))
+            .expect("sets");
+    }
+    let context = LoadContext {
+        progress: &NoProgress,
+        index: Some(index.path()),
+    };
+    let first = super::load(&config(&folder), &context).expect("loads");
+    let again = super::load(&config(&folder), &context).expect("loads");
+    assert_eq!(first, again);
+    let files: Vec<_> = fs::read_dir(index.path()).expect("lists").collect();
+    let [Ok(file)] = &files[..] else {
+        panic!("one file: {files:?}")
+    };
+    let text = fs::read_to_string(file.path()).expect("reads");
+    for path in paths {
+        assert!(text.contains(path), "{text}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! Features and logits of images, for all detectors that ask for them.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -76,8 +77,16 @@ fn extracted(
     };
     let what = format!("{name} of {} images", images.set.len());
     // The parts stay where they are and are what is read back.
-    if !work.share(&slot, &what, &read, |_, _| Ok(()))? {
+    let fresh = Cell::new(None);
+    let keep = |_: &Path, seen| {
+        fresh.set(Some(seen));
+        Ok(())
+    };
+    if !work.share(&slot, &what, &read, keep)? {
         return Ok(None);
     }
-    read(&slot.folder())
+    match fresh.take() {
+        Some(seen) => Ok(Some(seen)),
+        None => read(&slot.folder()),
+    }
 }
