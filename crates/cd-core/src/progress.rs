@@ -6,6 +6,10 @@ pub trait Progress: Sync {
     fn start(&self, what: &str, total: Option<u64>);
     /// `by` more units of the current stage are done.
     fn advance(&self, by: u64);
+    /// `by` units of the current stage were done before it started; they count as done, but not for its rate.
+    fn resume(&self, by: u64) {
+        self.advance(by);
+    }
     /// A short remark on the current stage, such as the latest loss.
     fn note(&self, _text: &str) {}
     /// The current stage is over.
@@ -37,6 +41,18 @@ impl<'a> Task<'a> {
     /// `by` more steps are done.
     pub fn advance(&self, by: u64) {
         self.progress.advance(by);
+    }
+
+    /// `by` steps were done before the task started.
+    pub fn resume(&self, by: u64) {
+        if by > 0 {
+            self.progress.resume(by);
+        }
+    }
+
+    /// A short remark, such as the latest loss.
+    pub fn note(&self, text: &str) {
+        self.progress.note(text);
     }
 }
 
@@ -71,6 +87,9 @@ mod tests {
         fn advance(&self, by: u64) {
             self.note(format!("advance {by}"));
         }
+        fn resume(&self, by: u64) {
+            self.note(format!("resume {by}"));
+        }
         fn finish(&self) {
             self.note("finish".into());
         }
@@ -81,11 +100,16 @@ mod tests {
         let recorder = Recorder::default();
         let work = || -> Result<(), ()> {
             let task = Task::start(&recorder, "counting", Some(3));
+            task.resume(0);
+            task.resume(1);
             task.advance(2);
             Err(())
         };
         assert_eq!(work(), Err(()));
         let events = recorder.0.into_inner().expect("not poisoned");
-        assert_eq!(events, ["start counting Some(3)", "advance 2", "finish"]);
+        assert_eq!(
+            events,
+            ["start counting Some(3)", "resume 1", "advance 2", "finish"]
+        );
     }
 }
