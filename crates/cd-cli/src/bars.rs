@@ -22,7 +22,6 @@ pub(crate) struct Bars {
 struct Running {
     bar: ProgressBar,
     /// Units that an earlier start had done; they say nothing of the speed of this one.
-    #[expect(dead_code, reason = "`Progress::resume` will count here")]
     resumed: Arc<AtomicU64>,
 }
 
@@ -62,6 +61,13 @@ impl Progress for Bars {
 
     fn advance(&self, by: u64) {
         self.with(|running| running.bar.inc(by));
+    }
+
+    fn resume(&self, by: u64) {
+        self.with(|running| {
+            running.resumed.fetch_add(by, Ordering::Relaxed);
+            running.bar.inc(by);
+        });
     }
 
     fn note(&self, text: &str) {
@@ -118,8 +124,12 @@ impl Running {
 }
 
 fn rate(state: &ProgressState, resumed: &AtomicU64) -> f64 {
-    let done = state.pos().saturating_sub(resumed.load(Ordering::Relaxed));
-    per_second(done, state.elapsed())
+    per_second(done_now(state.pos(), resumed), state.elapsed())
+}
+
+/// Units of this start alone.
+fn done_now(done: u64, resumed: &AtomicU64) -> u64 {
+    done.saturating_sub(resumed.load(Ordering::Relaxed))
 }
 
 fn per_second(done: u64, elapsed: Duration) -> f64 {
@@ -160,6 +170,19 @@ mod tests {
         assert!(!second.is_finished());
         drop(bars);
         assert!(second.is_finished());
+    }
+
+    #[test]
+    fn what_an_earlier_start_did_counts_as_done_but_not_for_the_rate() {
+        let bars = shown();
+        bars.start("searching", Some(1000));
+        bars.resume(900);
+        bars.advance(50);
+        assert_eq!(current(&bars).position(), 950);
+        bars.with(|running| {
+            let (done, resumed) = (running.bar.position(), &running.resumed);
+            assert_eq!(done_now(done, resumed), 50);
+        });
     }
 
     #[test]

@@ -18,8 +18,10 @@ use crate::output;
 struct Entry {
     /// Key for programs, heading for people, text.
     facts: Vec<(&'static str, &'static str, String)>,
-    /// Settings with their defaults, and those that are off by default.
+    /// Settings with their defaults, as a table and as text in the order in which they are declared.
     settings: toml::Table,
+    text: String,
+    /// Settings that are off by default.
     off: Vec<String>,
 }
 
@@ -67,14 +69,7 @@ pub(crate) fn model(name: &str, as_json: bool) -> Result<Ending> {
     let mut config = ModelConfig::from_name(name)?;
     config.width = Some(config.resolved_width()?);
     let facts = architecture(config.architecture()?);
-    let settings = toml::Table::try_from(&config)?;
-    let off = Vec::new();
-    Entry {
-        facts,
-        settings,
-        off,
-    }
-    .print(as_json)
+    Entry::new(name, facts, &config)?.print(as_json)
 }
 
 fn architecture(entry: &Architecture) -> Vec<(&'static str, &'static str, String)> {
@@ -136,6 +131,7 @@ impl Entry {
         Ok(Self {
             facts,
             settings,
+            text: toml::to_string(config)?,
             off,
         })
     }
@@ -144,7 +140,7 @@ impl Entry {
         if as_json {
             output::json(&self.as_json()?)?;
         } else {
-            output::line(self.as_text()?.trim_end())?;
+            output::line(self.as_text().trim_end())?;
         }
         Ok(Ending::Done)
     }
@@ -162,7 +158,7 @@ impl Entry {
         Ok(object.into())
     }
 
-    fn as_text(&self) -> Result<String> {
+    fn as_text(&self) -> String {
         let width = self.facts.iter().map(|(_, heading, _)| heading.len()).max();
         let width = width.unwrap_or(0);
         let facts: Vec<String> = self
@@ -170,16 +166,16 @@ impl Entry {
             .iter()
             .map(|(_, heading, text)| format!("{heading:>width$}  {text}"))
             .collect();
-        let settings = toml::to_string(&self.settings)?;
-        let settings: Vec<String> = settings.lines().map(|line| format!("    {line}")).collect();
+        let settings = self.text.lines();
+        let settings: Vec<String> = settings.map(|line| format!("    {line}")).collect();
         let off = match self.off.as_slice() {
             [] => String::new(),
             off => format!("\nOff unless set: {}\n", off.join(", ")),
         };
-        Ok(format!(
+        format!(
             "{}\n\nSettings and their defaults, as in an experiment file:\n\n{}\n{off}",
             facts.join("\n"),
             settings.join("\n")
-        ))
+        )
     }
 }

@@ -83,7 +83,10 @@ fn an_entry_tells_its_origin_and_its_settings() {
                 "Off unless set: pattern",
             ][..],
         ),
-        ("detectors show cd-l", &["arXiv", "steps = 100"]),
+        (
+            "detectors show cd-l",
+            &["ICLR 2023", "steps = 100", "Off unless set: mask_scale"],
+        ),
         ("datasets show cifar10", &["source", "cs.toronto.edu"]),
         ("datasets show folder", &["path = \"...\"", "size = 32"]),
         (
