@@ -82,6 +82,15 @@ pub fn poison(split: &Split, config: &PoisonConfig) -> Result<(Poisoned, Truth),
     Ok(data.finish(split, config))
 }
 
+/// Whether `split` can be poisoned as `config` says; nothing is prepared or stamped.
+///
+/// # Errors
+///
+/// As [`poison()`], but for those of preparing and applying the trigger.
+pub fn check(split: &Split, config: &PoisonConfig) -> Result<(), PoisonError> {
+    plan_for(split, config).map(drop)
+}
+
 /// The checked plan of the configured attack for this data.
 fn plan_for(split: &Split, config: &PoisonConfig) -> Result<PoisonPlan, PoisonError> {
     config.check()?;

@@ -47,7 +47,11 @@ fn print(metrics: &[Metric], level: f64, as_json: bool) -> Result<()> {
     if as_json {
         return output::json(&metrics);
     }
-    let mut table = output::table(&["metric", "value", &format!("{} interval", level_text(level))]);
+    let mut table = output::table(&[
+        "metric",
+        "value",
+        &format!("{} interval", level_text(level)),
+    ]);
     for metric in metrics {
         let (value, interval) = match metric.value {
             Some(Measured { estimate, interval }) => (

@@ -47,6 +47,7 @@ pub(crate) fn detector(name: &str, as_json: bool) -> Result<Ending> {
     let facts = vec![
         ("title", "name", info.title.to_owned()),
         ("summary", "what it does", info.summary.to_owned()),
+        ("threat_model", "assumes", info.threat_model.to_owned()),
         ("paper", "paper", info.paper.to_owned()),
     ];
     Entry::new(name, facts, &config)?.print(as_json)

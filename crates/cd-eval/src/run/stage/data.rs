@@ -117,7 +117,7 @@ fn manifest(truth: &Truth, images: SearchedImages) -> Option<&Manifest> {
     }
 }
 
-/// Loads the data set of `experiment`; what is known of its files lies in `store`.
+/// Loads the data set of `experiment` and sees whether it can be poisoned; what is known of its files lies in `store`.
 pub(crate) fn load(
     experiment: &Experiment,
     store: &Store,
@@ -133,6 +133,9 @@ pub(crate) fn load(
     })?;
     let split = labelled(split, experiment, options)?;
     let (split, trusted) = hold_out(split, &experiment.detect)?;
+    if let Some(config) = &experiment.poison {
+        cd_data::poison::check(&split, config)?;
+    }
     Ok(Loaded {
         split,
         trusted,
