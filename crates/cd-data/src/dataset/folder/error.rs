@@ -158,13 +158,17 @@ pub enum LabelsError {
         /// The path that came.
         file: String,
     },
-    /// A file is listed twice.
-    #[error("line {line}: `{file}` is listed twice")]
+    /// A file is listed under two labels.
+    #[error("line {line}: `{file}` is listed twice, as `{former}` and as `{label}`")]
     Twice {
         /// Line of the file, from 1.
         line: u64,
         /// The path that came.
         file: String,
+        /// Its label in an earlier line.
+        former: String,
+        /// Its label in this line.
+        label: String,
     },
 }
 

@@ -1,6 +1,6 @@
 //! `labels.csv`: pictures in any arrangement, with their classes in a table.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::path::{Component, Path, PathBuf};
 
@@ -51,22 +51,33 @@ fn read_rows(root: &Path, folder: &Path, file: File) -> Result<Vec<Listed>, Labe
             found: header.iter().collect::<Vec<_>>().join(","),
         });
     }
-    let mut seen = HashSet::new();
+    let mut seen: HashMap<PathBuf, String> = HashMap::new();
     let mut pictures = Vec::new();
+    let mut repeated = 0;
     for row in reader.records() {
         let row = row?;
         let line = row.position().map_or(0, csv::Position::line);
         let picture = read_row(root, folder, &row, line)?;
-        if !seen.insert(picture.path.clone()) {
-            return Err(LabelsError::Twice {
-                line,
-                file: row[0].into(),
-            });
+        match seen.get(&picture.path) {
+            Some(former) if *former != picture.class => {
+                return Err(LabelsError::Twice {
+                    line,
+                    file: row[0].into(),
+                    former: former.clone(),
+                    label: picture.class,
+                });
+            }
+            // A list may repeat a picture to give it more weight.
+            Some(_) => repeated += 1,
+            None => drop(seen.insert(picture.path.clone(), picture.class.clone())),
         }
         pictures.push(picture);
     }
     if pictures.is_empty() {
         return Err(LabelsError::NoRows);
+    }
+    if repeated > 0 {
+        tracing::warn!(repeated, "{LABELS_FILE} lists pictures more than once");
     }
     Ok(pictures)
 }

@@ -376,6 +376,15 @@ mod labels_csv {
     }
 
     #[test]
+    fn a_list_may_repeat_a_picture_under_its_label() {
+        let folder = with_labels("file,label\nb.png,x\nb.png,x\ndeep/a.png,y");
+        let split = load_folder(&folder).expect("loads");
+        assert_eq!(split.train.names(), ["b.png", "b.png", "deep/a.png"]);
+        let pixels = |index| split.train.pixels(index).expect("readable");
+        assert_eq!(pixels(0), pixels(1));
+    }
+
+    #[test]
     fn problems_are_named_with_their_line() {
         for (table, part) in [
             ("", "expected `file,label`"),
@@ -383,7 +392,7 @@ mod labels_csv {
             ("file,label\n", "no rows"),
             (
                 "file,label\nb.png,x\nb.png,y",
-                "line 3: `b.png` is listed twice",
+                "line 3: `b.png` is listed twice, as `x` and as `y`",
             ),
             ("file,label\nb.png,", "line 2: `label` is empty"),
             ("file,label\n,x", "line 2: `file` is empty"),
