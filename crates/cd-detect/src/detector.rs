@@ -1,25 +1,35 @@
 //! The detector trait and the registry: one file and one registry line per detector.
 
-mod abl;
-mod cognitive;
+#[macro_use]
 mod registry;
 mod settings;
-mod ss;
+
+pub mod abl;
+pub mod cognitive;
+pub mod ss;
 
 use std::fmt::Debug;
 
 use serde::Serialize;
 
-pub use abl::Abl;
-pub use cognitive::{Cdf, Cdl};
-pub use registry::{DETECTORS, DetectorConfig, UnknownDetector};
+pub use registry::UnknownDetector;
 pub use settings::SettingError;
-pub use ss::{Form, Ss};
 
 use crate::detection::Detection;
 use crate::error::DetectError;
 use crate::evidence::Evidence;
 use crate::needs::Needs;
+
+registry! {
+    /// Cognitive Distillation on logits.
+    Cdl(cognitive::Cdl) = "cd-l", presets by cognitive::Cdl::with_preset;
+    /// Cognitive Distillation on features.
+    Cdf(cognitive::Cdf) = "cd-f", presets by cognitive::Cdf::with_preset;
+    /// Losses of training.
+    Abl(abl::Abl) = "abl";
+    /// Spectral signatures.
+    Ss(ss::Ss) = "ss";
+}
 
 /// What the lists and the documentation say of a detector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

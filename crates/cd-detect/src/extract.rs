@@ -85,3 +85,6 @@ fn swept(
     })?;
     Ok(swept.map(|mut swept| swept.vectors(VALUES)))
 }
+
+#[cfg(all(test, feature = "flex"))]
+mod tests;

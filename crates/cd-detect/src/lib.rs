@@ -55,7 +55,7 @@ mod cognitive;
 mod compute;
 mod decide;
 mod detection;
-mod detector;
+pub mod detector;
 mod error;
 mod evidence;
 mod extract;
@@ -71,9 +71,9 @@ pub use cognitive::{
 pub use compute::{Compute, Shard, Store};
 pub use decide::{Comparison, Decision, ThresholdError, ThresholdRule};
 pub use detection::{Detection, Direction, Measure, Scale};
+pub use detector::cognitive::{Cdf, Cdl};
 pub use detector::{
-    Abl, Cdf, Cdl, DETECTORS, Detector, DetectorConfig, DetectorInfo, Form, SettingError, Ss,
-    UnknownDetector,
+    DETECTORS, Detector, DetectorConfig, DetectorInfo, SettingError, UnknownDetector,
 };
 pub use error::DetectError;
 pub use evidence::{Clean, Evidence};

@@ -181,7 +181,9 @@ fn normalised(mut vector: Vec<f64>) -> Option<Vec<f64>> {
     if length <= 0.0 {
         return None;
     }
-    vector.iter_mut().for_each(|value| *value /= length);
+    for value in &mut vector {
+        *value /= length;
+    }
     Some(vector)
 }
 

@@ -1,8 +1,8 @@
 //! The random fill colours of masked-out pixels.
 
+use cd_core::random;
 use cd_models::burn::tensor::{Device, Tensor, TensorData};
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 /// How the fill colours of an image follow each other.
@@ -61,8 +61,7 @@ pub(crate) fn colours(
 }
 
 fn colour(seed: u64, image: u64, step: usize) -> [f32; 3] {
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    random.set_stream(image);
+    let mut random = random::stream(seed, image);
     random.set_word_pos(step as u128 * WORDS_PER_STEP);
     random.random()
 }

@@ -3,7 +3,7 @@
 //! Threat model: the set is trained on from scratch by whoever looks for poison. A trigger is easier to learn than any object, so
 //! the losses of poisoned images fall within the first epochs.
 //!
-//! Li, Lyu, Koren, Lyu, Li, Ma: *Anti-Backdoor Learning: Training Clean Models on Poisoned Data*, NeurIPS 2021. Ours takes the
+//! Li, Lyu, Koren, Lyu, Li, Ma: *Anti-Backdoor Learning: Training Clean Models on Poisoned Data*, 2021. Ours takes the
 //! losses of ordinary training, at the start of each epoch and without augmentation; the paper's own loop holds them up
 //! by local gradient ascent.
 
@@ -76,7 +76,9 @@ impl Detector for Abl {
                 *sum += f64::from(loss);
             }
         }
-        raw.iter_mut().for_each(|sum| *sum /= epochs as f64);
+        for sum in &mut raw {
+            *sum /= epochs as f64;
+        }
         Ok(Some(Detection {
             measure: Measure {
                 title: "mean loss over the first epochs".into(),

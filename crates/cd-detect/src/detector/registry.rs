@@ -1,25 +1,22 @@
-//! The registry: one line per detector.
+//! What is made of the registry's lines, which stand in `detector.rs`.
 
 use cd_core::names;
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::settings::keys;
-use super::{Abl, Cdf, Cdl, Detector, DetectorInfo, Ss};
-use crate::cognitive::Preset;
+use super::DETECTORS;
 
 /// Makes the configuration enum, the list and the lookups from one line per detector.
 macro_rules! registry {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal $(, presets by $preset:path)?;)*) => {
+    ($($(#[$doc:meta])* $variant:ident($config:ty) = $name:literal $(, presets by $preset:path)?;)*) => {
         /// Which detector to run, with its settings.
-        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
         #[serde(tag = "name")]
         pub enum DetectorConfig {
-            $($(#[$doc])* #[serde(rename = $name)] $variant($variant),)*
+            $($(#[$doc])* #[serde(rename = $name)] $variant($config),)*
         }
 
         /// Every detector that configurations may name.
-        pub const DETECTORS: &[&DetectorInfo] = &[$(&<$variant>::INFO,)*];
+        pub const DETECTORS: &[&DetectorInfo] = &[$(&<$config>::INFO,)*];
 
         impl DetectorConfig {
             /// The detector `name` with its default settings.
@@ -29,7 +26,7 @@ macro_rules! registry {
             /// When there is none; the message names the nearest one.
             pub fn from_name(name: &str) -> Result<Self, UnknownDetector> {
                 match name {
-                    $($name => Ok(Self::$variant(<$variant>::default())),)*
+                    $($name => Ok(Self::$variant(<$config>::default())),)*
                     _ => Err(UnknownDetector { name: name.to_owned() }),
                 }
             }
@@ -44,13 +41,13 @@ macro_rules! registry {
             /// The names of its settings.
             pub fn keys(&self) -> &'static [&'static str] {
                 match self {
-                    $(Self::$variant(_) => keys::<$variant>(),)*
+                    $(Self::$variant(_) => $crate::detector::settings::keys::<$config>(),)*
                 }
             }
 
             /// The detector with the settings of `preset`, where it has presets.
             #[must_use]
-            pub fn with_preset(self, preset: Preset) -> Self {
+            pub fn with_preset(self, preset: $crate::Preset) -> Self {
                 match self {
                     $($(Self::$variant(config) => Self::$variant($preset(config, preset)),)?)*
                     #[allow(unreachable_patterns, reason = "where every detector has presets")]
@@ -59,17 +56,6 @@ macro_rules! registry {
             }
         }
     };
-}
-
-registry! {
-    /// Cognitive Distillation on logits.
-    Cdl = "cd-l", presets by Cdl::with_preset;
-    /// Cognitive Distillation on features.
-    Cdf = "cd-f", presets by Cdf::with_preset;
-    /// Losses of training.
-    Abl = "abl";
-    /// Spectral signatures.
-    Ss = "ss";
 }
 
 impl DetectorConfig {
@@ -90,3 +76,6 @@ pub struct UnknownDetector {
 fn known() -> impl Iterator<Item = &'static str> {
     DETECTORS.iter().map(|info| info.name)
 }
+
+#[cfg(test)]
+mod tests;

@@ -131,3 +131,6 @@ impl<'de> Deserializer<'de> for Fields<'_> {
         tuple tuple_struct map enum identifier ignored_any
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 //! Threat model: a minority of a class is poisoned, by dirty or clean labels, and lies apart in the features that enter the last
 //! layer. Fails where half of a class is poisoned, for then its middle lies between the two groups.
 //!
-//! Tran, Li, Madry: *Spectral Signatures in Backdoor Attacks*, NeurIPS 2018. [`Form::Reference`] is what the released code of
+//! Tran, Li, Madry: *Spectral Signatures in Backdoor Attacks*, 2018. [`Form::Reference`] is what the released code of
 //! Cognitive Distillation compares with, [`Form::Original`] the paper's.
 
 use cd_core::Matrix;

@@ -62,7 +62,7 @@ fn norms_are_compared_by_their_ratios() {
 fn ties_flag_nothing_and_fractions_flag_their_share() {
     let tied = detection(&[3.0; 10]);
     let robust = ThresholdRule::default().apply(&tied).expect("valid");
-    assert_eq!((robust.flagged_count(), robust.cutoff), (0));
+    assert_eq!((robust.flagged_count(), robust.cutoff), (0, None));
     let share = ThresholdRule::Fraction { share: 0.25 };
     assert_eq!(share.apply(&tied).expect("valid").flagged_count(), 2);
     assert!(ThresholdRule::Fraction { share: 1.5 }.apply(&tied).is_err());
