@@ -178,4 +178,26 @@ mod tests {
             assert!(error.to_string().contains("unknown field"), "{error}");
         }
     }
+
+    /// A data set with an error type of its own.
+    #[derive(Debug)]
+    struct Closed;
+
+    impl Dataset for Closed {
+        fn info(&self) -> &'static DatasetInfo {
+            DATASETS[0]
+        }
+
+        fn load(&self, _context: &LoadContext<'_>) -> Result<Split, DataError> {
+            let error = std::io::Error::other("closed on Mondays");
+            Err(DataError::Other(error.into()))
+        }
+    }
+
+    #[test]
+    fn a_data_set_may_bring_an_error_of_its_own() {
+        let error = Closed.load(&LoadContext::new(&cd_core::NoProgress));
+        let message = error.expect_err("closed").to_string();
+        assert_eq!(message, "closed on Mondays");
+    }
 }
