@@ -1,5 +1,4 @@
 use super::*;
-use crate::train::optimizer::Moments;
 
 #[test]
 fn what_is_off_is_not_written_down() {
