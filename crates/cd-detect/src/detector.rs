@@ -31,6 +31,14 @@ registry! {
     Ss(ss::Ss) = "ss";
 }
 
+impl DetectorConfig {
+    /// What an experiment runs when it names no detector: the two forms of the method that this toolkit is about.
+    pub fn usual() -> Vec<Self> {
+        let (logits, features) = (Default::default(), Default::default());
+        vec![Self::Cdl(logits), Self::Cdf(features)]
+    }
+}
+
 /// What the lists and the documentation say of a detector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct DetectorInfo {

@@ -20,21 +20,31 @@ fn modules(folder: &Path, name: &str, found: &mut Modules) {
             ("", stem) => stem.to_owned(),
             (name, stem) => format!("{name}::{stem}"),
         };
+        if ["tests", "mutations"].contains(&stem) {
+            continue;
+        }
         if path.is_dir() {
             modules(&path, &inner, found);
-        } else if stem != "tests" && stem != "mutations" {
+        } else {
             let text = fs::read_to_string(&path).expect("text");
             found.insert(inner, without_tests(&text));
         }
     }
 }
 
-/// The text before the inner module of tests, without comments.
+/// The text before the inner module of tests, without comments and visibilities.
 fn without_tests(text: &str) -> String {
     let code = text.split("\n#[cfg(test)]\nmod tests").next();
     let code = code.and_then(|code| code.split("\n#[cfg(all(test").next());
     let lines = code.unwrap_or_default().lines();
     let code = lines.map(|line| line.split("//").next().unwrap_or_default());
+    let code = code.map(|line| match line.split_once("pub(") {
+        Some((before, after)) => {
+            let after = after.split_once(')').map_or("", |(_, after)| after);
+            format!("{before}pub{after}")
+        }
+        None => line.to_owned(),
+    });
     code.collect::<Vec<_>>().join("\n")
 }
 
@@ -74,6 +84,8 @@ fn follow<'a>(text: &'a str, path: &mut Vec<String>, found: &mut Vec<Vec<String>
     if inner.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
         return follow(inner, path, found);
     }
+    // A glob, or the type parameters of a function.
+    path.push("*".to_owned());
     found.push(path.clone());
     inner
 }
@@ -82,28 +94,27 @@ fn follow<'a>(text: &'a str, path: &mut Vec<String>, found: &mut Vec<Vec<String>
 fn needs(name: &str, text: &str, modules: &Modules) -> BTreeSet<String> {
     let own: Vec<&str> = name.split("::").filter(|part| !part.is_empty()).collect();
     let mut found = BTreeSet::new();
-    for path in paths(text) {
-        let mut parts: Vec<&str> = path.iter().map(String::as_str).collect();
-        let mut whole = match parts[0] {
-            "crate" => Vec::new(),
-            "super" | "self" => own.clone(),
-            _ if parts.len() > 1 => own.clone(),
-            _ => continue,
-        };
-        while let Some(&first @ ("crate" | "super" | "self")) = parts.first() {
-            if first == "super" {
-                whole.pop();
+    for path in paths(text).iter().filter(|path| path.len() > 1) {
+        let mut parts = path.iter().map(String::as_str).peekable();
+        let is_of_crate = ["crate", "super", "self"].contains(&path[0].as_str());
+        let mut whole = own.clone();
+        while let Some(upwards) = parts.next_if(|part| ["crate", "super", "self"].contains(part)) {
+            match upwards {
+                "crate" => whole.clear(),
+                "super" => drop(whole.pop()),
+                _ => {}
             }
-            parts.remove(0);
         }
         whole.extend(parts);
-        let outside = (0..=whole.len()).rev().map(|end| whole[..end].join("::"));
-        let target = outside.into_iter().find(|name| modules.contains_key(name));
-        // A path that leads no further than where it stands names something outside of the crate.
-        found.extend(target.filter(|target| target != name));
+        let outwards = (0..=whole.len()).rev().map(|end| whole[..end].join("::"));
+        let mut leads_to = outwards.filter(|target| modules.contains_key(target));
+        let target = leads_to.next().unwrap_or_default();
+        // Any other path names a module inside of this one, or nothing of the crate.
+        if target != name && (is_of_crate || target.len() > name.len()) {
+            found.insert(target);
+        }
     }
-    let relative = |target: &String| !own.is_empty() || !target.is_empty();
-    found.into_iter().filter(relative).collect()
+    found
 }
 
 /// Everything that can be reached from `start`, itself only through a loop.
@@ -148,6 +159,8 @@ fn of_this_crate() -> Modules {
 fn only_networks_and_their_registry_need_each_other() {
     let modules = of_this_crate();
     assert!(modules.len() > 60, "{} files", modules.len());
+    let run = needs("train::run", &modules["train::run"], &modules);
+    assert!(run.contains("train::epoch"), "{run:?}");
     let looped = loops(&modules);
     assert!(looped.is_empty(), "in a loop: {looped:#?}");
 }

@@ -49,6 +49,8 @@ pub(crate) fn detector(name: &str, as_json: bool) -> Result<Ending> {
         ("summary", "what it does", info.summary.to_owned()),
         ("threat_model", "assumes", info.threat_model.to_owned()),
         ("paper", "paper", info.paper.to_owned()),
+        ("source", "published code", info.source.to_owned()),
+        ("notes", "how ours differs", info.notes.to_owned()),
     ];
     Entry::new(name, facts, &config)?.print(as_json)
 }

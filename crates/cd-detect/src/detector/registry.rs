@@ -58,13 +58,6 @@ macro_rules! registry {
     };
 }
 
-impl DetectorConfig {
-    /// What an experiment runs when it names no detector: the two forms of the method that this toolkit is about.
-    pub fn usual() -> Vec<Self> {
-        vec![Self::Cdl(Cdl::default()), Self::Cdf(Cdf::default())]
-    }
-}
-
 /// No detector of that name.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("unknown detector `{name}`; {}", names::did_you_mean(.name, known()))]

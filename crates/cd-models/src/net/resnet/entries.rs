@@ -1,4 +1,4 @@
-//! The ResNets of the registry.
+//! The residual networks of the registry.
 
 use crate::net::Net;
 use crate::registry::{Architecture, Family, Output, Taps, any_size, golden, map};

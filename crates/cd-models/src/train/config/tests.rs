@@ -1,6 +1,4 @@
 use super::*;
-use crate::train::augment::step::Step;
-use crate::train::optimizer::Moments;
 
 #[test]
 fn what_is_off_is_not_written_down() {
@@ -44,94 +42,58 @@ fn options_come_back_as_they_were_written() {
 
 #[test]
 fn contradictions_are_named() {
-    let adam = Optimizer::Adam(Moments::default());
-    let base = TrainConfig::default;
-    let steps = Augmentation::Steps(vec![Step::Cutout { pixels: 0 }]);
-    let cosine = |warmup, floor| Schedule::Cosine { warmup, floor };
+    let adam = r#""optimizer":{"name":"adam"}"#;
     let cases = [
         (
-            TrainConfig {
-                early_stop: Some(3),
-                ..base()
-            },
+            r#""early_stop":3"#.to_owned(),
             "`early_stop` is 3, expected a `validation`",
         ),
         (
-            TrainConfig {
-                early_stop: Some(0),
-                validation: 0.1,
-                ..base()
-            },
+            r#""early_stop":0,"validation":0.1"#.to_owned(),
             "`early_stop` is 0",
         ),
         (
-            TrainConfig {
-                keep: Keep::Best,
-                ..base()
-            },
+            r#""keep":"best""#.to_owned(),
             "`keep` is best, expected `last`, or",
         ),
+        (r#""validation":1.0"#.to_owned(), "`validation` is 1"),
+        (r#""clip_norm":0.0"#.to_owned(), "`clip_norm` is 0"),
         (
-            TrainConfig {
-                validation: 1.0,
-                ..base()
-            },
-            "`validation` is 1",
-        ),
-        (
-            TrainConfig {
-                clip_norm: Some(0.0),
-                ..base()
-            },
-            "`clip_norm` is 0",
-        ),
-        (
-            TrainConfig {
-                label_smoothing: -0.1,
-                ..base()
-            },
+            r#""label_smoothing":-0.1"#.to_owned(),
             "`label_smoothing` is -0.1",
         ),
+        (format!(r#"{adam},"nesterov":true"#), "`nesterov` is true"),
+        (format!(r#"{adam},"momentum":0.5"#), "`momentum` is 0.5"),
         (
-            TrainConfig {
-                optimizer: adam,
-                nesterov: true,
-                ..base()
-            },
-            "`nesterov` is true",
-        ),
-        (
-            TrainConfig {
-                optimizer: adam,
-                momentum: 0.5,
-                ..base()
-            },
-            "`momentum` is 0.5",
-        ),
-        (
-            TrainConfig {
-                schedule: cosine(f64::NAN, 0.0),
-                ..base()
-            },
-            "`schedule.warmup` is NaN",
-        ),
-        (
-            TrainConfig {
-                schedule: cosine(0.0, 2.0),
-                ..base()
-            },
+            r#""schedule":{"name":"cosine","floor":2.0}"#.to_owned(),
             "`schedule.floor` is 2",
         ),
         (
-            TrainConfig {
-                augmentation: steps,
-                ..base()
-            },
+            r#""augmentation":[{"name":"cutout","pixels":0}]"#.to_owned(),
             "`augmentation.pixels` is 0",
         ),
     ];
-    for (config, part) in cases {
-        let text = config.check().expect_err(part).to_string();
-        assert!(text.contains(part), "{text}");
+    for (settings, part) in cases {
+        let config = serde_json::from_str::<TrainConfig>(&format!("{{{settings}}}"));
+        let error = config.expect("well formed").check().expect_err(part);
+        let text = error.to_string();
+        assert!(
+            text.starts_with("training: ") && text.contains(part),
+            "{text}"
+        );
     }
+}
+
+#[test]
+fn what_is_no_number_is_named() {
+    let schedule = Schedule::Cosine {
+        warmup: f64::NAN,
+        floor: 0.0,
+    };
+    let config = TrainConfig {
+        schedule,
+        ..TrainConfig::default()
+    };
+    let error = config.check().expect_err("NaN").to_string();
+    assert!(error.contains("`schedule.warmup` is NaN"), "{error}");
 }

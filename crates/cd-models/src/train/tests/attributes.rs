@@ -11,13 +11,13 @@ use crate::train::schedule::Schedule;
 
 /// Attributes drawn into the images: a bright upper half, a red tint.
 fn drawn(count: usize) -> ImageSet {
-    let mut set = ImageSet::with_attributes(16, 16, vec!["sky".into(), "red".into()]);
+    let mut set = ImageSet::with_attributes(32, 32, vec!["sky".into(), "red".into()]);
     for number in 0..count {
         let present = [number % 2 == 0, number / 2 % 2 == 0];
-        let pixels: Vec<u8> = (0..16 * 16 * 3)
+        let pixels: Vec<u8> = (0..32 * 32 * 3)
             .map(|at| {
-                let (row, channel) = (at / 3 / 16, at % 3);
-                let bright = if present[0] && row < 8 { 100 } else { 0 };
+                let (row, channel) = (at / 3 / 32, at % 3);
+                let bright = if present[0] && row < 16 { 100 } else { 0 };
                 let tint = if present[1] && channel == 0 { 90 } else { 0 };
                 bright + tint + ((at * 31 + number * 17) % 50) as u8
             })
@@ -30,14 +30,14 @@ fn drawn(count: usize) -> ImageSet {
 
 #[test]
 fn a_tiny_network_learns_two_attributes() {
-    let set = drawn(24);
+    let set = drawn(48);
     let model = ModelConfig::from_name("attribute_resnet18").expect("registered");
     let config = TrainConfig {
-        epochs: 8,
-        batch_size: 8,
-        learning_rate: 0.05,
+        epochs: 20,
+        batch_size: 9,
+        learning_rate: 0.01,
         schedule: Schedule::Constant,
-        record_losses: 8,
+        record_losses: 20,
         validation: 0.25,
         ..TrainConfig::default()
     };
@@ -52,23 +52,23 @@ fn a_tiny_network_learns_two_attributes() {
     );
     let trained = trained.expect("trains");
     let losses = trained.history.losses_matrix();
-    assert_eq!((losses.rows(), losses.columns()), (8, 24));
-    let mean = |epoch: usize| losses.row(epoch).iter().sum::<f32>() / 24.0;
+    assert_eq!((losses.rows(), losses.columns()), (20, 48));
+    let mean = |epoch: usize| losses.row(epoch).iter().sum::<f32>() / 48.0;
     assert!((mean(0) - 2.0_f32.ln()).abs() < 0.3, "{}", mean(0));
-    assert!(mean(7) < 0.5 * mean(0), "{} to {}", mean(0), mean(7));
-    let last = trained.history.epochs.last().expect("eight");
+    assert!(mean(19) < 0.5 * mean(0), "{} to {}", mean(0), mean(19));
+    let last = trained.history.epochs.last().expect("twenty");
     assert!(last.train_accuracy > 0.9, "{last:?}");
-    assert!(last.validation_accuracy.is_some_and(|right| right <= 1.0));
+    assert!(last.validation_accuracy.is_some_and(|right| right > 0.9));
     assert_eq!(trained.model.classes(), 2);
 
     let predictions = predict(&trained.model, &set, 8, &device, &NoProgress).expect("in memory");
     let Labels::Attributes(attributes) = set.annotations() else {
         panic!("a set with attributes");
     };
-    let right = (0..24).flat_map(|index| {
+    let right = (0..48).flat_map(|index| {
         let odds = predictions.logits(index).iter();
         let pairs = odds.zip(attributes.of(index));
         pairs.filter(|(odds, present)| (**odds > 0.0) == **present)
     });
-    assert!(right.count() >= 44);
+    assert!(right.count() >= 90);
 }
