@@ -14,3 +14,8 @@ pub mod settings;
 pub mod table;
 
 pub use experiment::Experiment;
+
+/// The examples of the page on the library, which must stay true.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/library.md")]
+struct LibraryPage;
