@@ -14,3 +14,8 @@ pub use run::{experiment, pipeline, run_dir, scores, store};
 pub use show::{picture, plot, report};
 
 pub use experiment::Experiment;
+
+/// The examples of the page on the library, which must stay true.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/library.md")]
+struct LibraryPage;
