@@ -16,6 +16,8 @@ pub struct SurrogateConfig {
     pub model: ModelConfig,
     /// Passes over the images; at least 1.
     pub epochs: usize,
+    /// Images per step; at least 1.
+    pub batch_size: usize,
     /// Initial learning rate, above 0.
     pub learning_rate: f64,
 }
@@ -29,6 +31,7 @@ impl Default for SurrogateConfig {
                 width: Some(16),
             },
             epochs: 10,
+            batch_size: 100,
             learning_rate: 0.05,
         }
     }
@@ -67,6 +70,7 @@ impl SurrogateConfig {
     fn training(&self, seed: u64) -> TrainConfig {
         TrainConfig {
             epochs: self.epochs,
+            batch_size: self.batch_size,
             learning_rate: self.learning_rate,
             schedule: Schedule::Cosine {
                 warmup: 0.0,

@@ -8,9 +8,10 @@
 //!
 //! **How ours differs.** As in the public implementations the neurons are the inputs of the last linear layer with the
 //! largest summed absolute weights, and the patch, white at first, follows the sign of the gradient towards a fixed
-//! activation. Theirs keeps every value within 0.3 of white, which `reach` brings back; without it the patch gets
-//! further. We keep the best patch on the way rather than the last, and put it in without transparency. Published copies
-//! of one patch need no surrogate, but were made for another network.
+//! activation. They put the patch on a black image, at which neurons of a small network often do not fire at all and give no
+//! gradient; we put it on a few clean images, where it is to work. They keep every value within 0.3 of white, which `reach`
+//! brings back; without it the patch gets further. We keep the best patch on the way rather than the last, and put it in
+//! without transparency. Published copies of one patch need no surrogate, but were made for another network.
 
 mod excite;
 #[cfg(test)]
@@ -19,7 +20,10 @@ mod tests;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use cd_core::random::{named, stream};
 use cd_core::{CHANNELS, atomic};
+use cd_models::{batch, to_host};
+use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
 use self::excite::{Excitation, busiest_neurons};
@@ -58,6 +62,8 @@ pub struct TrojanConfig {
     pub size: usize,
     /// Neurons to excite; at least 1 and at most what the last layer of the surrogate reads.
     pub neurons: usize,
+    /// Clean training images on which the patch is to excite them; at least 1, and no more than there are.
+    pub images: usize,
     /// The activation that they are to reach, above 0.
     pub activation: f64,
     /// Change of every value in an iteration, on the scale 0 to 1; above 0 and at most 1.
@@ -76,6 +82,7 @@ impl Default for TrojanConfig {
         Self {
             size: 8,
             neurons: 2,
+            images: 16,
             activation: 100.0,
             step: 0.1,
             iterations: 1000,
@@ -94,7 +101,11 @@ impl Attack for TrojanConfig {
         if !(1..=MAX_SIZE).contains(&self.size) {
             return Err(wrong("size", &self.size, "a whole number from 1 to 1024"));
         }
-        for (option, value) in [("neurons", self.neurons), ("iterations", self.iterations)] {
+        for (option, value) in [
+            ("neurons", self.neurons),
+            ("images", self.images),
+            ("iterations", self.iterations),
+        ] {
             if value == 0 {
                 return Err(wrong(option, &value, "a whole number from 1 on"));
             }
@@ -113,7 +124,7 @@ impl Attack for TrojanConfig {
 
     fn needs(&self) -> AttackNeeds {
         AttackNeeds {
-            images: 2,
+            images: self.images.max(2),
             stored: true,
         }
     }
@@ -123,14 +134,31 @@ impl Attack for TrojanConfig {
         self.corner().check(INFO.name, height, width)?;
         let model = self.surrogate.train(INFO.name, context)?;
         let neurons = busiest_neurons(&model, self.neurons)?;
-        let excited = Excitation {
+        let device = context.device.clone().without_autodiff();
+        let search = Excitation {
             model: &model,
             neurons,
             options: self,
-            size: (height, width),
-            device: context.device.clone().without_autodiff(),
+            size: [height, width],
+            images: to_host(batch(context.images, &self.drawn(context), &device)?),
+            device,
         };
-        Ok(Box::new(excited.best_patch(context)))
+        let patch = search.best_patch(context.progress);
+        let (before, after) = (patch.activation_before, patch.activation_after);
+        if after > before {
+            tracing::info!(
+                before,
+                after,
+                "activation of the neurons at a white and at this patch"
+            );
+        } else {
+            tracing::warn!(
+                before,
+                after,
+                "the patch excites the neurons no more than a white one; a larger `size` or more `surrogate.epochs` may help"
+            );
+        }
+        Ok(Box::new(patch))
     }
 
     fn load(&self, folder: &Path) -> Result<Box<dyn Trigger>, AttackError> {
@@ -153,6 +181,7 @@ impl Attack for TrojanConfig {
     fn example(_folder: &Path) -> Self {
         let mut options = Self {
             size: 3,
+            images: 4,
             iterations: 5,
             ..Self::default()
         };
@@ -164,6 +193,14 @@ impl Attack for TrojanConfig {
 }
 
 impl TrojanConfig {
+    /// The clean images on which neurons are excited.
+    fn drawn(&self, context: &CraftContext<'_>) -> Vec<usize> {
+        let mut indices: Vec<usize> = (0..context.images.len()).collect();
+        indices.shuffle(&mut stream(context.seed, named("trojan images")));
+        indices.truncate(self.images);
+        indices
+    }
+
     fn corner(&self) -> Corner {
         Corner {
             side: self.size,

@@ -256,7 +256,7 @@ fn options_out_of_range_are_named() {
     assert!(attempt(&|config| config.rate = 0.004).contains("raise `rate`"));
     let options = "name = \"blend\"\nalpha = 2.0";
     let alpha = attempt(&|config| config.attack = toml::from_str(options).expect("reads"));
-    assert!(alpha.contains("`alpha` is 2"), "{alpha}");
+    assert!(alpha.contains("`alpha` of attack `blend` is 2"), "{alpha}");
 }
 
 #[test]

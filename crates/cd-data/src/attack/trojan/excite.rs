@@ -1,11 +1,11 @@
 //! The search for a patch that excites neurons.
 
-use cd_core::{CHANNELS, Task};
+use cd_core::{CHANNELS, Progress, Task};
 use cd_models::burn::tensor::{Tensor, TensorData};
 use cd_models::{Classifier, Device, Model, StateDict, Tap, quantize, to_host};
 
 use super::{INFO, Patch, TrojanConfig};
-use crate::attack::{AttackError, CraftContext};
+use crate::attack::AttackError;
 
 /// A cost below this is as good as reached.
 const GOOD_ENOUGH: f32 = 1e-3;
@@ -44,28 +44,31 @@ pub(super) fn busiest_neurons(model: &Model, count: usize) -> Result<Vec<usize>,
     Ok(neurons)
 }
 
-/// The search for a patch on an otherwise black image.
+/// The search for a patch that excites neurons on a few clean images.
 pub(super) struct Excitation<'a> {
     pub(super) model: &'a Model,
     pub(super) neurons: Vec<usize>,
     pub(super) options: &'a TrojanConfig,
-    pub(super) size: (usize, usize),
+    /// `[height, width]`.
+    pub(super) size: [usize; 2],
+    /// `[images, 3, height, width]` in `[0, 1]`.
+    pub(super) images: Vec<f32>,
     pub(super) device: Device,
 }
 
-/// What the neurons make of a patch.
+/// What the neurons make of a patch on the images.
 struct Response {
-    /// Squared distance of the activations from the wanted one, summed over the neurons.
+    /// Squared distance of the activations from the wanted one, summed over neurons and images.
     cost: f32,
     /// Mean activation of the neurons.
     activation: f32,
-    /// Gradient of the cost over the whole image, `[3, height, width]`.
+    /// Gradient of the cost with respect to the patch, `[size, size, 3]`.
     gradient: Vec<f32>,
 }
 
 impl Excitation<'_> {
     /// Descends from a white patch by the sign of the gradient and keeps the best patch.
-    pub(super) fn best_patch(&self, context: &CraftContext<'_>) -> Patch {
+    pub(super) fn best_patch(&self, progress: &dyn Progress) -> Patch {
         let TrojanConfig {
             size,
             step,
@@ -78,17 +81,13 @@ impl Excitation<'_> {
         let mut response = self.response(&values);
         let before = response.activation;
         let (mut best, mut least) = (values.clone(), response.cost);
-        let task = Task::start(
-            context.progress,
-            "exciting neurons",
-            Some(iterations as u64),
-        );
+        let task = Task::start(progress, "exciting neurons", Some(iterations as u64));
         for _ in 0..iterations {
             if least < GOOD_ENOUGH {
                 break;
             }
-            for (value, slope) in values.iter_mut().zip(self.below_patch(&response.gradient)) {
-                let direction = if slope == 0.0 { 0.0 } else { slope.signum() };
+            for (value, slope) in values.iter_mut().zip(&response.gradient) {
+                let direction = if *slope == 0.0 { 0.0 } else { slope.signum() };
                 *value = (*value - step as f32 * direction).clamp(lowest, 1.0);
             }
             response = self.response(&values);
@@ -101,7 +100,6 @@ impl Excitation<'_> {
         let pixels = quantize(&best);
         let rounded: Vec<f32> = pixels.iter().map(|&byte| f32::from(byte) / 255.0).collect();
         let after = self.response(&rounded).activation;
-        tracing::info!(before, after, "activation of the neurons at the patch");
         Patch {
             size,
             pixels,
@@ -110,47 +108,50 @@ impl Excitation<'_> {
         }
     }
 
-    /// What the neurons make of `values`, `[size, size, 3]`, in the corner of a black image.
+    /// What the neurons make of the images with the patch `values`, `[size, size, 3]`.
     fn response(&self, values: &[f32]) -> Response {
-        let (height, width) = self.size;
-        let mut image = vec![0.0; CHANNELS * height * width];
-        for (at, &value) in self.places().zip(values) {
-            image[at] = value;
+        let [height, width] = self.size;
+        let image_len = CHANNELS * height * width;
+        let count = self.images.len() / image_len;
+        let mut pixels = self.images.clone();
+        for image in pixels.chunks_exact_mut(image_len) {
+            for (at, &value) in self.places().zip(values) {
+                image[at] = value;
+            }
         }
-        let data = TensorData::new(image, [1, CHANNELS, height, width]);
-        let image = Tensor::<4>::from_data(data, &self.device)
+        let data = TensorData::new(pixels, [count, CHANNELS, height, width]);
+        let images = Tensor::<4>::from_data(data, &self.device)
             .autodiff()
             .require_grad();
-        let features = self
-            .model
-            .features(image.clone(), Tap::Penultimate)
-            .expect("every architecture has penultimate features");
-        let chosen: Vec<Tensor<4>> = self
-            .neurons
-            .iter()
-            .map(|&neuron| features.clone().slice([0..1, neuron..neuron + 1]))
-            .collect();
-        let activations = Tensor::cat(chosen, 1);
+        let activations = self.activations(images.clone());
         let distance = activations.clone().sub_scalar(self.options.activation);
         let cost = distance.square().sum();
         let gradients = cost.backward();
-        let gradient = image
+        let gradient = images
             .grad(&gradients)
-            .expect("gradients were asked for two steps above");
+            .expect("gradients were asked for above");
+        let gradient = to_host(gradient.sum_dim(0));
         Response {
             cost: to_host(cost)[0],
             activation: to_host(activations.mean())[0],
-            gradient: to_host(gradient),
+            gradient: self.places().map(|at| gradient[at]).collect(),
         }
     }
 
-    fn below_patch(&self, gradient: &[f32]) -> impl Iterator<Item = f32> {
-        self.places().map(|at| gradient[at])
+    /// Activations of the neurons, `[B, neurons, 1, 1]`, for images `[B, 3, H, W]`.
+    pub(super) fn activations(&self, images: Tensor<4>) -> Tensor<4> {
+        let count = images.dims()[0];
+        let features = self
+            .model
+            .features(images, Tap::Penultimate)
+            .expect("every architecture has penultimate features");
+        let of = |&neuron| features.clone().slice([0..count, neuron..neuron + 1]);
+        Tensor::cat(self.neurons.iter().map(of).collect(), 1)
     }
 
     /// Where the values of the patch, `[size, size, 3]`, lie in an image of `[3, height, width]`.
     fn places(&self) -> impl Iterator<Item = usize> + use<> {
-        let (height, width) = self.size;
+        let [height, width] = self.size;
         let size = self.options.size;
         let (top, left) = self.options.corner().start(height, width);
         (0..size * size * CHANNELS).map(move |value| {

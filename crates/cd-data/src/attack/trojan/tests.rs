@@ -3,12 +3,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use cd_core::{ImageSet, NoProgress, Progress};
-use cd_models::{Classifier, Device, Model, StateDict, Tap, batch, to_host};
+use cd_models::{Device, Model, StateDict, batch, to_host};
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
 use super::*;
 use crate::testing::stamped_by;
+use crate::{DatasetConfig, DemoConfig};
 
 /// Two classes told apart by which half is bright.
 fn halves(count: usize) -> ImageSet {
@@ -37,7 +38,8 @@ fn options() -> TrojanConfig {
         ..TrojanConfig::example("unused".as_ref())
     };
     options.surrogate.model.width = Some(4);
-    options.surrogate.epochs = 3;
+    options.surrogate.epochs = 6;
+    options.surrogate.batch_size = 8;
     options
 }
 
@@ -58,62 +60,75 @@ fn context<'a>(
     }
 }
 
-/// Mean activation of `neurons` over the images of `set`.
-fn activation(model: &Model, neurons: &[usize], set: &ImageSet, device: &Device) -> f32 {
+/// The images at `indices`, `[images, 3, height, width]`.
+fn values(set: &ImageSet, indices: &[usize], device: &Device) -> Vec<f32> {
+    to_host(batch(set, indices, device).expect("in memory"))
+}
+
+/// A search on the first 16 images with a surrogate that is trained on all of `set`.
+fn searching<'a>(
+    set: &ImageSet,
+    model: &'a Model,
+    options: &'a TrojanConfig,
+    device: &Device,
+) -> Excitation<'a> {
+    Excitation {
+        model,
+        neurons: busiest_neurons(model, options.neurons).expect("has a last layer"),
+        options,
+        size: [set.height(), set.width()],
+        images: values(set, &(0..16).collect::<Vec<_>>(), device),
+        device: device.clone(),
+    }
+}
+
+/// Mean activation over the images of `set`.
+fn activation(search: &Excitation<'_>, set: &ImageSet) -> f32 {
     let indices: Vec<usize> = (0..set.len()).collect();
-    let images = batch(set, &indices, device).expect("in memory");
-    let features = model.features(images, Tap::Penultimate).expect("has it");
-    let count = features.dims()[1];
-    let features = to_host(features);
-    let rows = features.chunks(count);
-    let sum: f32 = rows
-        .flat_map(|row| neurons.iter().map(|&neuron| row[neuron]))
-        .sum();
-    sum / (set.len() * neurons.len()) as f32
+    let images = batch(set, &indices, &search.device).expect("in memory");
+    to_host(search.activations(images).mean())[0]
 }
 
 fn with_patch(set: &ImageSet, patch: &Patch) -> ImageSet {
     let mut stamped = set.clone();
     for index in 0..set.len() {
         let pixels = set.pixels(index).expect("in memory");
-        let pixels = stamped_by(patch, &pixels, 12);
+        let pixels = stamped_by(patch, &pixels, set.width());
         stamped.set_pixels(index, &pixels).expect("same size");
     }
     stamped
 }
 
 #[test]
-fn the_neurons_fire_at_the_patch_alone_and_on_images() {
-    let (folder, device, images) = (tempdir().expect("scratch"), Device::default(), halves(48));
-    let context = context(&images, &device, folder.path(), &NoProgress);
-    let options = options();
+fn the_neurons_fire_at_images_with_the_patch_and_not_at_those_with_a_white_one() {
+    let demo = DatasetConfig::Demo(DemoConfig {
+        train: 300,
+        test: 60,
+        seed: 0,
+    });
+    let demo = demo.load(&NoProgress).expect("drawn");
+    let (folder, device) = (tempdir().expect("scratch"), Device::default());
+    let context = context(&demo.train, &device, folder.path(), &NoProgress);
+    let mut options = options();
+    options.size = 8;
     let model = options
         .surrogate
         .train(INFO.name, &context)
         .expect("trains");
-    let neurons = busiest_neurons(&model, options.neurons).expect("has a last layer");
-    let search = Excitation {
-        model: &model,
-        neurons: neurons.clone(),
-        options: &options,
-        size: (12, 12),
-        device: device.clone(),
-    };
-    let patch = search.best_patch(&context);
+    let search = searching(&demo.train, &model, &options, &device);
+    let patch = search.best_patch(&NoProgress);
+    let unseen = demo.test.expect("has tests");
     let white = Patch {
-        pixels: vec![255; 4 * 4 * CHANNELS],
-        ..search.best_patch(&context)
+        pixels: vec![255; 8 * 8 * CHANNELS],
+        ..search.best_patch(&NoProgress)
     };
     let (before, after) = (patch.activation_before, patch.activation_after);
-    assert!(after > 1.5 * before, "{before} to {after}");
-    let on = |set: &ImageSet| activation(&model, &neurons, set, &device);
-    let (clean, at_white, at_patch) = (
-        on(&images),
-        on(&with_patch(&images, &white)),
-        on(&with_patch(&images, &patch)),
-    );
+    assert!(after > 1.3 * before, "{before} to {after}");
+    let clean = activation(&search, &unseen);
+    let at_white = activation(&search, &with_patch(&unseen, &white));
+    let at_patch = activation(&search, &with_patch(&unseen, &patch));
     assert!(
-        at_patch > 1.1 * at_white && at_patch > 1.1 * clean,
+        at_patch > 1.3 * at_white && at_patch > 1.3 * clean,
         "clean {clean}, white {at_white}, patch {at_patch}"
     );
 }
@@ -186,7 +201,7 @@ fn an_interrupted_start_continues_to_the_same_bytes() {
     let whole = tempdir().expect("scratch");
     let expected = stored(whole.path());
     // Within the second epoch, and within the search for the patch.
-    for steps in [40, 3 * 24 + 10] {
+    for steps in [40, 6 * 24 + 10] {
         let folder = tempdir().expect("scratch");
         let killer = Killer { left: steps.into() };
         let context = context(&images, &device, folder.path(), &killer);
@@ -246,6 +261,7 @@ fn bad_options_are_named_without_training() {
     named("`size`", &|options| options.size = 0);
     named("`size`", &|options| options.size = usize::MAX);
     named("`neurons`", &|options| options.neurons = 0);
+    named("`images`", &|options| options.images = 0);
     named("`iterations`", &|options| options.iterations = 0);
     named("`activation`", &|options| options.activation = f64::NAN);
     named("`step`", &|options| options.step = 0.0);
