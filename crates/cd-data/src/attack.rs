@@ -26,16 +26,12 @@ use cd_core::{ImageSet, NoProgress};
 use cd_models::Device;
 use serde::{Deserialize, Serialize};
 
-pub use badnets::{BadNetsConfig, PatchPosition};
-pub use badnets_appended::BadNetsAppendedConfig;
-pub use blend::BlendConfig;
+pub use badnets::PatchPosition;
 pub use craft::{AttackNeeds, CraftContext};
 pub use error::AttackError;
-pub use sig::{SigConfig, SigSignal};
+pub use sig::SigSignal;
 pub use surrogate::SurrogateConfig;
-pub use tact::TactConfig;
 pub use trigger::{Batch, Image, Role, Trigger};
-pub use trojan::TrojanConfig;
 
 use crate::poison::{PlanRequest, PoisonError, PoisonPlan};
 
@@ -134,7 +130,9 @@ pub trait Attack: Debug + Send + Sync {
 }
 
 macro_rules! attacks {
-    ($($(#[$doc:meta])* $name:literal => $module:ident, $variant:ident($config:ty);)+) => {
+    ($($(#[$doc:meta])* $name:literal => $module:ident, $variant:ident($config:ident);)+) => {
+        $(pub use $module::$config;)+
+
         /// Which attack, with its options: the `[attack]` table of an experiment file.
         ///
         /// ```
