@@ -8,7 +8,7 @@ use crate::registry::{Architecture, UnknownArchitecture};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelConfig {
-    /// A name of [`ARCHITECTURES`].
+    /// A name of [`ARCHITECTURES`](crate::ARCHITECTURES).
     pub name: String,
     /// Channels of the stem; the published width when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -14,7 +14,7 @@ use crate::model::config::ModelConfig;
 
 /// Reads a weights file and recognises its architecture, width and class count.
 ///
-/// The input normalisation is taken from the file where [`save_weights`] stored one.
+/// The input normalisation is taken from the file where [`save_weights`](crate::save_weights) stored one.
 ///
 /// # Errors
 ///
