@@ -91,7 +91,7 @@ fn an_entry_tells_its_origin_and_its_settings() {
         ("datasets show folder", &["path = \"...\"", "size = 32"]),
         (
             "models show resnet18",
-            &["arXiv", "width = 64", "penultimate 512"],
+            &["CVPR 2016", "width = 64", "penultimate 512"],
         ),
     ] {
         let text = succeed(here, show);
