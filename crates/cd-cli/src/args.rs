@@ -7,7 +7,8 @@ mod values;
 
 use std::path::PathBuf;
 
-use cd_detect::{Comparison, Preset};
+use cd_data::{ATTACKS, LabelMap};
+use cd_detect::{Comparison, DETECTORS, Preset};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use bench::{BenchArgs, Work};
@@ -166,7 +167,7 @@ pub(crate) struct ModelArgs {
 #[derive(Debug, Args)]
 pub(crate) struct SearchArgs {
     /// Detectors to run (see `cd-cli detectors`)
-    #[arg(long = "detector", value_name = "NAME", default_values_t = [String::from("cd-l")])]
+    #[arg(long = "detector", value_name = "NAME", default_values_t = [String::from(DETECTORS[0].name)])]
     pub(crate) detectors: Vec<String>,
     /// Settings of the search that belong together
     #[arg(long, value_enum, default_value_t = Preset::Accurate)]
@@ -294,7 +295,7 @@ pub(crate) struct PoisonArgs {
     #[command(flatten)]
     pub(crate) dataset: DatasetArgs,
     /// Attack (see `cd-cli attacks`)
-    #[arg(long, default_value = "badnets", value_name = "NAME")]
+    #[arg(long, default_value = ATTACKS[0].name, value_name = "NAME")]
     pub(crate) attack: String,
     /// Change a setting of the attack, for example `position="centre"`
     #[arg(long, value_name = "KEY=VALUE")]
@@ -305,6 +306,9 @@ pub(crate) struct PoisonArgs {
     /// Label that the backdoor leads to
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     pub(crate) target: u32,
+    /// Labels that poisoned images get: `all-to-one`, or `all-to-all` with each class leading to the next (`all-to-all:3` to the third next)
+    #[arg(long, default_value_t = LabelMap::default(), value_name = "MAP")]
+    pub(crate) labels: LabelMap,
     /// Seed of the choice
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     pub(crate) seed: u64,
@@ -365,7 +369,7 @@ pub(crate) struct InspectArgs {
     #[arg(long, default_value = "inspect.png", value_name = "FILE")]
     pub(crate) out: PathBuf,
     /// Detector that makes masks
-    #[arg(long, default_value = "cd-l", value_name = "NAME")]
+    #[arg(long, default_value = DETECTORS[0].name, value_name = "NAME")]
     pub(crate) detector: String,
     /// Side in pixels that the picture is resized to
     #[arg(long, default_value_t = 32, value_name = "PIXELS", value_parser = to_4096)]

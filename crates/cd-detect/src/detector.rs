@@ -34,7 +34,8 @@ registry! {
 impl DetectorConfig {
     /// What an experiment runs when it names no detector: the two forms of the method that this toolkit is about.
     pub fn usual() -> Vec<Self> {
-        let (logits, features) = (Default::default(), Default::default());
+        let logits = cognitive::Cdl::default();
+        let features = cognitive::Cdf::default();
         vec![Self::Cdl(logits), Self::Cdf(features)]
     }
 }

@@ -37,7 +37,7 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) save_weights: Option<PathBuf>,
     /// The detector of `search`
-    #[arg(long, default_value = "cd-l", value_name = "NAME")]
+    #[arg(long, default_value = cd_detect::DETECTORS[0].name, value_name = "NAME")]
     pub(crate) detector: String,
     /// Settings of the detector
     #[arg(long, value_enum, default_value_t = Preset::Paper)]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use cd_data::{AttackConfig, LabelMap, Manifest, PoisonConfig, export, poison as poison_split};
+use cd_data::{AttackConfig, Manifest, PoisonConfig, export, poison as poison_split};
 use cd_eval::scores::TruthRow;
 use cd_eval::settings;
 use cd_models::ImageSet;
@@ -18,7 +18,7 @@ pub(crate) fn poison(args: &PoisonArgs, session: &Session) -> Result<Ending> {
         attack: attack(&args.attack, &args.attack_set)?,
         rate: args.rate,
         target: args.target,
-        labels: LabelMap::default(),
+        labels: args.labels,
         seed: args.seed,
     };
     let split = data::load(&args.dataset, session)?;

@@ -150,8 +150,8 @@ mod tests {
         assert_eq!(size(1536), "1.5 KiB");
         assert_eq!(size(5 << 30), "5.0 GiB");
         assert_eq!(age(Duration::from_secs(30)), "now");
-        assert_eq!(age(Duration::from_secs(3600)), "60 min");
-        assert_eq!(age(Duration::from_secs(90_000)), "25 h");
-        assert_eq!(age(Duration::from_secs(900_000)), "10 days");
+        assert_eq!(age(Duration::from_hours(1)), "60 min");
+        assert_eq!(age(Duration::from_hours(25)), "25 h");
+        assert_eq!(age(Duration::from_hours(250)), "10 days");
     }
 }

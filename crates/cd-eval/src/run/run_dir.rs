@@ -114,10 +114,10 @@ impl RunDir {
             what,
         };
         let Some(text) = read_if_there(&path.join(CONFIG))? else {
-            return match layout::is_occupied(path) {
-                true => Err(occupied("it is not empty and has no config.toml".into())),
-                false => Ok(()),
-            };
+            if layout::is_occupied(path) {
+                return Err(occupied("it is not empty and has no config.toml".into()));
+            }
+            return Ok(());
         };
         let meta = layout::meta(path)?;
         if text != experiment.to_toml() && !layout::is_extended(&text, experiment) {

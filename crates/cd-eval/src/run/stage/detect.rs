@@ -109,13 +109,13 @@ impl Search<'_> {
         let Some(found) = self.seen(detector, &self.data.searched)? else {
             return Ok(None);
         };
-        let trusted = match self.data.trusted.set.is_empty() {
-            true => None,
-            false => match self.seen(detector, &self.data.trusted)? {
-                Some(seen) => Some(seen),
-                None => return Ok(None),
-            },
-        };
+        let mut trusted = None;
+        if !self.data.trusted.set.is_empty() {
+            trusted = self.seen(detector, &self.data.trusted)?;
+            if trusted.is_none() {
+                return Ok(None);
+            }
+        }
         let losses = self.losses(detector)?;
         let images = &self.data.searched.set;
         let evidence = Evidence {

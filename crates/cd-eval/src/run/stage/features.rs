@@ -82,7 +82,7 @@ fn extracted(
         fresh.set(Some(seen));
         Ok(())
     };
-    if !work.share(&slot, &what, &read, keep)? {
+    if !work.share(&slot, &what, read, keep)? {
         return Ok(None);
     }
     match fresh.take() {

@@ -115,17 +115,16 @@ fn stored(
     );
     slot.fill::<PipelineError>(&what, work.options.progress, |folder| {
         let attack = config.attack.attack();
-        let trigger = match trigger {
-            Some(crafted) => attack.load(&crafted.folder())?,
-            None => {
-                let tools = CraftTools {
-                    device: work.options.device,
-                    batch_size: work.experiment.detect.batch_size,
-                    folder,
-                    progress: work.options.progress,
-                };
-                craft(&split.train, config, &tools)?
-            }
+        let trigger = if let Some(crafted) = trigger {
+            attack.load(&crafted.folder())?
+        } else {
+            let tools = CraftTools {
+                device: work.options.device,
+                batch_size: work.experiment.detect.batch_size,
+                folder,
+                progress: work.options.progress,
+            };
+            craft(&split.train, config, &tools)?
         };
         Ok(write(
             split,

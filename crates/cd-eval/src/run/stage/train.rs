@@ -21,24 +21,17 @@ pub(super) const LOSSES: &str = "losses.f32";
 
 /// The classifier: one that is complete in the store is not trained again.
 pub(crate) fn classifier(work: &Work<'_>, data: &Data) -> Result<Trained, PipelineError> {
-    let trained = match &work.experiment.weights {
-        Some(path) => {
-            let model = load_weights(path, work.options.device)?;
-            Trained {
-                key: model.fingerprint(),
-                model,
-                training: None,
-            }
-        }
-        None => {
-            let slot = training(work, data)?;
-            let model = load_weights(&slot.join(WEIGHTS), work.options.device)?;
-            Trained {
-                key: model.fingerprint(),
-                model,
-                training: Some(slot),
-            }
-        }
+    let (path, training) = if let Some(path) = &work.experiment.weights {
+        (path.clone(), None)
+    } else {
+        let slot = training(work, data)?;
+        (slot.join(WEIGHTS), Some(slot))
+    };
+    let model = load_weights(&path, work.options.device)?;
+    let trained = Trained {
+        key: model.fingerprint(),
+        model,
+        training,
     };
     let images = data.poisoned.train();
     trained.model.check_size(images.height(), images.width())?;
