@@ -348,12 +348,3 @@ fn faulty_content_is_named() {
         "{error}"
     );
 }
-
-/// Writes the sample for the eye: `cargo test -p cd-eval -- --ignored sample_report`.
-#[test]
-#[ignore = "writes report.html to the temporary folder, to be looked at in a browser"]
-fn sample_report() {
-    let path = std::env::temp_dir().join("report.html");
-    write_report(&path, &report(32, 12)).expect("writes");
-    assert!(path.is_file());
-}
