@@ -4,6 +4,9 @@ use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+/// What the names of unfinished files and folders begin with.
+const PREFIX: &str = ".writing-";
+
 /// Writes `bytes` to `path` through a temporary file in the same folder.
 ///
 /// After a crash at any moment the path holds either its former content or the new one. A link is followed.
@@ -40,6 +43,39 @@ pub fn write_with(
     Ok(())
 }
 
+/// Makes `to` another name of the file `from`, in place of what was there.
+///
+/// # Errors
+///
+/// I/O errors, among them that file systems differ or know no links; the former content stays.
+pub fn link(from: &Path, to: &Path) -> io::Result<()> {
+    let folder = scratch(0o777).tempdir_in(parent(to))?;
+    let name = folder.path().join("link");
+    fs::hard_link(from, &name)?;
+    // Where both are the same file already this does nothing, and the folder takes the second name away.
+    fs::rename(&name, to)
+}
+
+/// Removes what processes that were killed in the middle of writing left in `folder`; no other may be writing there now.
+///
+/// # Errors
+///
+/// When the folder cannot be read or something cannot be removed.
+pub fn remove_leftovers(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        } else {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 /// Fills a new folder with `fill`, then moves it to `path`, replacing what was there.
 ///
 /// # Errors
@@ -66,7 +102,7 @@ pub fn replace_folder<E: From<io::Error>>(
 /// Temporary files and folders with the permissions that ordinary ones get: `mode` less the umask.
 fn scratch(mode: u32) -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".writing-");
+    builder.prefix(PREFIX);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -121,6 +157,34 @@ mod tests {
         assert_eq!(fs::read(path.join("a")).expect("kept"), b"1");
         let left = fs::read_dir(scratch.path()).expect("list").count();
         assert_eq!(left, 1, "no scratch folder stays behind");
+    }
+
+    #[test]
+    fn links_replace_and_leave_nothing_else() {
+        let scratch = tempfile::tempdir().expect("temporary folder");
+        let here = |name: &str| scratch.path().join(name);
+        fs::write(here("a"), "1").expect("written");
+        fs::write(here("b"), "2").expect("written");
+        for _ in 0..2 {
+            link(&here("a"), &here("b")).expect("linked");
+            assert_eq!(fs::read(here("b")).expect("read"), b"1");
+        }
+        assert!(link(&here("none"), &here("b")).is_err());
+        assert_eq!(fs::read(here("b")).expect("kept"), b"1");
+        assert_eq!(fs::read_dir(scratch.path()).expect("list").count(), 2);
+    }
+
+    #[test]
+    fn leftovers_go_and_everything_else_stays() {
+        let scratch = tempfile::tempdir().expect("temporary folder");
+        let here = |name: &str| scratch.path().join(name);
+        fs::write(here(".writing-a"), "half").expect("written");
+        fs::create_dir_all(here(".writing-b/c")).expect("made");
+        fs::write(here("whole"), "1").expect("written");
+        remove_leftovers(scratch.path()).expect("removed");
+        assert!(here("whole").exists());
+        assert_eq!(fs::read_dir(scratch.path()).expect("list").count(), 1);
+        assert!(remove_leftovers(&here("none")).is_err());
     }
 
     #[test]

@@ -19,12 +19,15 @@ mod trigger;
 mod trojan;
 
 use std::fmt::Debug;
+use std::fs::File;
+use std::io;
 use std::path::Path;
 
 use cd_core::names::did_you_mean;
-use cd_core::{ImageSet, NoProgress};
+use cd_core::{ImageSet, Key, NoProgress};
 use cd_models::Device;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 pub use badnets::PatchPosition;
 pub use craft::{AttackNeeds, CraftContext};
@@ -73,6 +76,11 @@ pub trait Attack: Debug + Send + Sync {
     ///
     /// When an option is out of range.
     fn check(&self) -> Result<(), AttackError>;
+
+    /// Files that the options name. What is in them counts like an option: see [`AttackConfig::fingerprint`].
+    fn files(&self) -> Vec<&Path> {
+        Vec::new()
+    }
 
     /// What [`prepare`](Self::prepare) needs; nothing unless the attack says so.
     fn needs(&self) -> AttackNeeds {
@@ -209,6 +217,28 @@ impl AttackConfig {
     /// The name under which this attack is registered.
     pub fn name(&self) -> &'static str {
         self.info().name
+    }
+
+    /// A key of the options and of what is in the files that they name: a picture that changed under its old name makes
+    /// another attack.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be read.
+    pub fn fingerprint(&self) -> Result<String, AttackError> {
+        let mut key = Key::of("attack").with("options", self);
+        for path in self.attack().files() {
+            let mut digest = Sha256::new();
+            File::open(path)
+                .and_then(|mut file| io::copy(&mut file, &mut digest))
+                .map_err(|source| AttackError::File {
+                    attack: self.name(),
+                    path: path.to_owned(),
+                    source,
+                })?;
+            key = key.bytes("file", &digest.finalize());
+        }
+        Ok(key.finish())
     }
 }
 

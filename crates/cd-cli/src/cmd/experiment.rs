@@ -104,8 +104,9 @@ pub(crate) fn finish(outcome: &Outcome, folder: &Path, session: &Session) -> Res
 
 /// The stages with their sizes and what is done already, as far as the run has come to know its stages.
 fn plan(experiment: &Experiment, folder: &Path) -> Result<()> {
-    let (stages, store) = match RunDir::existing(folder) {
-        Ok((run, _)) => (run.stages()?.stages, Some(Store::open(&run.store()?)?)),
+    let begun = RunDir::existing(folder).and_then(|(run, _)| Ok((run.stages()?, run.store()?)));
+    let (stages, store) = match begun {
+        Ok((stages, store)) => (stages.stages, Some(Store::open(&store)?)),
         Err(_) => (BTreeMap::new(), None),
     };
     let done = |name: &str| {

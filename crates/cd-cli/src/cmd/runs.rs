@@ -25,7 +25,7 @@ pub(crate) fn runs(args: &RunsArgs, as_json: bool) -> Result<Ending> {
 fn list(folder: &Path, as_json: bool) -> Result<()> {
     let runs = runs_below(folder)?;
     let mut rows = Vec::new();
-    for root in stores_below(folder) {
+    for root in stores_below(folder)? {
         for stage in Store::open(&root)?.stages()? {
             let users = runs.iter().filter(|(path, stages)| {
                 let own = path.join(&stages.store).canonicalize().ok();
@@ -83,15 +83,17 @@ fn as_value(stage: &StoredStage, users: usize) -> Value {
 
 /// Removes the stages below `folder` that no run there stands on.
 fn collect(folder: &Path, dry_run: bool, as_json: bool) -> Result<()> {
-    let runs = runs_below(folder)?;
     let mut all = Garbage::default();
-    for root in stores_below(folder) {
+    for root in stores_below(folder)? {
         let here = root.canonicalize().ok();
-        let users = runs.iter().filter(|(path, stages)| {
-            here.is_some() && path.join(&stages.store).canonicalize().ok() == here
-        });
-        let kept = referred(users.map(|(_, stages)| stages));
-        let garbage = Store::open(&root)?.collect(&kept, dry_run)?;
+        let kept = || -> Result<_> {
+            let runs = runs_below(folder)?;
+            let users = runs.iter().filter(|(path, stages)| {
+                here.is_some() && path.join(&stages.store).canonicalize().ok() == here
+            });
+            Ok(referred(users.map(|(_, stages)| stages)))
+        };
+        let garbage = Store::open(&root)?.collect(kept, dry_run)?;
         all.stages += garbage.stages;
         all.bytes += garbage.bytes;
         all.in_use += garbage.in_use;

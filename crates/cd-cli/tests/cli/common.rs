@@ -1,7 +1,9 @@
 //! What the tests of the binary share.
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 /// The binary under test.
 pub(crate) fn cd_cli() -> Command {
@@ -88,4 +90,106 @@ batch_size = 8
 detectors = [{ name = "cd-l", steps = 4 }, { name = "cd-f", steps = 4 }]
 [evaluate]
 resamples = 100
+"#;
+
+/// Starts the binary in `folder`; its messages go to the file `log` there.
+pub(crate) fn start(folder: &Path, arguments: &str, log: &str) -> Child {
+    let log = fs::File::create(folder.join(log)).expect("made");
+    cd_cli()
+        .current_dir(folder)
+        .args(arguments.split_whitespace())
+        .arg("-v")
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .expect("the binary starts")
+}
+
+/// Every file below the stores and runs in `folder` that does not depend on how the run went, without its times.
+pub(crate) fn results(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    gather(folder, "", &mut found);
+    found
+}
+
+fn gather(folder: &Path, name: &str, found: &mut BTreeMap<String, Vec<u8>>) {
+    for entry in fs::read_dir(folder).expect("a folder").flatten() {
+        let path = entry.path();
+        let own = entry.file_name().into_string().expect("a plain name");
+        let name = format!("{name}/{own}");
+        match own.as_str() {
+            "locks" | "DONE" | "report.html" => {}
+            // What is remembered of pictures depends on how long ago they were written.
+            _ if own.starts_with("pictures-") => {}
+            _ if path.is_dir() => gather(&path, &name, found),
+            _ => {
+                let bytes = fs::read(&path).expect("readable");
+                found.insert(name, without_times(&path, bytes));
+            }
+        }
+    }
+}
+
+fn without_times(path: &Path, bytes: Vec<u8>) -> Vec<u8> {
+    if path.extension().is_none_or(|ending| ending != "json") {
+        return bytes;
+    }
+    let mut value: serde_json::Value = serde_json::from_slice(&bytes).expect("json");
+    forget_times(&mut value);
+    value.to_string().into_bytes()
+}
+
+fn forget_times(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Object(map) => {
+            map.retain(|key, _| key != "seconds" && key != "computed");
+            map.values_mut().for_each(forget_times);
+        }
+        serde_json::Value::Array(values) => values.iter_mut().for_each(forget_times),
+        _ => {}
+    }
+}
+
+/// Demands the same files with the same bytes.
+pub(crate) fn assert_same(
+    expected: &BTreeMap<String, Vec<u8>>,
+    found: &BTreeMap<String, Vec<u8>>,
+    what: &str,
+) {
+    let names = |files: &BTreeMap<String, Vec<u8>>| files.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(expected), names(found), "{what}");
+    for (name, bytes) in expected {
+        assert!(found[name] == *bytes, "{what}: {name} differs");
+    }
+}
+
+/// An experiment with every stage there is.
+pub(crate) const FULL: &str = r#"
+name = "full"
+[dataset]
+name = "demo"
+train = 400
+test = 60
+[poison]
+rate = 0.5
+[poison.attack]
+name = "trojan"
+size = 3
+images = 4
+iterations = 3
+surrogate = { model = { name = "resnet10", width = 2 }, epochs = 3, batch_size = 50 }
+[model]
+name = "resnet10"
+width = 4
+[train]
+epochs = 2
+batch_size = 50
+learning_rate = 0.05
+schedule = { name = "constant" }
+record_losses = 2
+[detect]
+batch_size = 32
+detectors = [{ name = "ss" }, { name = "cd-l", steps = 2 }, { name = "abl" }]
+[evaluate]
+resamples = 20
 "#;

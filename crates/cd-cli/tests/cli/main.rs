@@ -2,7 +2,9 @@
 
 mod bench;
 mod common;
+mod content;
 mod full_disk;
+mod killed;
 mod lists;
 mod messages;
 mod models;
@@ -10,3 +12,4 @@ mod own_folder;
 mod reproduce;
 mod resume;
 mod stages;
+mod together;

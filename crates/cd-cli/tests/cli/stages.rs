@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
 
 use crate::common::{TINY, cd_cli, fail_with, stderr, succeed};
 
@@ -86,52 +85,6 @@ fn a_scan_takes_one_more_detector_into_the_same_folder() {
     let report = fs::read_to_string(here.join("s/report.html")).expect("a report");
     assert!(report.contains("Spectral") && report.contains("resnet10, width 4"));
     fail_with(here, &format!("{more} --threshold 3"), &["another run"]);
-}
-
-#[test]
-fn processes_side_by_side_train_once_and_share_the_search() {
-    let scratch = tempfile::tempdir().expect("temporary folder");
-    let here = scratch.path();
-    let text = TINY
-        .replace("train = 60", "train = 300")
-        .replace("sample = 40", "sample = 280");
-    fs::write(here.join("tiny.toml"), text).expect("written");
-    succeed(here, "run tiny.toml --runs whole");
-    let start = |shard: usize| -> Child {
-        cd_cli()
-            .current_dir(here)
-            .args(["run", "tiny.toml", "--runs", "shared", "-v", "--shard"])
-            .arg(format!("{shard}/4"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary starts")
-    };
-    let children: Vec<Child> = (0..4).map(start).collect();
-    let logs: Vec<String> = children
-        .into_iter()
-        .map(|child| {
-            let output = child.wait_with_output().expect("ends");
-            assert!(output.status.success(), "{}", stderr(&output));
-            stderr(&output)
-        })
-        .collect();
-    let trained: usize = logs.iter().map(|log| trainings(log)).sum();
-    assert_eq!(trained, 1, "{logs:?}");
-    // Whoever looked last may have looked before another one wrote its last part.
-    succeed(here, "run tiny.toml --runs shared --shard 0/4");
-    let file = |runs: &str, file: &str| {
-        fs::read(cells(&here.join(runs))[0].join(file))
-            .unwrap_or_else(|error| panic!("{file}: {error}"))
-    };
-    for name in [
-        "train/model.safetensors",
-        "detect/cd-l/scores.csv",
-        "detect/cd-l/masks.safetensors",
-        "detect/cd-f/scores.csv",
-    ] {
-        assert!(file("whole", name) == file("shared", name), "{name}");
-    }
 }
 
 #[test]

@@ -10,7 +10,7 @@
 //! paper mixes in a cartoon picture, which cannot be shipped here: the default is noise from a seed,
 //! and any picture can be named instead.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use cd_core::CHANNELS;
@@ -71,6 +71,10 @@ impl Attack for BlendConfig {
             value: self.alpha.to_string(),
             expected: "a number above 0 and at most 1",
         })
+    }
+
+    fn files(&self) -> Vec<&Path> {
+        self.pattern.iter().map(PathBuf::as_path).collect()
     }
 
     fn prepare(&self, _context: &CraftContext<'_>) -> Result<Box<dyn Trigger>, AttackError> {
@@ -164,11 +168,10 @@ fn mix(pixels: &mut [u8], pattern: impl Iterator<Item = f64>, alpha: f64) {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use tempfile::tempdir;
 
     use super::*;
+    use crate::attack::AttackConfig;
     use crate::testing::{golden_bytes, prepared, stamped, stamped_by};
 
     const IMAGE_LEN: usize = 32 * 32 * CHANNELS;
@@ -252,6 +255,25 @@ mod tests {
         };
         let got = stamped(&config, &[0; 4 * 4 * CHANNELS], 4);
         assert_eq!(got, [100, 50, 25].repeat(16));
+    }
+
+    #[test]
+    fn a_pattern_counts_by_what_it_shows() {
+        let folder = tempdir().expect("scratch");
+        let path = saved_pattern(folder.path());
+        let named = |path: &Path| {
+            let config = BlendConfig {
+                pattern: Some(path.into()),
+                ..BlendConfig::default()
+            };
+            AttackConfig::Blend(config).fingerprint()
+        };
+        let first = named(&path).expect("readable");
+        assert_eq!(first, named(&path).expect("readable"));
+        RgbImage::new(2, 2).save(&path).expect("writes");
+        assert_ne!(first, named(&path).expect("readable"));
+        let error = named(Path::new("no/such.png")).expect_err("missing");
+        assert!(error.to_string().contains("no/such.png"), "{error}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Why an attack could not be set up, prepared or applied.
 
+use std::io;
 use std::path::PathBuf;
 
 use cd_core::StorageError;
@@ -65,6 +66,16 @@ pub enum AttackError {
         path: PathBuf,
         /// Why.
         source: PictureError,
+    },
+    /// A file that an option names could not be read.
+    #[error("the file `{}` that attack `{attack}` names cannot be read: {source}", path.display())]
+    File {
+        /// Name of the attack.
+        attack: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
     },
     /// There are too few clean images to prepare with.
     #[error(

@@ -1,7 +1,7 @@
 //! What an earlier start has learned about picture files, so that unchanged ones need not be decoded to be known.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// Version of the form of the file and of the pixels that decoding gives.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Longest file that is read.
 const MOST_BYTES: u64 = 1 << 30;
 /// A file that was written more recently may be written again without a new time of change: clocks of file systems are
@@ -25,6 +25,9 @@ pub(super) struct Stamp {
     bytes: u64,
     /// Time of the last change, in nanoseconds since 1970.
     modified: u64,
+    /// Time of the last change of content or of what is known of the file, likewise: programs that copy set the other time
+    /// back, but not this one. 0 where the system has none.
+    changed: i64,
 }
 
 impl Stamp {
@@ -39,8 +42,21 @@ impl Stamp {
         Some(Self {
             bytes: metadata.len(),
             modified: u64::try_from(since.as_nanos()).ok()?,
+            changed: changed(&metadata),
         })
     }
+}
+
+#[cfg(unix)]
+fn changed(metadata: &Metadata) -> i64 {
+    use std::os::unix::fs::MetadataExt;
+    let seconds = metadata.ctime().saturating_mul(1_000_000_000);
+    seconds.saturating_add(metadata.ctime_nsec())
+}
+
+#[cfg(not(unix))]
+fn changed(_: &Metadata) -> i64 {
+    0
 }
 
 /// One line of the file.
@@ -49,6 +65,7 @@ struct Row {
     name: String,
     bytes: u64,
     modified: u64,
+    changed: i64,
     digest: String,
 }
 
@@ -140,6 +157,7 @@ fn write(
             name: name.clone(),
             bytes: stamp.bytes,
             modified: stamp.modified,
+            changed: stamp.changed,
             digest: digits(digest),
         })?;
     }
@@ -165,6 +183,7 @@ fn read(path: &Path, side: usize) -> io::Result<BTreeMap<String, (Stamp, [u8; 32
         let stamp = Stamp {
             bytes: row.bytes,
             modified: row.modified,
+            changed: row.changed,
         };
         entries.insert(row.name, (stamp, digest));
     }

@@ -76,8 +76,7 @@ pub fn run(
     let store = Store::open(store)?;
     // Before the folder is made: data that cannot be read leaves nothing behind.
     let loaded = data::load(&seeded, &store, options)?;
-    let run = RunDir::open(folder, experiment, options.device_name)?;
-    run.keep_store(&store)?;
+    let run = RunDir::open(folder, experiment, options.device_name)?.with_store(&store)?;
     let work = Work::new(&seeded, &run, &store, options);
     let data = poison::poisoned(&work, loaded)?;
     if options.until == Stage::Poison {
@@ -118,9 +117,16 @@ pub fn finished(folder: &Path) -> Result<Option<Evaluation>, PipelineError> {
 /// When the run is not complete, or its data have changed or cannot be loaded again.
 pub fn rewrite_report(folder: &Path, options: &RunOptions<'_>) -> Result<(), PipelineError> {
     let (run, text) = RunDir::existing(folder)?;
+    if finished(folder)?.is_none() {
+        return Err(PipelineError::Missing(format!(
+            "{}: this run is not complete; the command that began it continues it and writes the report",
+            folder.display()
+        )));
+    }
     let experiment = Experiment::parse(&text, &run.join("config.toml").display().to_string(), &[])?;
     let seeded = experiment.seeded();
     let store = Store::open(&run.store()?)?;
+    let run = run.with_store(&store)?;
     let loaded = data::load(&seeded, &store, options)?;
     let work = Work::new(&seeded, &run, &store, options);
     let data = poison::poisoned(&work, loaded)?;

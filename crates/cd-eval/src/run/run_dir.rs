@@ -36,6 +36,8 @@ pub const OWN_STORE: &str = "store";
 #[derive(Debug, Clone)]
 pub struct RunDir {
     path: PathBuf,
+    /// Held while `stages.json` is changed; none before it is known where the stages lie.
+    lock: Option<PathBuf>,
 }
 
 /// What a run belongs to and what made it.
@@ -113,10 +115,16 @@ impl RunDir {
             path: path.to_owned(),
             what,
         };
-        let Some(text) = read_if_there(&path.join(CONFIG))? else {
-            if layout::is_occupied(path) {
+        let config = path.join(CONFIG);
+        let mut text = read_if_there(&config)?;
+        if text.is_none() && layout::is_occupied(path) {
+            // Another process may have begun this run between the two looks.
+            text = read_if_there(&config)?;
+            if text.is_none() {
                 return Err(occupied("it is not empty and has no config.toml".into()));
             }
+        }
+        let Some(text) = text else {
             return Ok(());
         };
         let meta = layout::meta(path)?;
@@ -139,9 +147,7 @@ impl RunDir {
     /// As [`check`](Self::check), and when the files cannot be written.
     pub fn open(path: &Path, experiment: &Experiment, device: &str) -> Result<Self, RunDirError> {
         Self::check(path, experiment, device)?;
-        let run = Self {
-            path: path.to_owned(),
-        };
+        let run = Self::at(path);
         if !run.join(META).exists() {
             run.write_json(Path::new(META), &Meta::here(device))?;
         }
@@ -164,10 +170,15 @@ impl RunDir {
             source,
         })?;
         layout::meta(path)?;
-        let run = Self {
-            path: path.to_owned(),
-        };
+        let run = Self::at(path);
         Ok((run, text))
+    }
+
+    fn at(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            lock: None,
+        }
     }
 
     /// The folder itself.

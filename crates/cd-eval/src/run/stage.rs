@@ -58,7 +58,10 @@ impl<'a> Work<'a> {
     /// The slot of `stage` under `key`, noted as the stage `name` of this run.
     fn slot(&self, name: &str, stage: StageName, key: &str) -> Result<Slot, PipelineError> {
         let slot = self.store.slot(stage, key);
-        self.run.refer(name, &slot)?;
+        if self.run.refer(name, &slot)? && slot.is_done() {
+            // `gc` may be about to remove it and holds its lock meanwhile. A store that cannot be locked cannot be collected.
+            drop(slot.lock(self.options.progress));
+        }
         Ok(slot)
     }
 
@@ -99,9 +102,11 @@ impl<'a> Work<'a> {
         }
         let (started, before) = (Instant::now(), self.counting.images());
         let folder = slot.make()?;
-        let Some(whole) = compute(&folder)? else {
-            // The shard that came last may have ended meanwhile and taken the parts away.
-            return Ok(slot.is_done());
+        // The shard that came last may have ended meanwhile and taken the parts away.
+        let whole = match compute(&folder) {
+            Ok(Some(whole)) => whole,
+            Err(error) if !slot.is_done() => return Err(error),
+            _ => return Ok(slot.is_done()),
         };
         let _lock = match early {
             Some(lock) => lock,
@@ -110,7 +115,7 @@ impl<'a> Work<'a> {
         if !slot.is_done() {
             keep(&folder, whole)?;
             let images = self.counting.images() - before;
-            slot.mark(what, started, Some(images))?;
+            slot.seal(what, started, Some(images))?;
         }
         Ok(true)
     }

@@ -4,6 +4,7 @@
 //! <store>/STORE                     what this folder is, with the version of its layout
 //! <store>/<stage>/<key>/            files of the stage, and DONE once it is complete
 //! <store>/locks/<stage>-<key>       held by the process that is at work on it
+//! <store>/locks/run-<digits>        held for a moment while a run notes what it stands on
 //! ```
 //!
 //! Two runs whose stages depend on the same things share them. A stage is complete when its `DONE` mark stands; one that was interrupted
@@ -20,8 +21,9 @@ use cd_core::{LockError, atomic};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub(crate) use collect::files_below;
 pub use collect::{Garbage, StoredStage, stores_below};
-pub use slot::{DoneMark, Slot};
+pub use slot::{DoneMark, Slot, StoredFile};
 pub(crate) use slot::{discard, read_json, write_json};
 
 /// Marks a folder as a store.
@@ -101,9 +103,9 @@ pub enum StoreError {
         found: String,
     },
     /// A stage is damaged.
-    #[error("{}: damaged: {reason}; delete this folder to compute it again", path.display())]
+    #[error("{}: damaged: {reason}; delete the folder that it lies in to compute it again", path.display())]
     Damaged {
-        /// The file or folder.
+        /// The file.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
@@ -143,6 +145,9 @@ impl Store {
                 });
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) if source.kind() == io::ErrorKind::NotADirectory => {
+                return Err(StoreError::io(root)(source));
+            }
             Err(source) => return Err(StoreError::Io { path: mark, source }),
         }
         Ok(Self {
@@ -158,6 +163,11 @@ impl Store {
     /// The place of the result of `stage` that depends on `key`.
     pub fn slot(&self, stage: StageName, key: &str) -> Slot {
         Slot::new(self, stage, &key[..key.len().min(DIGITS)])
+    }
+
+    /// The file that is locked for `what` of this name.
+    pub(crate) fn lock_path(&self, what: &str, name: &str) -> PathBuf {
+        self.root.join("locks").join(format!("{what}-{name}"))
     }
 
     /// Makes the folder and marks it.

@@ -207,22 +207,23 @@ fn a_picture_that_has_just_been_written_is_not_relied_on() {
 }
 
 #[test]
-fn what_the_index_overlooks_is_found_when_it_is_read() {
+fn a_picture_that_changed_under_its_old_size_and_time_is_found() {
     let scene = Scene::new(2);
     let age = fs::metadata(scene.path(1)).and_then(|file| file.modified());
     assert_eq!(scene.decoded(), 2);
     scene.paint(1, 99);
     let file = File::options().append(true).open(scene.path(1));
     file.and_then(|file| file.set_modified(age?)).expect("sets");
-    let (source, decoded) = scene.check(0, 4);
-    assert_eq!(decoded, 0, "size and time are the same");
-    let message = source
-        .expect("is taken for good")
-        .read(1)
-        .expect_err("changed");
-    assert!(message.to_string().contains("start again"), "{message}");
-    let (source, decoded) = scene.check(0, 4);
-    assert_eq!((decoded, red(&source.expect("checked"), 1)), (2, 99));
+    let (mut source, decoded) = scene.check(0, 4);
+    if cfg!(unix) {
+        assert_eq!(decoded, 1, "the system knows better");
+    } else {
+        let taken = source.expect("is taken for good");
+        let message = taken.read(1).expect_err("changed").to_string();
+        assert!(message.contains("start again"), "{message}");
+        source = scene.check(0, 4).0;
+    }
+    assert_eq!(red(&source.expect("checked"), 1), 99);
 }
 
 #[test]

@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cd_core::atomic;
+use cd_core::{Key, Lock, atomic};
 use serde::{Deserialize, Serialize};
-use walkdir::WalkDir;
 
 use super::{RunDir, RunDirError};
-use crate::store::{Slot, StageName, Store, StoreError};
+use crate::store::{Slot, StageName, Store, StoreError, files_below};
 
 const FILE: &str = "stages.json";
 /// Files from this size on are linked to the store instead of copied.
@@ -22,7 +21,7 @@ pub struct Stages {
     /// Where the store lies, relative to the run where that is possible.
     #[serde(default)]
     pub store: PathBuf,
-    /// Key of the images that are searched, with their names and labels.
+    /// Key of all that the images are made from: pictures, names, labels, what poisons them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub images: Option<String>,
     /// Key of the classifier that they are searched through.
@@ -56,38 +55,66 @@ impl RunDir {
         self.read_json(Path::new(FILE))
     }
 
-    /// Changes what the run stands on.
+    /// Changes what the run stands on, and says whether that was anything new. Processes side by side lose nothing of each
+    /// other once the store is known.
     ///
     /// # Errors
     ///
     /// When `stages.json` is damaged or cannot be written.
-    pub fn update(&self, change: impl FnOnce(&mut Stages)) -> Result<(), RunDirError> {
+    pub fn update(&self, change: impl Fn(&mut Stages)) -> Result<bool, RunDirError> {
+        if self.changed(&change)?.is_none() {
+            return Ok(false);
+        }
+        let lock = self.lock.as_ref().map(|path| Lock::wait(path, || ()));
+        let _lock = lock.transpose().map_err(StoreError::from)?;
+        let Some(stages) = self.changed(&change)? else {
+            return Ok(false);
+        };
+        self.write_json(Path::new(FILE), &stages)?;
+        Ok(true)
+    }
+
+    /// What the run stands on after `change`; `None` when that is what it stands on already.
+    fn changed(&self, change: &impl Fn(&mut Stages)) -> Result<Option<Stages>, RunDirError> {
         let former = self.stages()?;
         let mut stages = former.clone();
         change(&mut stages);
-        if stages == former {
-            return Ok(());
-        }
-        self.write_json(Path::new(FILE), &stages)
+        Ok((stages != former).then_some(stages))
     }
 
-    /// Notes where the stages are kept.
+    /// The run with its stages in `store`, which is noted.
     ///
     /// # Errors
     ///
     /// As [`update`](Self::update).
-    pub fn keep_store(&self, store: &Store) -> Result<(), RunDirError> {
-        let relative = relative(store.root(), self.path());
-        self.update(|stages| stages.store = relative)
+    pub fn with_store(self, store: &Store) -> Result<Self, RunDirError> {
+        let path = real(self.path());
+        let name = Key::of("run")
+            .bytes("path", path.as_os_str().as_encoded_bytes())
+            .finish();
+        let run = Self {
+            lock: Some(store.lock_path("run", &name[..16])),
+            ..self
+        };
+        let relative = relative(&real(store.root()), &path);
+        run.update(|stages| stages.store.clone_from(&relative))?;
+        Ok(run)
     }
 
     /// Where the stages are kept.
     ///
     /// # Errors
     ///
-    /// When `stages.json` is damaged.
+    /// When `stages.json` is damaged or does not tell.
     pub fn store(&self) -> Result<PathBuf, RunDirError> {
-        Ok(self.join(self.stages()?.store))
+        let store = self.stages()?.store;
+        if store.as_os_str().is_empty() {
+            return Err(RunDirError::Damaged {
+                path: self.join(FILE),
+                reason: "it does not say where the stages are kept".into(),
+            });
+        }
+        Ok(self.join(store))
     }
 
     /// Notes that the stage `name` of this run is the one in `slot`.
@@ -95,13 +122,13 @@ impl RunDir {
     /// # Errors
     ///
     /// As [`update`](Self::update).
-    pub fn refer(&self, name: &str, slot: &Slot) -> Result<(), RunDirError> {
+    pub fn refer(&self, name: &str, slot: &Slot) -> Result<bool, RunDirError> {
         let found = StageRef {
             stage: slot.stage(),
             key: slot.key().to_owned(),
         };
         self.update(|stages| {
-            stages.stages.insert(name.to_owned(), found);
+            stages.stages.insert(name.to_owned(), found.clone());
         })
     }
 
@@ -112,6 +139,7 @@ impl RunDir {
     ///
     /// When a file cannot be copied.
     pub fn publish(&self, name: &str, slot: &Slot, names: &[&str]) -> Result<(), RunDirError> {
+        slot.check(names)?;
         for file in names {
             let (from, to) = (slot.join(file), self.join(name).join(file));
             if from.exists() {
@@ -120,6 +148,19 @@ impl RunDir {
         }
         Ok(())
     }
+}
+
+/// `path` without links, as far as it is there: `..` leads elsewhere in a folder that is a link.
+fn real(path: &Path) -> PathBuf {
+    let there = path.ancestors().find_map(|ancestor| {
+        let rest = path.strip_prefix(ancestor).ok()?;
+        let ancestor = match ancestor.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => ancestor,
+        };
+        Some(ancestor.canonicalize().ok()?.join(rest))
+    });
+    there.unwrap_or_else(|| path.to_owned())
 }
 
 /// `to` as seen from the folder `from`; `to` itself where the two have nothing in common.
@@ -151,10 +192,7 @@ fn publish_file(from: &Path, to: &Path) -> Result<(), StoreError> {
     }
     let folder = to.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(StoreError::io(folder))?;
-    if to.exists() {
-        fs::remove_file(to).map_err(StoreError::io(to))?;
-    }
-    if fs::hard_link(from, to).is_ok() {
+    if atomic::link(from, to).is_ok() {
         return Ok(());
     }
     let copy =
@@ -162,23 +200,17 @@ fn publish_file(from: &Path, to: &Path) -> Result<(), StoreError> {
     atomic::write_with(to, copy).map_err(StoreError::io(to))
 }
 
-/// Runs at or below `folder`, with what each stands on.
+/// Runs at or below `folder`, with what each stands on. Links to folders are followed.
 ///
 /// # Errors
 ///
-/// When a `stages.json` is damaged.
+/// When a folder cannot be read or a `stages.json` is damaged: what is in use would not be known.
 pub fn runs_below(folder: &Path) -> Result<Vec<(PathBuf, Stages)>, RunDirError> {
     let mut runs = Vec::new();
-    for entry in WalkDir::new(folder)
-        .sort_by_file_name()
-        .into_iter()
-        .flatten()
-    {
-        if entry.file_type().is_file() && entry.file_name() == FILE {
-            let path = entry.path().parent().unwrap_or(folder).to_owned();
-            let stages = RunDir { path: path.clone() }.stages()?;
-            runs.push((path, stages));
-        }
+    for file in files_below(folder, FILE)? {
+        let path = file.parent().unwrap_or(folder).to_owned();
+        let stages = RunDir::at(&path).stages()?;
+        runs.push((path, stages));
     }
     Ok(runs)
 }
@@ -204,5 +236,20 @@ mod tests {
         );
         assert_eq!(to("/a/out/store", "/a/out"), Path::new("store"));
         assert_eq!(to("/b/store", "/a/out"), Path::new("/b/store"));
+    }
+
+    #[test]
+    fn paths_lose_their_links_also_where_nothing_is_yet() {
+        let scratch = tempfile::tempdir().expect("temporary folder");
+        let here = scratch.path().canonicalize().expect("there");
+        fs::create_dir(here.join("a")).expect("made");
+        assert_eq!(real(&here.join("a/b/c")), here.join("a/b/c"));
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(here.join("a"), here.join("l")).expect("linked");
+            assert_eq!(real(&here.join("l/b")), here.join("a/b"));
+        }
+        let relative = std::env::current_dir().expect("one").join("no-such-folder");
+        assert_eq!(real(Path::new("no-such-folder")), relative);
     }
 }

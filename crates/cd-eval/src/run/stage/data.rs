@@ -27,6 +27,8 @@ pub(crate) struct Data {
     pub(crate) poisoned: Poisoned,
     /// What is true about them; only evaluation and report look at it.
     pub(crate) truth: Option<Truth>,
+    /// Key of all that the images are made from, test images included.
+    pub(crate) sources: String,
     /// Key of the training images with their labels.
     pub(crate) train_key: String,
     /// Known clean images; empty when none were set aside.
@@ -60,13 +62,16 @@ impl Data {
         poisoned: Poisoned,
         truth: Option<Truth>,
         trusted: Keyed,
-        keys: [Option<String>; 2],
+        sources: String,
     ) -> Result<Self, PipelineError> {
         let searched_images = experiment.detect.images;
-        let [train_key, test_key] = keys.map(Option::unwrap_or_default);
+        let train_key = content_key(poisoned.train())?;
         let (whole, whole_key) = match searched_images {
-            SearchedImages::Train => (poisoned.train(), &train_key),
-            SearchedImages::Test => (poisoned.test().ok_or_else(no_test)?, &test_key),
+            SearchedImages::Train => (poisoned.train(), train_key.clone()),
+            SearchedImages::Test => {
+                let test = poisoned.test().ok_or_else(no_test)?;
+                (test, content_key(test)?)
+            }
         };
         let manifest = truth
             .as_ref()
@@ -74,7 +79,7 @@ impl Data {
         let is_poisoned = manifest.map(Manifest::is_poisoned).unwrap_or_default();
         let positions = positions(whole.len(), &is_poisoned, &experiment.detect)?;
         let key = Key::of("searched")
-            .text("images", whole_key)
+            .text("images", &whole_key)
             .with("positions", &positions);
         Ok(Self {
             searched: Keyed {
@@ -84,6 +89,7 @@ impl Data {
             positions,
             searched_images,
             trusted,
+            sources,
             train_key,
             poisoned,
             truth,
@@ -149,7 +155,7 @@ impl Loaded {
     pub(super) fn keep(&self, what: &str) -> Result<&Slot, PipelineError> {
         if !self.slot.is_done() {
             self.slot.make()?;
-            self.slot.mark(what, self.started, None)?;
+            self.slot.mark(what, self.started)?;
         }
         Ok(&self.slot)
     }

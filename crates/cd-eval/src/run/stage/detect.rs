@@ -12,6 +12,7 @@ use super::decide::{self, Decided};
 use super::features::{Seen, seen};
 use super::train::LOSSES;
 use super::{Work, masks, numbers};
+use crate::experiment::ConfiguredDetector;
 use crate::pipeline::PipelineError;
 use crate::store::{Slot, StageName, discard};
 
@@ -31,19 +32,26 @@ pub(crate) fn all(
         let detector = configured.detector.detector();
         detector.needs().check(label, &offer)?;
     }
-    let mut decided = Vec::new();
-    for (label, configured) in labels.iter().zip(detectors) {
+    let run = |(label, configured): (&String, &ConfiguredDetector)| {
         let search = Search {
             work,
             data,
             trained,
             config: &configured.detector,
         };
-        if let Some(slot) = search.run(label)? {
-            decided.push(decide::decided(work, data, label, &slot)?);
+        let slot = search.run(label)?;
+        slot.map(|slot| decide::decided(work, data, label, &slot))
+            .transpose()
+    };
+    let every = || labels.iter().zip(detectors);
+    let mut found: Vec<Option<Decided>> = every().map(run).collect::<Result<_, _>>()?;
+    // The shard that ends last finds what others have finished since it looked.
+    for (decided, detector) in found.iter_mut().zip(every()) {
+        if decided.is_none() {
+            *decided = run(detector)?;
         }
     }
-    Ok((decided.len() == labels.len()).then_some(decided))
+    Ok(found.into_iter().collect())
 }
 
 /// What this run has for detectors, now that data and classifier are there.
@@ -84,6 +92,7 @@ impl Search<'_> {
             return Ok(None);
         }
         discard(&parts)?;
+        slot.check(&[numbers::NAME])?;
         self.work
             .run
             .publish(&format!("detect/{label}"), &slot, &[masks::NAME])?;

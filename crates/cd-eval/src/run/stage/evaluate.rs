@@ -30,10 +30,10 @@ pub(crate) fn evaluation(
         .collect();
     let key = Key::of("evaluate 1")
         .with("evaluate", &work.experiment.evaluate)
-        .with("poison", &work.experiment.poison)
+        .text("sources", &data.sources)
         .text("classifier", &trained.key)
         .text("images", &data.searched.key)
-        .text("train", &data.train_key)
+        .text("device", work.options.device_name)
         .with("decided", &rules)
         .finish();
     let slot = work.slot("evaluate", StageName::Evaluate, &key)?;

@@ -58,8 +58,13 @@ fn extracted(
         .text("values", &name)
         .text("device", work.options.device_name)
         .finish();
-    let slot = work.store.slot(StageName::Features, &key);
-    work.run.refer(&format!("features/{}", slot.key()), &slot)?;
+    // One name for each, as a run may stand on several.
+    let digits = work.store.slot(StageName::Features, &key);
+    let slot = work.slot(
+        &format!("features/{}", digits.key()),
+        StageName::Features,
+        &key,
+    )?;
     let read = |folder: &Path| -> Result<Option<Seen>, PipelineError> {
         let taps: Vec<Tap> = tap.into_iter().collect();
         let compute = work.compute(folder, slot.key());

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::store::{StoreError, read_json, write_json};
 
-const NAME: &str = "raw.json";
+/// The file of the numbers.
+pub(super) const NAME: &str = "raw.json";
 
 /// Numbers of a detector without their masks.
 #[derive(Serialize, Deserialize)]

@@ -14,74 +14,100 @@ use crate::store::{Slot, StageName, StoreError, discard};
 /// Folder of what lets an interrupted craft continue.
 const WORK: &str = "work";
 
+/// Keys of what the images are made from; all of them are known before any work.
+struct Keys {
+    train: String,
+    test: Option<String>,
+    trusted: String,
+    /// Of the trigger, where the attack makes one that is worth storing.
+    craft: Option<String>,
+    /// Of the images that carry it.
+    poison: Option<String>,
+}
+
+impl Keys {
+    fn of(work: &Work<'_>, split: &Split, trusted: String) -> Result<Self, PipelineError> {
+        let mut keys = Self {
+            train: content_key(&split.train)?,
+            test: split.test.as_ref().map(content_key).transpose()?,
+            trusted,
+            craft: None,
+            poison: None,
+        };
+        if let Some(config) = &work.experiment.poison {
+            let attack = config.attack.fingerprint()?;
+            let needs = config.attack.attack().needs();
+            let device = (needs.images > 0).then_some(work.options.device_name);
+            let craft = Key::of("craft 1")
+                .text("attack", &attack)
+                .with("target", &config.target)
+                .with("seed", &config.seed)
+                .text("images", &keys.train)
+                .text("device", work.options.device_name)
+                .finish();
+            keys.craft = needs.stored.then_some(craft);
+            let poison = Key::of("poison 1")
+                .with("config", config)
+                .text("attack", &attack)
+                .text("train", &keys.train)
+                .with("test", &keys.test)
+                .with("trigger", &keys.craft)
+                .with("device", &device);
+            keys.poison = Some(poison.finish());
+        }
+        Ok(keys)
+    }
+
+    fn all(&self) -> String {
+        Key::of("sources")
+            .text("train", &self.train)
+            .with("test", &self.test)
+            .text("trusted", &self.trusted)
+            .with("poison", &self.poison)
+            .finish()
+    }
+}
+
 /// The data under suspicion: poisoned once, and read back at every later start.
 pub(crate) fn poisoned(work: &Work<'_>, loaded: Loaded) -> Result<Data, PipelineError> {
-    let slot = loaded.keep(&format!("data set `{}`", loaded.split.name))?;
-    work.run.refer("data", slot)?;
-    let Loaded { split, trusted, .. } = loaded;
-    let trusted = Keyed::of(trusted)?;
-    let train_key = content_key(&split.train)?;
-    let test_key = split.test.as_ref().map(content_key).transpose()?;
-    let data = match &work.experiment.poison {
-        None => {
-            let poisoned = Poisoned::untrusted(split.train, split.test);
-            let keys = [Some(train_key), test_key];
-            Data::new(work.experiment, poisoned, None, trusted, keys)?
-        }
-        Some(config) => {
-            let trigger = crafted(work, &split, config, &train_key)?;
-            let key = Key::of("poison 1")
-                .with("config", config)
-                .text("train", &train_key)
-                .with("test", &test_key)
-                .with("trigger", &trigger.as_ref().map(Slot::key))
-                .finish();
-            let slot = stored(work, &split, config, trigger.as_ref(), &key)?;
-            let (poisoned, truth) = read(&split, config, &slot.folder())?;
-            let of = |split: &str| {
-                Some(
-                    Key::of("poisoned")
-                        .text("by", &key)
-                        .text("split", split)
-                        .finish(),
-                )
-            };
-            let keys = [of("train"), poisoned.test().and_then(|_| of("test"))];
-            Data::new(work.experiment, poisoned, Some(truth), trusted, keys)?
-        }
-    };
-    let images = Key::of("images")
-        .text("searched", &data.searched.key)
-        .text("trusted", &data.trusted.key);
-    let images = images.finish();
+    let trusted = Keyed::of(loaded.trusted.clone())?;
+    let keys = Keys::of(work, &loaded.split, trusted.key.clone())?;
+    let sources = keys.all();
+    // Before anything is noted or shown: a run whose pictures have changed stays as it is.
     super::unchanged(
         work.run,
         work.run.stages()?.images.as_ref(),
-        &images,
+        &sources,
         "the pictures",
     )?;
-    work.run.update(|stages| stages.images = Some(images))?;
-    Ok(data)
+    let slot = loaded.keep(&format!("data set `{}`", loaded.split.name))?;
+    work.run.refer("data", slot)?;
+    work.run
+        .update(|stages| stages.images = Some(sources.clone()))?;
+    let Loaded { split, .. } = loaded;
+    let (poisoned, truth) = match work.experiment.poison.as_ref().zip(keys.poison.as_ref()) {
+        None => (Poisoned::untrusted(split.train, split.test), None),
+        Some((config, key)) => {
+            let trigger = crafted(work, &split, config, keys.craft.as_deref())?;
+            let slot = stored(work, &split, config, trigger.as_ref(), key)?;
+            let (poisoned, truth) = read(&split, config, &slot.folder())?;
+            (poisoned, Some(truth))
+        }
+    };
+    Data::new(work.experiment, poisoned, truth, trusted, sources)
 }
 
-/// The stored trigger, where the attack makes one that is worth it.
+/// The stored trigger, where the attack makes one that is worth it and therefore has a key.
 fn crafted(
     work: &Work<'_>,
     split: &Split,
     config: &PoisonConfig,
-    train_key: &str,
+    key: Option<&str>,
 ) -> Result<Option<Slot>, PipelineError> {
-    if !config.attack.attack().needs().stored {
+    let Some(key) = key else {
         return Ok(None);
-    }
-    let key = Key::of("craft 1")
-        .with("attack", &config.attack)
-        .with("target", &config.target)
-        .with("seed", &config.seed)
-        .text("images", train_key)
-        .text("device", work.options.device_name)
-        .finish();
-    let slot = work.slot("craft", StageName::Craft, &key)?;
+    };
+    let slot = work.slot("craft", StageName::Craft, key)?;
     let what = format!("trigger of {}", config.attack.info().title);
     slot.fill::<PipelineError>(&what, work.options.progress, |folder| {
         let scratch = folder.join(WORK);

@@ -1,12 +1,15 @@
 //! One stored stage.
 
-use std::fs;
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use cd_core::{Lock, Progress, Task, atomic};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::{StageName, Store, StoreError};
 
@@ -26,6 +29,30 @@ pub struct DoneMark {
     /// What it is, for people.
     #[serde(default)]
     pub what: String,
+    /// Its files, but not those in folders inside.
+    #[serde(default)]
+    pub files: BTreeMap<String, StoredFile>,
+}
+
+impl DoneMark {
+    fn new(what: &str, started: Instant) -> Self {
+        Self {
+            seconds: started.elapsed().as_secs_f64(),
+            images: None,
+            toolkit_version: env!("CARGO_PKG_VERSION").to_owned(),
+            what: what.to_owned(),
+            files: BTreeMap::new(),
+        }
+    }
+}
+
+/// A file of a complete stage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredFile {
+    /// Its length.
+    pub bytes: u64,
+    /// Of its bytes, in hexadecimal digits.
+    pub sha256: String,
 }
 
 /// The place of one result; it may be empty yet.
@@ -79,6 +106,34 @@ impl Slot {
         read_json(&self.join(DONE))
     }
 
+    /// Whether the files called `names` are what they were when the stage was completed; those that it never had do not count.
+    ///
+    /// Runs show large files as links, so a program that writes into what a run shows writes into the store.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`] for a file that is missing or another.
+    pub fn check(&self, names: &[&str]) -> Result<(), StoreError> {
+        let files = self.done_mark()?.files;
+        for (name, stored) in names
+            .iter()
+            .filter_map(|name| Some((name, files.get(*name)?)))
+        {
+            let path = self.join(name);
+            let reason = match looked_at(&path) {
+                Ok(found) if found == *stored => continue,
+                Ok(_) => "it is not the file that was stored",
+                Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                    "it is missing"
+                }
+                Err(error) => return Err(error),
+            };
+            let reason = reason.to_owned();
+            return Err(StoreError::Damaged { path, reason });
+        }
+        Ok(())
+    }
+
     /// Runs `work` unless the stage is complete, then marks it so. Processes side by side take turns: the second one waits and
     /// finds the stage complete.
     ///
@@ -119,7 +174,7 @@ impl Slot {
         if !work(&folder)? {
             return Ok(false);
         }
-        self.mark(what, started, None)?;
+        self.seal(what, started, None)?;
         Ok(true)
     }
 
@@ -155,29 +210,74 @@ impl Slot {
     }
 
     pub(super) fn lock_path(&self) -> PathBuf {
-        let name = format!("{}-{}", self.stage.name(), self.key);
-        self.store.root().join("locks").join(name)
+        self.store.lock_path(self.stage.name(), &self.key)
     }
 
-    /// Marks it as complete; to be called with the lock held.
+    /// Removes what a killed process left half written, and marks it as complete with the files that it has now; to be called
+    /// with the lock held.
     ///
     /// # Errors
     ///
-    /// When the mark cannot be written.
-    pub fn mark(
+    /// When files cannot be read, or the mark not written.
+    pub fn seal(
         &self,
         what: &str,
         started: Instant,
         images: Option<u64>,
     ) -> Result<(), StoreError> {
+        let folder = self.folder();
+        atomic::remove_leftovers(&folder).map_err(StoreError::io(&folder))?;
         let mark = DoneMark {
-            seconds: started.elapsed().as_secs_f64(),
             images,
-            toolkit_version: env!("CARGO_PKG_VERSION").to_owned(),
-            what: what.to_owned(),
+            files: self.files()?,
+            ..DoneMark::new(what, started)
         };
         write_json(&self.join(DONE), &mark)
     }
+
+    /// Marks it as complete, without a lock: for files that change later on.
+    ///
+    /// # Errors
+    ///
+    /// When the mark cannot be written.
+    pub fn mark(&self, what: &str, started: Instant) -> Result<(), StoreError> {
+        write_json(&self.join(DONE), &DoneMark::new(what, started))
+    }
+
+    fn files(&self) -> Result<BTreeMap<String, StoredFile>, StoreError> {
+        let folder = self.folder();
+        let mut files = BTreeMap::new();
+        for entry in fs::read_dir(&folder).map_err(StoreError::io(&folder))? {
+            let path = entry.map_err(StoreError::io(&folder))?.path();
+            let name = path.file_name().and_then(OsStr::to_str);
+            if let Some(name) = name.filter(|_| path.is_file()) {
+                files.insert(name.to_owned(), looked_at(&path)?);
+            }
+        }
+        Ok(files)
+    }
+
+    /// Removes it, to be called with the lock held; killed on the way, it is an incomplete stage and no damaged one.
+    pub(super) fn remove(&self) -> Result<(), StoreError> {
+        let mark = self.join(DONE);
+        match fs::remove_file(&mark) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(StoreError::io(&mark)(error));
+            }
+            _ => {}
+        }
+        discard(&self.folder())
+    }
+}
+
+/// How `path` looks as a file: its bytes and the SHA-256 of them.
+fn looked_at(path: &Path) -> Result<StoredFile, StoreError> {
+    let mut digest = Sha256::new();
+    let bytes = File::open(path)
+        .and_then(|mut file| io::copy(&mut file, &mut digest))
+        .map_err(StoreError::io(path))?;
+    let sha256 = format!("{:x}", digest.finalize());
+    Ok(StoredFile { bytes, sha256 })
 }
 
 /// Removes a folder of intermediate files; one that another process removed before is no error.
@@ -257,6 +357,30 @@ mod tests {
             }
         });
         assert_eq!(entered.into_inner(), 1);
+    }
+
+    #[test]
+    fn files_that_were_changed_or_removed_are_named_and_leftovers_go() {
+        let scratch = tempfile::tempdir().expect("temporary folder");
+        let slot = slot(scratch.path());
+        let work = |folder: &Path| -> Result<(), StoreError> {
+            for name in ["a", "b", ".writing-c"] {
+                fs::write(folder.join(name), name).expect("written");
+            }
+            Ok(())
+        };
+        slot.fill("x", &NoProgress, work).expect("done");
+        assert!(!slot.join(".writing-c").exists());
+        slot.check(&["a", "b", "never there"]).expect("unchanged");
+        fs::write(slot.join("a"), "A").expect("written");
+        fs::remove_file(slot.join("b")).expect("removed");
+        for (name, reason) in [("a", "not the file"), ("b", "missing")] {
+            let error = slot.check(&[name]).expect_err("damaged").to_string();
+            assert!(error.contains(reason) && error.contains(name), "{error}");
+        }
+        slot.remove().expect("removed");
+        assert!(!slot.folder().exists());
+        slot.remove().expect("nothing to remove");
     }
 
     #[test]
