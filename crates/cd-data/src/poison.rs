@@ -34,7 +34,8 @@ mod stored;
 #[cfg(test)]
 mod tests;
 
-use cd_core::{ImageSet, NoProgress};
+use cd_core::{ImageSet, NoProgress, Progress};
+use cd_models::Device;
 
 pub use config::PoisonConfig;
 pub use craft::{CraftTools, craft};
@@ -64,18 +65,32 @@ use crate::dataset::Split;
 /// has every test image whose label changes stamped.
 ///
 /// The result depends on the data and `config` alone, not on the number of threads. An attack that trains a network does
-/// so on the first device of the build; use [`craft`] to choose another or to keep the trigger.
+/// so on the first device of the build; use [`poison_on`] to choose another, [`craft`] to keep the trigger.
 ///
 /// # Errors
 ///
 /// When an option is out of range, no training image would be changed, or the attack cannot be
 /// applied to images of this size.
 pub fn poison(split: &Split, config: &PoisonConfig) -> Result<(Poisoned, Truth), PoisonError> {
+    poison_on(split, config, &Device::default(), &NoProgress)
+}
+
+/// [`poison()`] with networks on `device`; `progress` is told how far it is.
+///
+/// # Errors
+///
+/// As [`poison()`].
+pub fn poison_on(
+    split: &Split,
+    config: &PoisonConfig,
+    device: &Device,
+    progress: &dyn Progress,
+) -> Result<(Poisoned, Truth), PoisonError> {
     let plan = plan_for(split, config)?;
-    let trigger = craft::in_memory(&split.train, config)?;
+    let trigger = craft::in_memory(&split.train, config, device, progress)?;
     let mut data = Overlaid::new(split, &plan);
     for stamping in stampings(split, config, &plan) {
-        stamping.run(trigger.as_ref(), &NoProgress, |number, pixels| {
+        stamping.run(trigger.as_ref(), progress, |number, pixels| {
             data.put(stamping.split, number, &Pixels::Bytes(pixels))
         })?;
     }

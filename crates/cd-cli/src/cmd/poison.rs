@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use cd_data::{AttackConfig, Manifest, PoisonConfig, export, poison as poison_split};
+use cd_data::poison::poison_on;
+use cd_data::{AttackConfig, Manifest, PoisonConfig, export};
 use cd_eval::scores::TruthRow;
 use cd_eval::settings;
 use cd_models::ImageSet;
@@ -22,7 +23,7 @@ pub(crate) fn poison(args: &PoisonArgs, session: &Session) -> Result<Ending> {
         seed: args.seed,
     };
     let split = data::load(&args.dataset, session)?;
-    let (poisoned, truth) = poison_split(&split, &config)?;
+    let (poisoned, truth) = poison_on(&split, &config, &session.device, &session.bars)?;
     let images = args.out.join("images");
     let mut rows = write(poisoned.train(), truth.train(), &images, "train", session)?;
     if let (Some(test), Some(manifest)) = (poisoned.test(), truth.test()) {

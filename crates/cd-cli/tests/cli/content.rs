@@ -49,7 +49,7 @@ fn a_trigger_picture_that_changed_makes_other_poison() {
     let before = [shown("stages.json"), shown("poison/train.json")];
     paint(&pattern, 20);
     // The run that was begun with the former picture refuses, and stays as it is.
-    fail_with(here, run, &["pictures have changed"]);
+    fail_with(here, run, &["have changed since this run"]);
     assert!(before == [shown("stages.json"), shown("poison/train.json")]);
     fs::remove_dir_all(cell(here)).expect("removed");
     assert!(said(here, run).contains("stamping"));
@@ -92,7 +92,7 @@ fn test_pictures_that_changed_are_classified_again_and_nothing_else() {
     let class = class.flatten().next().expect("one").path();
     let picture = fs::read_dir(class).expect("pictures").flatten().next();
     paint(&picture.expect("one").path(), 9);
-    fail_with(here, "run tiny.toml", &["pictures have changed"]);
+    fail_with(here, "run tiny.toml", &["have changed since this run"]);
     fs::remove_dir_all(cell(here)).expect("removed");
     let again = said(here, "run tiny.toml");
     assert!(again.contains("classifying"), "{again}");

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::common::{TINY, cd_cli, fail_with, stderr, succeed};
+use cd_core::Lock;
+
+use crate::common::{TINY, cd_cli, fail_with, start, stderr, succeed};
 
 /// Runs and says how often a classifier was trained and how often a detector searched.
 fn counted(folder: &Path, arguments: &str) -> (usize, usize) {
@@ -118,6 +120,33 @@ fn what_no_run_stands_on_is_listed_and_removed() {
         (0, 0),
         "what is needed stays"
     );
+}
+
+#[test]
+fn a_stage_that_is_being_removed_is_waited_for_and_computed_again() {
+    let scratch = tempfile::tempdir().expect("temporary folder");
+    let here = scratch.path();
+    tiny(here);
+    succeed(here, "run tiny.toml --until train");
+    fs::remove_dir_all(here.join("runs/tiny")).expect("removed");
+    let store = here.join("runs/store");
+    let slot = fs::read_dir(store.join("train")).expect("stages").flatten();
+    let slot = slot.map(|entry| entry.path()).next().expect("one");
+    let key = slot.file_name().expect("a key").to_string_lossy();
+    // As `runs gc` holds it.
+    let lock = store.join("locks").join(format!("train-{key}"));
+    let held = Lock::attempt(&lock).expect("lockable").expect("free");
+    let mut run = start(here, "run tiny.toml --until train", "log");
+    let log = || fs::read_to_string(here.join("log")).expect("written");
+    while !log().contains("waiting") {
+        assert!(run.try_wait().expect("a child").is_none(), "{}", log());
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    fs::remove_dir_all(&slot).expect("removed");
+    drop(held);
+    assert!(run.wait().expect("a child").success(), "{}", log());
+    assert_eq!(trainings(&log()), 1, "{}", log());
+    assert_eq!(log().matches("waiting").count(), 1, "{}", log());
 }
 
 #[test]

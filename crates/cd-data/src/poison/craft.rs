@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cd_core::{ImageSet, NoProgress, Progress};
+use cd_core::{ImageSet, Progress};
 use cd_models::Device;
 
 use super::{PoisonConfig, PoisonError};
@@ -59,10 +59,12 @@ pub fn craft(
     })?)
 }
 
-/// Prepares the trigger on the first device of the build and keeps nothing.
+/// Prepares the trigger and keeps nothing.
 pub(super) fn in_memory(
     train: &ImageSet,
     config: &PoisonConfig,
+    device: &Device,
+    progress: &dyn Progress,
 ) -> Result<Box<dyn Trigger>, PoisonError> {
     let attack = config.attack.attack();
     if attack.needs().images == 0 {
@@ -70,10 +72,10 @@ pub(super) fn in_memory(
     }
     let scratch = tempfile::tempdir().map_err(PoisonError::Scratch)?;
     let tools = CraftTools {
-        device: &Device::default(),
+        device,
         batch_size: BATCH_SIZE,
         folder: scratch.path(),
-        progress: &NoProgress,
+        progress,
     };
     craft(train, config, &tools)
 }

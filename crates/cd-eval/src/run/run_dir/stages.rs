@@ -154,9 +154,10 @@ impl RunDir {
 fn real(path: &Path) -> PathBuf {
     let there = path.ancestors().find_map(|ancestor| {
         let rest = path.strip_prefix(ancestor).ok()?;
-        let ancestor = match ancestor.as_os_str().is_empty() {
-            true => Path::new("."),
-            false => ancestor,
+        let ancestor = if ancestor.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            ancestor
         };
         Some(ancestor.canonicalize().ok()?.join(rest))
     });

@@ -78,7 +78,7 @@ pub(crate) fn poisoned(work: &Work<'_>, loaded: Loaded) -> Result<Data, Pipeline
         work.run,
         work.run.stages()?.images.as_ref(),
         &sources,
-        "the pictures",
+        "the pictures, their labels or what poisons them",
     )?;
     let slot = loaded.keep(&format!("data set `{}`", loaded.split.name))?;
     work.run.refer("data", slot)?;

@@ -203,7 +203,6 @@ impl Slot {
                 "waiting: another process is at work on `{}`",
                 self.stage.name()
             );
-            tracing::info!("{what}");
             waiting = Some(Task::start(progress, &what, None));
         })?;
         Ok(lock)
