@@ -1,10 +1,11 @@
 //! Convolutions in which every output channel sees every input channel.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::elementwise::{activate, add};
 use crate::geometry::{Geometry, Map};
+use crate::level::level;
 use crate::panel::{BLOCK, Tiled, accumulate, cover, pack};
 use crate::plan::{Direction, Pass, Plan};
 use crate::winograd::Winograd;
@@ -112,14 +113,14 @@ impl Dense {
             return target;
         }
         let images = TASK_PIXELS.div_ceil(plan.target.pixels());
-        let arch = Arch::new();
+        let level = level();
         target
             .par_chunks_mut(images * to)
             .enumerate()
             .for_each(|(task, target)| {
                 let first = task * images;
                 let count = target.len() / to;
-                arch.dispatch(Task {
+                level.run(Task {
                     dense: self,
                     plan: &plan,
                     source: &source[first * from..(first + count) * from],

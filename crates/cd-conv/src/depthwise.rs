@@ -1,10 +1,11 @@
 //! Convolutions in which every output channel sees its own input channel alone.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::elementwise::{activate, add};
 use crate::geometry::{Geometry, Map};
+use crate::level::{self, level};
 use crate::parts::in_parts;
 use crate::plan::{Direction, Plan};
 use crate::{Activation, Epilogue};
@@ -70,9 +71,10 @@ impl Depthwise {
         if target.is_empty() {
             return target;
         }
+        let level = level();
         let images = target.par_chunks_mut(to).zip(source.par_chunks(from));
         images.enumerate().for_each(|(image, (target, source))| {
-            Arch::new().dispatch(Task {
+            level.run(Task {
                 plan: &plan,
                 weights: &self.weights,
                 source,
@@ -132,13 +134,13 @@ fn multiply_add<S: Simd>(simd: S, sums: &mut [f32], a: &[f32], b: &[f32]) {
     let (a_vectors, a_rest) = S::as_simd_f32s(a);
     let (b_vectors, b_rest) = S::as_simd_f32s(b);
     for (sum, (a, b)) in sum_vectors.iter_mut().zip(a_vectors.iter().zip(b_vectors)) {
-        *sum = simd.mul_add_e_f32s(*a, *b, *sum);
+        *sum = level::multiply_add(simd, *a, *b, *sum);
     }
     if !sum_rest.is_empty() {
         let sum = simd.partial_load_f32s(sum_rest);
         let a = simd.partial_load_f32s(a_rest);
         let b = simd.partial_load_f32s(b_rest);
-        simd.partial_store_f32s(sum_rest, simd.mul_add_e_f32s(a, b, sum));
+        simd.partial_store_f32s(sum_rest, level::multiply_add(simd, a, b, sum));
     }
 }
 
@@ -163,8 +165,9 @@ pub fn depthwise_weight_gradient(
         "one gradient per output"
     );
     let (channels, taps) = (input.channels, geometry.taps());
+    let level = level();
     let sums = in_parts(batch, taps * channels, |first, count, sums| {
-        Arch::new().dispatch(GradientTask {
+        level.run(GradientTask {
             plan: &plan,
             images: &images[first * input.len()..(first + count) * input.len()],
             gradient: &gradient[first * output.len()..(first + count) * output.len()],

@@ -1,9 +1,10 @@
 //! Elementwise work between convolutions.
 
-use pulp::{Arch, Simd};
+use pulp::Simd;
 use rayon::prelude::*;
 
 use crate::Activation;
+use crate::level::level;
 
 /// Values that one task handles.
 const TASK: usize = 1 << 15;
@@ -53,11 +54,12 @@ pub(crate) fn add(sums: &mut [f32], values: &[f32]) {
 pub fn masked(gradient: &[f32], output: &[f32], activation: Activation) -> Vec<f32> {
     assert_eq!(gradient.len(), output.len(), "one gradient per output");
     let mut result = vec![0.0; gradient.len()];
+    let level = level();
     result
         .par_chunks_mut(TASK)
         .zip(gradient.par_chunks(TASK).zip(output.par_chunks(TASK)))
         .for_each(|(result, (gradient, output))| {
-            Arch::new().dispatch(|| match activation {
+            level.run(|| match activation {
                 Activation::None => result.copy_from_slice(gradient),
                 Activation::Relu => keep(result, gradient, output, |value| value > 0.0),
                 Activation::Relu6 => {

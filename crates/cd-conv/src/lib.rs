@@ -44,6 +44,7 @@ mod depthwise;
 mod elementwise;
 mod geometry;
 mod gradient;
+mod level;
 mod norm;
 mod panel;
 mod parts;
@@ -58,6 +59,7 @@ pub use depthwise::{Depthwise, depthwise_weight_gradient};
 pub use elementwise::masked;
 pub use geometry::{Geometry, Map};
 pub use gradient::weight_gradient;
+pub use level::{LEVEL_VARIABLE, Level, LevelError, level, set_level};
 pub use norm::{Moments, NormGradient, normalize, normalize_backward};
 
 /// What happens to a sum before it is stored.

@@ -1,10 +1,10 @@
 //! Batch normalisation as training needs it: statistics of the batch, and the gradient through them.
 
-use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::Epilogue;
 use crate::elementwise::{activate, add};
+use crate::level::level;
 use crate::parts::total;
 
 /// A batch is summed in so many parts, on any number of threads, so that the order is always the same.
@@ -81,11 +81,12 @@ pub fn normalize(
         .collect();
     let rows = rows(channels);
     let mut y = vec![0.0; x.len()];
+    let level = level();
     y.par_chunks_mut(rows).enumerate().for_each(|(task, y)| {
         let place = task * rows..task * rows + y.len();
         let x = &x[place.clone()];
         let residual = epilogue.residual.map(|residual| &residual[place]);
-        Arch::new().dispatch(|| {
+        level.run(|| {
             for (y, x) in y.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
                 for c in 0..channels {
                     y[c] = x[c] * scale[c] + shift[c];
@@ -148,10 +149,11 @@ pub fn normalize_backward(
     }
     let rows = rows(channels);
     let mut dx = vec![0.0; x.len()];
+    let level = level();
     dx.par_chunks_mut(rows)
         .zip(gradient.par_chunks(rows).zip(x.par_chunks(rows)))
         .for_each(|(dx, (gradient, x))| {
-            Arch::new().dispatch(|| {
+            level.run(|| {
                 let pixels = gradient
                     .chunks_exact(channels)
                     .zip(x.chunks_exact(channels));
@@ -193,6 +195,7 @@ fn sum_pixels_about<const N: usize>(
     let channels = centres.len();
     let pixels = inputs[0].len() / channels;
     let part = pixels.div_ceil(PARTS).max(1) * channels;
+    let level = level();
     let parts: Vec<Vec<f64>> = (0..PARTS)
         .into_par_iter()
         .map(|number| {
@@ -200,7 +203,7 @@ fn sum_pixels_about<const N: usize>(
             let place = (number * part).min(end)..((number + 1) * part).min(end);
             let inputs = inputs.map(|input| &input[place.clone()]);
             let mut sums = vec![0.0; channels];
-            Arch::new().dispatch(|| {
+            level.run(|| {
                 for pixel in (0..inputs[0].len()).step_by(channels) {
                     let pixels = inputs.map(|input| &input[pixel..][..channels]);
                     let centres = &centres[..channels];

@@ -3,6 +3,8 @@
 use pulp::Simd;
 use rayon::prelude::*;
 
+use crate::level::multiply_add;
+
 /// Target channels that are computed together.
 pub(crate) const BLOCK: usize = 16;
 
@@ -80,7 +82,7 @@ fn add_products<S: Simd, const V: usize, const B: usize, const P: usize, const T
                 let x = simd.splat_f32s(rows[p][turn * T + k]);
                 for b in 0..B {
                     for v in 0..V {
-                        sums[p][b][v] = simd.mul_add_e_f32s(w[k][b][v], x, sums[p][b][v]);
+                        sums[p][b][v] = multiply_add(simd, w[k][b][v], x, sums[p][b][v]);
                     }
                 }
             }
@@ -91,7 +93,7 @@ fn add_products<S: Simd, const V: usize, const B: usize, const P: usize, const T
             let x = simd.splat_f32s(rows[p][c]);
             for b in 0..B {
                 for v in 0..V {
-                    sums[p][b][v] = simd.mul_add_e_f32s(vectors[b][c][v], x, sums[p][b][v]);
+                    sums[p][b][v] = multiply_add(simd, vectors[b][c][v], x, sums[p][b][v]);
                 }
             }
         }
