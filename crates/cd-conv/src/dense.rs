@@ -197,25 +197,27 @@ impl Task<'_> {
         for p in 0..P {
             let image = (first + p) / pass.targets.len();
             let pixel = (first + p) % pass.targets.len();
-            starts[p] = (image * self.plan.source.pixels()) as isize + pass.bases[pixel];
+            let start = (image * self.plan.source.pixels()) as isize + pass.bases[pixel];
+            starts[p] = start * channels as isize;
             pixels[p] = image * self.plan.target.pixels() + pass.targets[pixel];
         }
         let block_len = self.dense.geometry.taps() * channels * BLOCK;
         let weights = &self.dense.blocks[block * block_len..(block + B) * block_len];
         let mut sums = [[[simd.splat_f32s(0.0); V]; B]; P];
-        for &(tap, offset) in &pass.taps {
+        for run in &pass.runs {
+            let length = run.count * channels;
+            let offset = run.offset * channels as isize;
             let mut rows: [&[f32]; P] = [&[]; P];
             for p in 0..P {
-                let start = (starts[p] + offset) as usize * channels;
-                rows[p] = &self.source[start..][..channels];
+                rows[p] = &self.source[(starts[p] + offset) as usize..][..length];
             }
             let mut vectors: [&[[S::f32s; V]]; B] = [&[]; B];
             for b in 0..B {
-                let start = b * block_len + tap * channels * BLOCK;
-                let weights = &weights[start..][..channels * BLOCK];
-                vectors[b] = &S::as_simd_f32s(weights).0.as_chunks().0[..channels];
+                let start = b * block_len + run.tap * channels * BLOCK;
+                let weights = &weights[start..][..length * BLOCK];
+                vectors[b] = &S::as_simd_f32s(weights).0.as_chunks().0[..length];
             }
-            accumulate::<S, V, B, P, T>(simd, channels, &rows, &vectors, &mut sums);
+            accumulate::<S, V, B, P, T>(simd, length, &rows, &vectors, &mut sums);
         }
         for p in 0..P {
             for b in 0..B {
