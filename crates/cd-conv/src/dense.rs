@@ -3,11 +3,12 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use crate::elementwise::{activate, add};
+use crate::elementwise::{activate, activated, add};
 use crate::geometry::{Geometry, Map};
 use crate::level::level;
 use crate::panel::{BLOCK, Tiled, accumulate, cover, pack};
 use crate::plan::{Direction, Pass, Plan};
+use crate::vectors::{first_vectors, store_vectors};
 use crate::winograd::Winograd;
 use crate::{Activation, Epilogue};
 
@@ -221,31 +222,56 @@ impl Task<'_> {
         }
         for p in 0..P {
             for b in 0..B {
-                self.store::<S, V>(pixels[p], block + b, sums[p][b]);
+                self.store::<S, V>(simd, pixels[p], block + b, sums[p][b]);
             }
         }
     }
 
     /// Bias, residual, activation, and the way to memory.
     #[inline(always)]
-    fn store<S: Simd, const V: usize>(&mut self, pixel: usize, block: usize, sums: [S::f32s; V]) {
+    fn store<S: Simd, const V: usize>(
+        &mut self,
+        simd: S,
+        pixel: usize,
+        block: usize,
+        mut sums: [S::f32s; V],
+    ) {
         let channel = block * BLOCK;
-        let count = BLOCK.min(self.dense.targets - channel);
         let place = pixel * self.dense.targets + channel;
-        let target = &mut self.target[place..][..count];
-        let mut buffer = [0.0; BLOCK];
-        let (vectors, _) = S::as_mut_simd_f32s(&mut buffer);
-        for (vector, sum) in vectors.iter_mut().zip(sums) {
-            *vector = sum;
+        let count = BLOCK.min(self.dense.targets - channel);
+        if count < BLOCK {
+            let mut buffer = [0.0; BLOCK];
+            S::as_mut_simd_f32s(&mut buffer).0.copy_from_slice(&sums);
+            return self.store_some(place, channel, &mut buffer[..count]);
         }
         if let Some(bias) = self.bias {
-            add(&mut buffer, &bias[channel..][..count]);
+            let bias = first_vectors::<S, V>(simd, &bias[channel..]);
+            for v in 0..V {
+                sums[v] = simd.add_f32s(sums[v], bias[v]);
+            }
         }
         if let Some(residual) = self.residual {
-            add(&mut buffer, &residual[place..][..count]);
+            let residual = first_vectors::<S, V>(simd, &residual[place..]);
+            for v in 0..V {
+                sums[v] = simd.add_f32s(sums[v], residual[v]);
+            }
         }
-        activate(&mut buffer, self.activation);
-        target.copy_from_slice(&buffer[..count]);
+        for v in 0..V {
+            sums[v] = activated(simd, sums[v], self.activation);
+        }
+        store_vectors::<S, V>(&mut self.target[place..], sums);
+    }
+
+    /// The same for the block in which the channels end.
+    fn store_some(&mut self, place: usize, channel: usize, sums: &mut [f32]) {
+        if let Some(bias) = self.bias {
+            add(sums, &bias[channel..][..sums.len()]);
+        }
+        if let Some(residual) = self.residual {
+            add(sums, &residual[place..][..sums.len()]);
+        }
+        activate(sums, self.activation);
+        self.target[place..][..sums.len()].copy_from_slice(sums);
     }
 }
 

@@ -49,6 +49,7 @@ mod norm;
 mod panel;
 mod parts;
 mod plan;
+mod vectors;
 mod winograd;
 
 #[cfg(test)]
