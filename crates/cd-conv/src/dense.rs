@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use crate::elementwise::{activate, activated, add};
 use crate::geometry::{Geometry, Map};
 use crate::level::level;
+use crate::narrow::Narrow;
 use crate::panel::{BLOCK, Tiled, accumulate, cover, pack};
 use crate::plan::{Direction, Pass, Plan};
 use crate::vectors::{first_vectors, store_vectors};
@@ -25,7 +26,14 @@ pub struct Dense {
     sources: usize,
     targets: usize,
     /// Takes the place of `blocks` where it is faster.
-    winograd: Option<Winograd>,
+    other: Option<Other>,
+}
+
+/// Ways to compute the same.
+#[derive(Debug, Clone)]
+enum Other {
+    Winograd(Winograd),
+    Narrow(Narrow),
 }
 
 impl Dense {
@@ -66,14 +74,24 @@ impl Dense {
             Direction::Forward => at(target, tap, source),
             Direction::Backward => at(source, tap, target),
         };
-        let winograd = Winograd::suits(geometry, sources, targets).then(|| {
-            Winograd::new(targets, sources, |target, tap, source| match direction {
+        let stretch = match direction {
+            Direction::Forward => geometry.stride[0] * geometry.stride[1],
+            Direction::Backward => 1,
+        };
+        let other = if Winograd::suits(geometry, sources, targets) {
+            let turned = |target, tap, source| match direction {
                 Direction::Forward => weight(target, tap, source),
                 // Backwards the window is walked the other way round.
                 Direction::Backward => weight(target, taps - 1 - tap, source),
-            })
-        });
-        let blocks = match winograd {
+            };
+            Some(Other::Winograd(Winograd::new(targets, sources, turned)))
+        } else if Narrow::suits(targets, taps, stretch) {
+            let narrow = Narrow::new(targets, taps, sources, weight);
+            Some(Other::Narrow(narrow))
+        } else {
+            None
+        };
+        let blocks = match other {
             Some(_) => Vec::new(),
             None => pack(targets, taps, sources, weight),
         };
@@ -83,7 +101,7 @@ impl Dense {
             direction,
             sources,
             targets,
-            winograd,
+            other,
         }
     }
 
@@ -109,9 +127,16 @@ impl Dense {
         if target.is_empty() {
             return target;
         }
-        if let Some(winograd) = &self.winograd {
-            winograd.apply(source, plan.source, epilogue, &mut target);
-            return target;
+        match &self.other {
+            Some(Other::Winograd(winograd)) => {
+                winograd.apply(source, plan.source, epilogue, &mut target);
+                return target;
+            }
+            Some(Other::Narrow(narrow)) => {
+                narrow.apply(&plan, source, epilogue, &mut target);
+                return target;
+            }
+            None => {}
         }
         let images = TASK_PIXELS.div_ceil(plan.target.pixels());
         let level = level();

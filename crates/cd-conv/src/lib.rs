@@ -45,6 +45,7 @@ mod elementwise;
 mod geometry;
 mod gradient;
 mod level;
+mod narrow;
 mod norm;
 mod panel;
 mod parts;
