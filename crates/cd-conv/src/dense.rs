@@ -303,19 +303,40 @@ impl Task<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::level::tests::at_every_level;
     use crate::reference::{Case, assert_close, cases};
 
     #[test]
     fn forward_agrees_with_the_definition() {
-        for case in cases() {
-            let bias = case.bias();
-            for activation in [Activation::None, Activation::Relu, Activation::Relu6] {
-                let residual = case.output_like(7);
-                let epilogue = Epilogue {
-                    bias: Some(&bias),
-                    residual: Some(&residual),
-                    activation,
-                };
+        at_every_level(|_| {
+            for case in cases() {
+                let bias = case.bias();
+                for activation in [Activation::None, Activation::Relu, Activation::Relu6] {
+                    let residual = case.output_like(7);
+                    let epilogue = Epilogue {
+                        bias: Some(&bias),
+                        residual: Some(&residual),
+                        activation,
+                    };
+                    let Case {
+                        geometry,
+                        input,
+                        output,
+                        ..
+                    } = case;
+                    let channels = [output.channels, input.channels];
+                    let dense = Dense::forward(&case.weights(), channels, geometry);
+                    let ours = dense.apply(&case.images(), input, output, &epilogue);
+                    assert_close(&ours, &case.forward(&epilogue), &format!("{case:?}"));
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn backward_agrees_with_the_definition() {
+        at_every_level(|_| {
+            for case in cases() {
                 let Case {
                     geometry,
                     input,
@@ -323,16 +344,18 @@ mod tests {
                     ..
                 } = case;
                 let channels = [output.channels, input.channels];
-                let dense = Dense::forward(&case.weights(), channels, geometry);
-                let ours = dense.apply(&case.images(), input, output, &epilogue);
-                assert_close(&ours, &case.forward(&epilogue), &format!("{case:?}"));
+                let dense = Dense::backward(&case.weights(), channels, geometry);
+                let gradient = case.output_like(3);
+                let ours = dense.apply(&gradient, input, output, &Epilogue::default());
+                assert_close(&ours, &case.backward(&gradient), &format!("{case:?}"));
             }
-        }
+        });
     }
 
     #[test]
-    fn backward_agrees_with_the_definition() {
-        for case in cases() {
+    fn an_image_does_not_depend_on_its_batch() {
+        at_every_level(|_| {
+            let case = cases().remove(0);
             let Case {
                 geometry,
                 input,
@@ -340,31 +363,15 @@ mod tests {
                 ..
             } = case;
             let channels = [output.channels, input.channels];
-            let dense = Dense::backward(&case.weights(), channels, geometry);
-            let gradient = case.output_like(3);
-            let ours = dense.apply(&gradient, input, output, &Epilogue::default());
-            assert_close(&ours, &case.backward(&gradient), &format!("{case:?}"));
-        }
-    }
-
-    #[test]
-    fn an_image_does_not_depend_on_its_batch() {
-        let case = cases().remove(0);
-        let Case {
-            geometry,
-            input,
-            output,
-            ..
-        } = case;
-        let channels = [output.channels, input.channels];
-        let dense = Dense::forward(&case.weights(), channels, geometry);
-        let images = case.images();
-        let all = dense.apply(&images, input, output, &Epilogue::default());
-        for (image, expected) in images.chunks(input.len()).zip(all.chunks(output.len())) {
-            assert_eq!(
-                dense.apply(image, input, output, &Epilogue::default()),
-                expected
-            );
-        }
+            let dense = Dense::forward(&case.weights(), channels, geometry);
+            let images = case.images();
+            let all = dense.apply(&images, input, output, &Epilogue::default());
+            for (image, expected) in images.chunks(input.len()).zip(all.chunks(output.len())) {
+                assert_eq!(
+                    dense.apply(image, input, output, &Epilogue::default()),
+                    expected
+                );
+            }
+        });
     }
 }

@@ -81,14 +81,17 @@ fn keep(result: &mut [f32], gradient: &[f32], output: &[f32], passes: impl Fn(f3
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::level::tests::at_every_level;
 
     #[test]
     fn only_what_the_activation_let_through_has_a_gradient() {
-        let output = [0.0, 1.0, 6.0, 3.0];
-        let gradient = [1.0, 2.0, 3.0, 4.0];
-        let of = |activation| masked(&gradient, &output, activation);
-        assert_eq!(of(Activation::None), gradient);
-        assert_eq!(of(Activation::Relu), [0.0, 2.0, 3.0, 4.0]);
-        assert_eq!(of(Activation::Relu6), [0.0, 2.0, 0.0, 4.0]);
+        at_every_level(|_| {
+            let output = [0.0, 1.0, 6.0, 3.0];
+            let gradient = [1.0, 2.0, 3.0, 4.0];
+            let of = |activation| masked(&gradient, &output, activation);
+            assert_eq!(of(Activation::None), gradient);
+            assert_eq!(of(Activation::Relu), [0.0, 2.0, 3.0, 4.0]);
+            assert_eq!(of(Activation::Relu6), [0.0, 2.0, 0.0, 4.0]);
+        });
     }
 }

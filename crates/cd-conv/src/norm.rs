@@ -222,6 +222,7 @@ fn sum_pixels_about<const N: usize>(
 mod tests {
     use super::*;
     use crate::Activation;
+    use crate::level::tests::at_every_level;
 
     fn wave(count: usize, step: f64) -> Vec<f32> {
         (0..count).map(|k| (k as f64 * step).sin() as f32).collect()
@@ -242,70 +243,78 @@ mod tests {
 
     #[test]
     fn moments_are_those_of_each_channel() {
-        let moments = Moments::of(&[1.0, 10.0, 3.0, 10.0], 2);
-        assert_eq!(moments.mean, [2.0, 10.0]);
-        assert_eq!(moments.variance, [1.0, 0.0]);
+        at_every_level(|_| {
+            let moments = Moments::of(&[1.0, 10.0, 3.0, 10.0], 2);
+            assert_eq!(moments.mean, [2.0, 10.0]);
+            assert_eq!(moments.variance, [1.0, 0.0]);
+        });
     }
 
     #[test]
     fn normalized_values_have_the_asked_moments() {
-        let x = wave(300 * 3, 0.37);
-        let (gamma, beta) = ([2.0, 0.5, 1.0], [1.0, -1.0, 0.0]);
-        let epilogue = Epilogue {
-            bias: Some(&beta),
-            ..Epilogue::default()
-        };
-        let y = normalize(&x, &Moments::of(&x, 3), &gamma, 1e-12, &epilogue);
-        let moments = Moments::of(&y, 3);
-        for c in 0..3 {
-            assert!((moments.mean[c] - beta[c]).abs() < 1e-5);
-            assert!((moments.variance[c] - gamma[c] * gamma[c]).abs() < 1e-4);
-        }
+        at_every_level(|_| {
+            let x = wave(300 * 3, 0.37);
+            let (gamma, beta) = ([2.0, 0.5, 1.0], [1.0, -1.0, 0.0]);
+            let epilogue = Epilogue {
+                bias: Some(&beta),
+                ..Epilogue::default()
+            };
+            let y = normalize(&x, &Moments::of(&x, 3), &gamma, 1e-12, &epilogue);
+            let moments = Moments::of(&y, 3);
+            for c in 0..3 {
+                assert!((moments.mean[c] - beta[c]).abs() < 1e-5);
+                assert!((moments.variance[c] - gamma[c] * gamma[c]).abs() < 1e-4);
+            }
+        });
     }
 
     #[test]
     fn residual_and_activation_come_last() {
-        let x = [1.0, 3.0];
-        let epilogue = Epilogue {
-            bias: None,
-            residual: Some(&[0.0, 10.0]),
-            activation: Activation::Relu6,
-        };
-        let y = normalize(&x, &Moments::of(&x, 1), &[1.0], 0.0, &epilogue);
-        assert_eq!(y, [0.0, 6.0]);
+        at_every_level(|_| {
+            let x = [1.0, 3.0];
+            let epilogue = Epilogue {
+                bias: None,
+                residual: Some(&[0.0, 10.0]),
+                activation: Activation::Relu6,
+            };
+            let y = normalize(&x, &Moments::of(&x, 1), &[1.0], 0.0, &epilogue);
+            assert_eq!(y, [0.0, 6.0]);
+        });
     }
 
     #[test]
     fn the_gradient_agrees_with_differences() {
-        let (x, weights) = (wave(40 * 3, 0.7), wave(40 * 3, 1.3));
-        let (gamma, beta) = (vec![1.5, 0.7, -0.4], vec![0.1, 0.2, 0.3]);
-        let moments = Moments::of(&x, 3);
-        let ours = normalize_backward(&weights, &x, &moments, &gamma, 1e-5);
-        let step = 1e-2;
-        let difference =
-            |moved: &dyn Fn(f32) -> f64| (moved(step) - moved(-step)) / f64::from(2.0 * step);
-        for place in [0, 17, 64, 119] {
-            let expected = difference(&|by| {
-                let mut x = x.clone();
-                x[place] += by;
-                objective(&x, &gamma, &beta, &weights)
-            });
-            assert!(
-                (expected - f64::from(ours.x[place])).abs() < 2e-3,
-                "{place}"
-            );
-        }
-        for c in 0..3 {
-            let moved = |values: &[f32], by: f32| -> Vec<f32> {
-                let mut values = values.to_vec();
-                values[c] += by;
-                values
-            };
-            let of_gamma = difference(&|by| objective(&x, &moved(&gamma, by), &beta, &weights));
-            let of_beta = difference(&|by| objective(&x, &gamma, &moved(&beta, by), &weights));
-            for (expected, ours) in [(of_gamma, ours.gamma[c]), (of_beta, ours.beta[c])] {
-                assert!((expected - f64::from(ours)).abs() < 2e-3, "channel {c}");
+        at_every_level(|_| {
+            let (x, weights) = (wave(40 * 3, 0.7), wave(40 * 3, 1.3));
+            let (gamma, beta) = (vec![1.5, 0.7, -0.4], vec![0.1, 0.2, 0.3]);
+            let moments = Moments::of(&x, 3);
+            let ours = normalize_backward(&weights, &x, &moments, &gamma, 1e-5);
+            let step = 1e-2;
+            let difference =
+                |moved: &dyn Fn(f32) -> f64| (moved(step) - moved(-step)) / f64::from(2.0 * step);
+            for place in [0, 17, 64, 119] {
+                let expected = difference(&|by| {
+                    let mut x = x.clone();
+                    x[place] += by;
+                    objective(&x, &gamma, &beta, &weights)
+                });
+                assert!(
+                    (expected - f64::from(ours.x[place])).abs() < 2e-3,
+                    "{place}"
+                );
             }
-        }
+            for c in 0..3 {
+                let moved = |values: &[f32], by: f32| -> Vec<f32> {
+                    let mut values = values.to_vec();
+                    values[c] += by;
+                    values
+                };
+                let of_gamma = difference(&|by| objective(&x, &moved(&gamma, by), &beta, &weights));
+                let of_beta = difference(&|by| objective(&x, &gamma, &moved(&beta, by), &weights));
+                for (expected, ours) in [(of_gamma, ours.gamma[c]), (of_beta, ours.beta[c])] {
+                    assert!((expected - f64::from(ours)).abs() < 2e-3, "channel {c}");
+                }
+            }
+        });
     }
 }
