@@ -1,12 +1,15 @@
 //! Convolutions in which every output channel sees every input channel.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use crate::elementwise::{activate, add};
+use crate::elementwise::{activate, activated, add};
 use crate::geometry::{Geometry, Map};
+use crate::level::level;
+use crate::narrow::Narrow;
 use crate::panel::{BLOCK, Tiled, accumulate, cover, pack};
 use crate::plan::{Direction, Pass, Plan};
+use crate::vectors::{first_vectors, store_vectors};
 use crate::winograd::Winograd;
 use crate::{Activation, Epilogue};
 
@@ -23,7 +26,14 @@ pub struct Dense {
     sources: usize,
     targets: usize,
     /// Takes the place of `blocks` where it is faster.
-    winograd: Option<Winograd>,
+    other: Option<Other>,
+}
+
+/// Ways to compute the same.
+#[derive(Debug, Clone)]
+enum Other {
+    Winograd(Winograd),
+    Narrow(Narrow),
 }
 
 impl Dense {
@@ -64,14 +74,24 @@ impl Dense {
             Direction::Forward => at(target, tap, source),
             Direction::Backward => at(source, tap, target),
         };
-        let winograd = Winograd::suits(geometry, sources, targets).then(|| {
-            Winograd::new(targets, sources, |target, tap, source| match direction {
+        let stretch = match direction {
+            Direction::Forward => geometry.stride[0] * geometry.stride[1],
+            Direction::Backward => 1,
+        };
+        let other = if Winograd::suits(geometry, sources, targets) {
+            let turned = |target, tap, source| match direction {
                 Direction::Forward => weight(target, tap, source),
                 // Backwards the window is walked the other way round.
                 Direction::Backward => weight(target, taps - 1 - tap, source),
-            })
-        });
-        let blocks = match winograd {
+            };
+            Some(Other::Winograd(Winograd::new(targets, sources, turned)))
+        } else if Narrow::suits(targets, taps, stretch) {
+            let narrow = Narrow::new(targets, taps, sources, weight);
+            Some(Other::Narrow(narrow))
+        } else {
+            None
+        };
+        let blocks = match other {
             Some(_) => Vec::new(),
             None => pack(targets, taps, sources, weight),
         };
@@ -81,7 +101,7 @@ impl Dense {
             direction,
             sources,
             targets,
-            winograd,
+            other,
         }
     }
 
@@ -107,19 +127,26 @@ impl Dense {
         if target.is_empty() {
             return target;
         }
-        if let Some(winograd) = &self.winograd {
-            winograd.apply(source, plan.source, epilogue, &mut target);
-            return target;
+        match &self.other {
+            Some(Other::Winograd(winograd)) => {
+                winograd.apply(source, plan.source, epilogue, &mut target);
+                return target;
+            }
+            Some(Other::Narrow(narrow)) => {
+                narrow.apply(&plan, source, epilogue, &mut target);
+                return target;
+            }
+            None => {}
         }
         let images = TASK_PIXELS.div_ceil(plan.target.pixels());
-        let arch = Arch::new();
+        let level = level();
         target
             .par_chunks_mut(images * to)
             .enumerate()
             .for_each(|(task, target)| {
                 let first = task * images;
                 let count = target.len() / to;
-                arch.dispatch(Task {
+                level.run(Task {
                     dense: self,
                     plan: &plan,
                     source: &source[first * from..(first + count) * from],
@@ -196,72 +223,120 @@ impl Task<'_> {
         for p in 0..P {
             let image = (first + p) / pass.targets.len();
             let pixel = (first + p) % pass.targets.len();
-            starts[p] = (image * self.plan.source.pixels()) as isize + pass.bases[pixel];
+            let start = (image * self.plan.source.pixels()) as isize + pass.bases[pixel];
+            starts[p] = start * channels as isize;
             pixels[p] = image * self.plan.target.pixels() + pass.targets[pixel];
         }
         let block_len = self.dense.geometry.taps() * channels * BLOCK;
         let weights = &self.dense.blocks[block * block_len..(block + B) * block_len];
         let mut sums = [[[simd.splat_f32s(0.0); V]; B]; P];
-        for &(tap, offset) in &pass.taps {
+        for run in &pass.runs {
+            let length = run.count * channels;
+            let offset = run.offset * channels as isize;
             let mut rows: [&[f32]; P] = [&[]; P];
             for p in 0..P {
-                let start = (starts[p] + offset) as usize * channels;
-                rows[p] = &self.source[start..][..channels];
+                rows[p] = &self.source[(starts[p] + offset) as usize..][..length];
             }
             let mut vectors: [&[[S::f32s; V]]; B] = [&[]; B];
             for b in 0..B {
-                let start = b * block_len + tap * channels * BLOCK;
-                let weights = &weights[start..][..channels * BLOCK];
-                vectors[b] = &S::as_simd_f32s(weights).0.as_chunks().0[..channels];
+                let start = b * block_len + run.tap * channels * BLOCK;
+                let weights = &weights[start..][..length * BLOCK];
+                vectors[b] = &S::as_simd_f32s(weights).0.as_chunks().0[..length];
             }
-            accumulate::<S, V, B, P, T>(simd, channels, &rows, &vectors, &mut sums);
+            accumulate::<S, V, B, P, T>(simd, length, &rows, &vectors, &mut sums);
         }
         for p in 0..P {
             for b in 0..B {
-                self.store::<S, V>(pixels[p], block + b, sums[p][b]);
+                self.store::<S, V>(simd, pixels[p], block + b, sums[p][b]);
             }
         }
     }
 
     /// Bias, residual, activation, and the way to memory.
     #[inline(always)]
-    fn store<S: Simd, const V: usize>(&mut self, pixel: usize, block: usize, sums: [S::f32s; V]) {
+    fn store<S: Simd, const V: usize>(
+        &mut self,
+        simd: S,
+        pixel: usize,
+        block: usize,
+        mut sums: [S::f32s; V],
+    ) {
         let channel = block * BLOCK;
-        let count = BLOCK.min(self.dense.targets - channel);
         let place = pixel * self.dense.targets + channel;
-        let target = &mut self.target[place..][..count];
-        let mut buffer = [0.0; BLOCK];
-        let (vectors, _) = S::as_mut_simd_f32s(&mut buffer);
-        for (vector, sum) in vectors.iter_mut().zip(sums) {
-            *vector = sum;
+        let count = BLOCK.min(self.dense.targets - channel);
+        if count < BLOCK {
+            let mut buffer = [0.0; BLOCK];
+            S::as_mut_simd_f32s(&mut buffer).0.copy_from_slice(&sums);
+            return self.store_some(place, channel, &mut buffer[..count]);
         }
         if let Some(bias) = self.bias {
-            add(&mut buffer, &bias[channel..][..count]);
+            let bias = first_vectors::<S, V>(simd, &bias[channel..]);
+            for v in 0..V {
+                sums[v] = simd.add_f32s(sums[v], bias[v]);
+            }
         }
         if let Some(residual) = self.residual {
-            add(&mut buffer, &residual[place..][..count]);
+            let residual = first_vectors::<S, V>(simd, &residual[place..]);
+            for v in 0..V {
+                sums[v] = simd.add_f32s(sums[v], residual[v]);
+            }
         }
-        activate(&mut buffer, self.activation);
-        target.copy_from_slice(&buffer[..count]);
+        for v in 0..V {
+            sums[v] = activated(simd, sums[v], self.activation);
+        }
+        store_vectors::<S, V>(&mut self.target[place..], sums);
+    }
+
+    /// The same for the block in which the channels end.
+    fn store_some(&mut self, place: usize, channel: usize, sums: &mut [f32]) {
+        if let Some(bias) = self.bias {
+            add(sums, &bias[channel..][..sums.len()]);
+        }
+        if let Some(residual) = self.residual {
+            add(sums, &residual[place..][..sums.len()]);
+        }
+        activate(sums, self.activation);
+        self.target[place..][..sums.len()].copy_from_slice(sums);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::level::tests::at_every_level;
     use crate::reference::{Case, assert_close, cases};
 
     #[test]
     fn forward_agrees_with_the_definition() {
-        for case in cases() {
-            let bias = case.bias();
-            for activation in [Activation::None, Activation::Relu, Activation::Relu6] {
-                let residual = case.output_like(7);
-                let epilogue = Epilogue {
-                    bias: Some(&bias),
-                    residual: Some(&residual),
-                    activation,
-                };
+        at_every_level(|_| {
+            for case in cases() {
+                let bias = case.bias();
+                for activation in [Activation::None, Activation::Relu, Activation::Relu6] {
+                    let residual = case.output_like(7);
+                    let epilogue = Epilogue {
+                        bias: Some(&bias),
+                        residual: Some(&residual),
+                        activation,
+                    };
+                    let Case {
+                        geometry,
+                        input,
+                        output,
+                        ..
+                    } = case;
+                    let channels = [output.channels, input.channels];
+                    let dense = Dense::forward(&case.weights(), channels, geometry);
+                    let ours = dense.apply(&case.images(), input, output, &epilogue);
+                    assert_close(&ours, &case.forward(&epilogue), &format!("{case:?}"));
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn backward_agrees_with_the_definition() {
+        at_every_level(|_| {
+            for case in cases() {
                 let Case {
                     geometry,
                     input,
@@ -269,16 +344,18 @@ mod tests {
                     ..
                 } = case;
                 let channels = [output.channels, input.channels];
-                let dense = Dense::forward(&case.weights(), channels, geometry);
-                let ours = dense.apply(&case.images(), input, output, &epilogue);
-                assert_close(&ours, &case.forward(&epilogue), &format!("{case:?}"));
+                let dense = Dense::backward(&case.weights(), channels, geometry);
+                let gradient = case.output_like(3);
+                let ours = dense.apply(&gradient, input, output, &Epilogue::default());
+                assert_close(&ours, &case.backward(&gradient), &format!("{case:?}"));
             }
-        }
+        });
     }
 
     #[test]
-    fn backward_agrees_with_the_definition() {
-        for case in cases() {
+    fn an_image_does_not_depend_on_its_batch() {
+        at_every_level(|_| {
+            let case = cases().remove(0);
             let Case {
                 geometry,
                 input,
@@ -286,31 +363,15 @@ mod tests {
                 ..
             } = case;
             let channels = [output.channels, input.channels];
-            let dense = Dense::backward(&case.weights(), channels, geometry);
-            let gradient = case.output_like(3);
-            let ours = dense.apply(&gradient, input, output, &Epilogue::default());
-            assert_close(&ours, &case.backward(&gradient), &format!("{case:?}"));
-        }
-    }
-
-    #[test]
-    fn an_image_does_not_depend_on_its_batch() {
-        let case = cases().remove(0);
-        let Case {
-            geometry,
-            input,
-            output,
-            ..
-        } = case;
-        let channels = [output.channels, input.channels];
-        let dense = Dense::forward(&case.weights(), channels, geometry);
-        let images = case.images();
-        let all = dense.apply(&images, input, output, &Epilogue::default());
-        for (image, expected) in images.chunks(input.len()).zip(all.chunks(output.len())) {
-            assert_eq!(
-                dense.apply(image, input, output, &Epilogue::default()),
-                expected
-            );
-        }
+            let dense = Dense::forward(&case.weights(), channels, geometry);
+            let images = case.images();
+            let all = dense.apply(&images, input, output, &Epilogue::default());
+            for (image, expected) in images.chunks(input.len()).zip(all.chunks(output.len())) {
+                assert_eq!(
+                    dense.apply(image, input, output, &Epilogue::default()),
+                    expected
+                );
+            }
+        });
     }
 }

@@ -1,9 +1,10 @@
 //! Elementwise work between convolutions.
 
-use pulp::{Arch, Simd};
+use pulp::Simd;
 use rayon::prelude::*;
 
 use crate::Activation;
+use crate::level::level;
 
 /// Values that one task handles.
 const TASK: usize = 1 << 15;
@@ -53,11 +54,12 @@ pub(crate) fn add(sums: &mut [f32], values: &[f32]) {
 pub fn masked(gradient: &[f32], output: &[f32], activation: Activation) -> Vec<f32> {
     assert_eq!(gradient.len(), output.len(), "one gradient per output");
     let mut result = vec![0.0; gradient.len()];
+    let level = level();
     result
         .par_chunks_mut(TASK)
         .zip(gradient.par_chunks(TASK).zip(output.par_chunks(TASK)))
         .for_each(|(result, (gradient, output))| {
-            Arch::new().dispatch(|| match activation {
+            level.run(|| match activation {
                 Activation::None => result.copy_from_slice(gradient),
                 Activation::Relu => keep(result, gradient, output, |value| value > 0.0),
                 Activation::Relu6 => {
@@ -79,14 +81,17 @@ fn keep(result: &mut [f32], gradient: &[f32], output: &[f32], passes: impl Fn(f3
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::level::tests::at_every_level;
 
     #[test]
     fn only_what_the_activation_let_through_has_a_gradient() {
-        let output = [0.0, 1.0, 6.0, 3.0];
-        let gradient = [1.0, 2.0, 3.0, 4.0];
-        let of = |activation| masked(&gradient, &output, activation);
-        assert_eq!(of(Activation::None), gradient);
-        assert_eq!(of(Activation::Relu), [0.0, 2.0, 3.0, 4.0]);
-        assert_eq!(of(Activation::Relu6), [0.0, 2.0, 0.0, 4.0]);
+        at_every_level(|_| {
+            let output = [0.0, 1.0, 6.0, 3.0];
+            let gradient = [1.0, 2.0, 3.0, 4.0];
+            let of = |activation| masked(&gradient, &output, activation);
+            assert_eq!(of(Activation::None), gradient);
+            assert_eq!(of(Activation::Relu), [0.0, 2.0, 3.0, 4.0]);
+            assert_eq!(of(Activation::Relu6), [0.0, 2.0, 0.0, 4.0]);
+        });
     }
 }

@@ -7,10 +7,11 @@
 
 use std::borrow::Cow;
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::geometry::{Geometry, Map};
+use crate::level::{level, multiply_add};
 use crate::panel::BLOCK;
 use crate::parts::total;
 
@@ -58,12 +59,13 @@ pub fn weight_gradient(
     let groups = padded.div_ceil(GROUP * BLOCK);
     let parts = TASKS.div_ceil(groups).min(batch.max(1));
     let images_of_part = batch.div_ceil(parts).max(1);
+    let level = level();
     let owned: Vec<Vec<f32>> = (0..groups)
         .into_par_iter()
         .map(|group| {
             let sums = (0..parts).into_par_iter().map(|part| {
                 let first = (part * images_of_part).min(batch);
-                Arch::new().dispatch(Task {
+                level.run(Task {
                     layer: &layer,
                     group,
                     first,
@@ -398,7 +400,7 @@ fn tile_of<S: Simd, const V: usize, const B: usize, const P: usize>(
                 let x = simd.splat_f32s(x[p]);
                 for b in 0..B {
                     for v in 0..V {
-                        sums[p][b][v] = simd.mul_add_e_f32s(g[b * V + v], x, sums[p][b][v]);
+                        sums[p][b][v] = multiply_add(simd, g[b * V + v], x, sums[p][b][v]);
                     }
                 }
             }
@@ -417,24 +419,27 @@ fn tile_of<S: Simd, const V: usize, const B: usize, const P: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::level::tests::at_every_level;
     use crate::reference::{Case, assert_close, cases};
 
     #[test]
     fn it_agrees_with_the_definition() {
-        for case in cases() {
-            let Case {
-                geometry,
-                input,
-                output,
-                ..
-            } = case;
-            let gradient = case.output_like(3);
-            let ours = weight_gradient(&case.images(), &gradient, geometry, input, output);
-            assert_close(
-                &ours,
-                &case.weight_gradient(&gradient),
-                &format!("{case:?}"),
-            );
-        }
+        at_every_level(|_| {
+            for case in cases() {
+                let Case {
+                    geometry,
+                    input,
+                    output,
+                    ..
+                } = case;
+                let gradient = case.output_like(3);
+                let ours = weight_gradient(&case.images(), &gradient, geometry, input, output);
+                assert_close(
+                    &ours,
+                    &case.weight_gradient(&gradient),
+                    &format!("{case:?}"),
+                );
+            }
+        });
     }
 }

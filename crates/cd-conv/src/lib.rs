@@ -44,10 +44,13 @@ mod depthwise;
 mod elementwise;
 mod geometry;
 mod gradient;
+mod level;
+mod narrow;
 mod norm;
 mod panel;
 mod parts;
 mod plan;
+mod vectors;
 mod winograd;
 
 #[cfg(test)]
@@ -58,6 +61,7 @@ pub use depthwise::{Depthwise, depthwise_weight_gradient};
 pub use elementwise::masked;
 pub use geometry::{Geometry, Map};
 pub use gradient::weight_gradient;
+pub use level::{LEVEL_VARIABLE, Level, LevelError, level, set_level};
 pub use norm::{Moments, NormGradient, normalize, normalize_backward};
 
 /// What happens to a sum before it is stored.

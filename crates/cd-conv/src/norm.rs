@@ -1,10 +1,10 @@
 //! Batch normalisation as training needs it: statistics of the batch, and the gradient through them.
 
-use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::Epilogue;
 use crate::elementwise::{activate, add};
+use crate::level::level;
 use crate::parts::total;
 
 /// A batch is summed in so many parts, on any number of threads, so that the order is always the same.
@@ -81,11 +81,12 @@ pub fn normalize(
         .collect();
     let rows = rows(channels);
     let mut y = vec![0.0; x.len()];
+    let level = level();
     y.par_chunks_mut(rows).enumerate().for_each(|(task, y)| {
         let place = task * rows..task * rows + y.len();
         let x = &x[place.clone()];
         let residual = epilogue.residual.map(|residual| &residual[place]);
-        Arch::new().dispatch(|| {
+        level.run(|| {
             for (y, x) in y.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
                 for c in 0..channels {
                     y[c] = x[c] * scale[c] + shift[c];
@@ -148,10 +149,11 @@ pub fn normalize_backward(
     }
     let rows = rows(channels);
     let mut dx = vec![0.0; x.len()];
+    let level = level();
     dx.par_chunks_mut(rows)
         .zip(gradient.par_chunks(rows).zip(x.par_chunks(rows)))
         .for_each(|(dx, (gradient, x))| {
-            Arch::new().dispatch(|| {
+            level.run(|| {
                 let pixels = gradient
                     .chunks_exact(channels)
                     .zip(x.chunks_exact(channels));
@@ -193,6 +195,7 @@ fn sum_pixels_about<const N: usize>(
     let channels = centres.len();
     let pixels = inputs[0].len() / channels;
     let part = pixels.div_ceil(PARTS).max(1) * channels;
+    let level = level();
     let parts: Vec<Vec<f64>> = (0..PARTS)
         .into_par_iter()
         .map(|number| {
@@ -200,7 +203,7 @@ fn sum_pixels_about<const N: usize>(
             let place = (number * part).min(end)..((number + 1) * part).min(end);
             let inputs = inputs.map(|input| &input[place.clone()]);
             let mut sums = vec![0.0; channels];
-            Arch::new().dispatch(|| {
+            level.run(|| {
                 for pixel in (0..inputs[0].len()).step_by(channels) {
                     let pixels = inputs.map(|input| &input[pixel..][..channels]);
                     let centres = &centres[..channels];
@@ -219,6 +222,7 @@ fn sum_pixels_about<const N: usize>(
 mod tests {
     use super::*;
     use crate::Activation;
+    use crate::level::tests::at_every_level;
 
     fn wave(count: usize, step: f64) -> Vec<f32> {
         (0..count).map(|k| (k as f64 * step).sin() as f32).collect()
@@ -239,70 +243,78 @@ mod tests {
 
     #[test]
     fn moments_are_those_of_each_channel() {
-        let moments = Moments::of(&[1.0, 10.0, 3.0, 10.0], 2);
-        assert_eq!(moments.mean, [2.0, 10.0]);
-        assert_eq!(moments.variance, [1.0, 0.0]);
+        at_every_level(|_| {
+            let moments = Moments::of(&[1.0, 10.0, 3.0, 10.0], 2);
+            assert_eq!(moments.mean, [2.0, 10.0]);
+            assert_eq!(moments.variance, [1.0, 0.0]);
+        });
     }
 
     #[test]
     fn normalized_values_have_the_asked_moments() {
-        let x = wave(300 * 3, 0.37);
-        let (gamma, beta) = ([2.0, 0.5, 1.0], [1.0, -1.0, 0.0]);
-        let epilogue = Epilogue {
-            bias: Some(&beta),
-            ..Epilogue::default()
-        };
-        let y = normalize(&x, &Moments::of(&x, 3), &gamma, 1e-12, &epilogue);
-        let moments = Moments::of(&y, 3);
-        for c in 0..3 {
-            assert!((moments.mean[c] - beta[c]).abs() < 1e-5);
-            assert!((moments.variance[c] - gamma[c] * gamma[c]).abs() < 1e-4);
-        }
+        at_every_level(|_| {
+            let x = wave(300 * 3, 0.37);
+            let (gamma, beta) = ([2.0, 0.5, 1.0], [1.0, -1.0, 0.0]);
+            let epilogue = Epilogue {
+                bias: Some(&beta),
+                ..Epilogue::default()
+            };
+            let y = normalize(&x, &Moments::of(&x, 3), &gamma, 1e-12, &epilogue);
+            let moments = Moments::of(&y, 3);
+            for c in 0..3 {
+                assert!((moments.mean[c] - beta[c]).abs() < 1e-5);
+                assert!((moments.variance[c] - gamma[c] * gamma[c]).abs() < 1e-4);
+            }
+        });
     }
 
     #[test]
     fn residual_and_activation_come_last() {
-        let x = [1.0, 3.0];
-        let epilogue = Epilogue {
-            bias: None,
-            residual: Some(&[0.0, 10.0]),
-            activation: Activation::Relu6,
-        };
-        let y = normalize(&x, &Moments::of(&x, 1), &[1.0], 0.0, &epilogue);
-        assert_eq!(y, [0.0, 6.0]);
+        at_every_level(|_| {
+            let x = [1.0, 3.0];
+            let epilogue = Epilogue {
+                bias: None,
+                residual: Some(&[0.0, 10.0]),
+                activation: Activation::Relu6,
+            };
+            let y = normalize(&x, &Moments::of(&x, 1), &[1.0], 0.0, &epilogue);
+            assert_eq!(y, [0.0, 6.0]);
+        });
     }
 
     #[test]
     fn the_gradient_agrees_with_differences() {
-        let (x, weights) = (wave(40 * 3, 0.7), wave(40 * 3, 1.3));
-        let (gamma, beta) = (vec![1.5, 0.7, -0.4], vec![0.1, 0.2, 0.3]);
-        let moments = Moments::of(&x, 3);
-        let ours = normalize_backward(&weights, &x, &moments, &gamma, 1e-5);
-        let step = 1e-2;
-        let difference =
-            |moved: &dyn Fn(f32) -> f64| (moved(step) - moved(-step)) / f64::from(2.0 * step);
-        for place in [0, 17, 64, 119] {
-            let expected = difference(&|by| {
-                let mut x = x.clone();
-                x[place] += by;
-                objective(&x, &gamma, &beta, &weights)
-            });
-            assert!(
-                (expected - f64::from(ours.x[place])).abs() < 2e-3,
-                "{place}"
-            );
-        }
-        for c in 0..3 {
-            let moved = |values: &[f32], by: f32| -> Vec<f32> {
-                let mut values = values.to_vec();
-                values[c] += by;
-                values
-            };
-            let of_gamma = difference(&|by| objective(&x, &moved(&gamma, by), &beta, &weights));
-            let of_beta = difference(&|by| objective(&x, &gamma, &moved(&beta, by), &weights));
-            for (expected, ours) in [(of_gamma, ours.gamma[c]), (of_beta, ours.beta[c])] {
-                assert!((expected - f64::from(ours)).abs() < 2e-3, "channel {c}");
+        at_every_level(|_| {
+            let (x, weights) = (wave(40 * 3, 0.7), wave(40 * 3, 1.3));
+            let (gamma, beta) = (vec![1.5, 0.7, -0.4], vec![0.1, 0.2, 0.3]);
+            let moments = Moments::of(&x, 3);
+            let ours = normalize_backward(&weights, &x, &moments, &gamma, 1e-5);
+            let step = 1e-2;
+            let difference =
+                |moved: &dyn Fn(f32) -> f64| (moved(step) - moved(-step)) / f64::from(2.0 * step);
+            for place in [0, 17, 64, 119] {
+                let expected = difference(&|by| {
+                    let mut x = x.clone();
+                    x[place] += by;
+                    objective(&x, &gamma, &beta, &weights)
+                });
+                assert!(
+                    (expected - f64::from(ours.x[place])).abs() < 2e-3,
+                    "{place}"
+                );
             }
-        }
+            for c in 0..3 {
+                let moved = |values: &[f32], by: f32| -> Vec<f32> {
+                    let mut values = values.to_vec();
+                    values[c] += by;
+                    values
+                };
+                let of_gamma = difference(&|by| objective(&x, &moved(&gamma, by), &beta, &weights));
+                let of_beta = difference(&|by| objective(&x, &gamma, &moved(&beta, by), &weights));
+                for (expected, ours) in [(of_gamma, ours.gamma[c]), (of_beta, ours.beta[c])] {
+                    assert!((expected - f64::from(ours)).abs() < 2e-3, "channel {c}");
+                }
+            }
+        });
     }
 }

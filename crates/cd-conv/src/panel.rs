@@ -3,6 +3,8 @@
 use pulp::Simd;
 use rayon::prelude::*;
 
+use crate::level::multiply_add;
+
 /// Target channels that are computed together.
 pub(crate) const BLOCK: usize = 16;
 
@@ -29,11 +31,8 @@ pub(crate) fn pack(
     packed
 }
 
-/// Channels from which on sums of its own pay for a tile: below, taking them over costs more than it saves.
-const LONG: usize = 8;
-
-/// `sums[p][b] += rows[p][c] * vectors[b][c]` over all channels `c`, in their order; `T` at a
-/// time, for which a row's address is loaded once.
+/// `sums[p][b] += rows[p][k] * vectors[b][k]` over all `k` below `length`, in their order; `T` at a time, for which
+/// a row's address is loaded once.
 #[inline(always)]
 pub(crate) fn accumulate<
     S: Simd,
@@ -43,59 +42,52 @@ pub(crate) fn accumulate<
     const T: usize,
 >(
     simd: S,
-    channels: usize,
+    length: usize,
     rows: &[&[f32]; P],
     vectors: &[&[[S::f32s; V]]; B],
     sums: &mut [[[S::f32s; V]; B]; P],
 ) {
-    if channels < LONG {
-        return add_products::<S, V, B, P, T>(simd, channels, rows, vectors, sums);
+    // Lengths that the compiler knows and sums that nothing else can see stay in registers, without checks. Plain
+    // loops, because `map` of an array may become a call, for which everything goes through memory.
+    let mut cut: [&[f32]; P] = [&[]; P];
+    for p in 0..P {
+        cut[p] = &rows[p][..length];
     }
-    // Lengths that the compiler knows and sums that nothing else can see stay in registers, without checks.
-    let rows = rows.map(|row| &row[..channels]);
-    let vectors = vectors.map(|block| &block[..channels]);
+    let mut blocks: [&[[S::f32s; V]]; B] = [&[]; B];
+    for b in 0..B {
+        blocks[b] = &vectors[b][..length];
+    }
     let mut own = *sums;
-    add_products::<S, V, B, P, T>(simd, channels, &rows, &vectors, &mut own);
-    *sums = own;
-}
-
-#[inline(always)]
-fn add_products<S: Simd, const V: usize, const B: usize, const P: usize, const T: usize>(
-    simd: S,
-    channels: usize,
-    rows: &[&[f32]; P],
-    vectors: &[&[[S::f32s; V]]; B],
-    sums: &mut [[[S::f32s; V]; B]; P],
-) {
-    let turns = channels / T;
+    let turns = length / T;
     for turn in 0..turns {
         let mut w = [[[simd.splat_f32s(0.0); V]; B]; T];
         for k in 0..T {
             for b in 0..B {
-                w[k][b] = vectors[b][turn * T + k];
+                w[k][b] = blocks[b][turn * T + k];
             }
         }
         for p in 0..P {
             for k in 0..T {
-                let x = simd.splat_f32s(rows[p][turn * T + k]);
+                let x = simd.splat_f32s(cut[p][turn * T + k]);
                 for b in 0..B {
                     for v in 0..V {
-                        sums[p][b][v] = simd.mul_add_e_f32s(w[k][b][v], x, sums[p][b][v]);
+                        own[p][b][v] = multiply_add(simd, w[k][b][v], x, own[p][b][v]);
                     }
                 }
             }
         }
     }
-    for c in turns * T..channels {
+    for k in turns * T..length {
         for p in 0..P {
-            let x = simd.splat_f32s(rows[p][c]);
+            let x = simd.splat_f32s(cut[p][k]);
             for b in 0..B {
                 for v in 0..V {
-                    sums[p][b][v] = simd.mul_add_e_f32s(vectors[b][c][v], x, sums[p][b][v]);
+                    own[p][b][v] = multiply_add(simd, blocks[b][k][v], x, own[p][b][v]);
                 }
             }
         }
     }
+    *sums = own;
 }
 
 /// Work on all blocks of target channels, done in tiles of registers.

@@ -20,6 +20,39 @@ pub(crate) struct Pass {
     pub(crate) bases: Vec<isize>,
     /// For each tap its number and its offset in source pixels.
     pub(crate) taps: Vec<(usize, isize)>,
+    /// The same taps, in the same order.
+    pub(crate) runs: Vec<Run>,
+}
+
+/// Taps that follow each other in the window and whose source pixels follow each other too, so that their weights
+/// and their values lie in one line each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Run {
+    /// Number of the first tap.
+    pub(crate) tap: usize,
+    /// Its offset in source pixels.
+    pub(crate) offset: isize,
+    /// Number of taps.
+    pub(crate) count: usize,
+}
+
+fn runs(taps: &[(usize, isize)]) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    for &(tap, offset) in taps {
+        match runs.last_mut() {
+            Some(run)
+                if (run.tap + run.count, run.offset + run.count as isize) == (tap, offset) =>
+            {
+                run.count += 1;
+            }
+            _ => runs.push(Run {
+                tap,
+                offset,
+                count: 1,
+            }),
+        }
+    }
+    runs
 }
 
 /// All passes of one direction of a convolution over maps of one size.
@@ -164,6 +197,7 @@ impl Plan {
                 let pass = passes.entry(taps.clone()).or_insert_with(|| Pass {
                     targets: Vec::new(),
                     bases: Vec::new(),
+                    runs: runs(&taps),
                     taps,
                 });
                 pass.targets.push(y * target.width + x);

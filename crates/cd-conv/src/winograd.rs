@@ -6,12 +6,13 @@
 //! the transforms each position is a product of two matrices. Both transforms are sums over pixels, so they
 //! vectorise over channels.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::Epilogue;
 use crate::elementwise::activated;
 use crate::geometry::{Geometry, Map};
+use crate::level::level;
 use crate::panel::{BLOCK, Tiled, accumulate, cover};
 
 /// Transformed positions of a tile.
@@ -50,9 +51,10 @@ impl Winograd {
         weight: impl Fn(usize, usize, usize) -> f32 + Sync,
     ) -> Self {
         let mut blocks = vec![0.0; targets * sources * POSITIONS];
+        let level = level();
         let parts = blocks.par_chunks_mut(POSITIONS * sources * BLOCK);
         parts.enumerate().for_each(|(block, values)| {
-            Arch::new().dispatch(|| {
+            level.run(|| {
                 for source in 0..sources {
                     let windows = std::array::from_fn(|tap| {
                         let weight = |lane| weight(block * BLOCK + lane, tap, source);
@@ -85,13 +87,14 @@ impl Winograd {
         let (from, to) = (map.len(), map.pixels() * self.targets);
         let per_image = map.height.div_ceil(2) * map.width.div_ceil(2);
         let images = GROUP.div_ceil(per_image);
+        let level = level();
         let tasks = target.par_chunks_mut(images * to);
         tasks.enumerate().for_each_init(
             || Scratch::new(self.sources, self.targets),
             |scratch, (task, target)| {
                 let first = task * images;
                 let count = target.len() / to;
-                Arch::new().dispatch(Task {
+                level.run(Task {
                     winograd: self,
                     map,
                     scratch,
