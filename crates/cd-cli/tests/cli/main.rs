@@ -10,3 +10,4 @@ mod own_folder;
 mod reproduce;
 mod resume;
 mod stages;
+mod weights;

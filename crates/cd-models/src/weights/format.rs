@@ -53,13 +53,17 @@ pub(super) fn format(path: &Path) -> Result<WeightsFormat, WeightsError> {
         .map_err(|error| io_error(path, error))?;
     let burnpack = burn_pack::MAGIC_NUMBER.to_le_bytes();
     match head.as_slice() {
-        [] => Err(format_error(path, "the file is empty; was it downloaded whole?")),
+        [] => Err(format_error(
+            path,
+            "the file is empty; was it downloaded whole?",
+        )),
         [_, _, _, _, _, _, _, _, b'{', ..] => Ok(WeightsFormat::Safetensors),
         [b'P', b'K', ..] | [0x80, ..] => Ok(WeightsFormat::PyTorch),
         head if head.starts_with(&burnpack) => Ok(WeightsFormat::Burnpack),
         head => Err(format_error(
             path,
-            what(head).unwrap_or("neither a safetensors file nor a PyTorch checkpoint nor a burnpack"),
+            what(head)
+                .unwrap_or("neither a safetensors file nor a PyTorch checkpoint nor a burnpack"),
         )),
     }
 }

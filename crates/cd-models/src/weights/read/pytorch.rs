@@ -45,8 +45,7 @@ fn other(reason: impl fmt::Display) -> PickleError {
 }
 
 /// A zip archive with `data.pkl`, `data/0`, `data/1`, ... in a folder of any name.
-fn archive(file: &File) -> Result<Entries, PickleError> {
-    let mut file = file;
+fn archive<F: Read + Seek + Clone>(mut file: F) -> Result<Entries, PickleError> {
     let members = Archive::open(&mut file)?;
     let pickle = members
         .names()
@@ -58,7 +57,7 @@ fn archive(file: &File) -> Result<Entries, PickleError> {
     let big_endian = match members.get(&format!("{root}byteorder")) {
         Some(order) => {
             let at = order.data("byteorder", &mut file)?;
-            let [first] = Input::new(file, at, at + order.size)?.array()?;
+            let [first] = Input::new(file.clone(), at, at + order.size)?.array()?;
             first == b'b'
         }
         None => false,
@@ -71,7 +70,7 @@ fn archive(file: &File) -> Result<Entries, PickleError> {
             sum: member.sum,
         },
     )?;
-    let objects = unpickle(&mut Input::new(file, at, at + member.size)?)?;
+    let objects = unpickle(&mut Input::new(file.clone(), at, at + member.size)?)?;
     let file = RefCell::new(file);
     entries(&objects, &|view| {
         let name = format!("{root}data/{}", view.storage);
@@ -149,7 +148,7 @@ fn place(view: &View, at: u64, length: u64, big_endian: bool, checked: Option<Ch
 }
 
 /// Pickles in a row (magic number, protocol, system, object, names of storages), then the storages: a count and the values.
-fn old(file: &File, length: u64) -> Result<Entries, PickleError> {
+fn old<F: Read + Seek>(file: F, length: u64) -> Result<Entries, PickleError> {
     let mut input = Input::new(file, 0, length)?;
     for _ in 0..3 {
         unpickle(&mut input)?;
@@ -186,7 +185,7 @@ fn old(file: &File, length: u64) -> Result<Entries, PickleError> {
 }
 
 /// A pickle of arrays, written without PyTorch.
-fn bare(file: &File, length: u64) -> Result<Entries, PickleError> {
+fn bare<F: Read + Seek>(file: F, length: u64) -> Result<Entries, PickleError> {
     let objects = unpickle(&mut Input::new(file, 0, length)?)?;
     let found = entries(&objects, &|_| {
         Place::Nowhere("it was written by `pickle`, not by `torch.save`".to_owned())
@@ -198,3 +197,6 @@ fn bare(file: &File, length: u64) -> Result<Entries, PickleError> {
         Ok(found)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -82,11 +82,15 @@ impl Beside {
 
     fn say_which(&mut self, choice: &Choice) {
         let taken = &choice.taken;
+        self.notes.extend(wrapped(taken));
+        if self.normalising.is_empty() && is_behind_another(&taken.key) {
+            self.notes.push(format!(
+                "what stands in front of {} has no weights in the file; if it normalises pictures, state its mean and deviation \
+                 with `models convert --mean --std`",
+                taken.shown()
+            ));
+        }
         if choice.others.is_empty() {
-            if !taken.key.is_empty() {
-                self.notes
-                    .push(format!("the network stands under {}", taken.shown()));
-            }
             return;
         }
         let others: Vec<String> = choice.others.iter().map(Network::shown).collect();
@@ -100,6 +104,32 @@ impl Beside {
             others.join(", ")
         ));
     }
+}
+
+/// What was left out of the names of a network, in words.
+fn wrapped(taken: &Network) -> Option<String> {
+    let prefixes = taken.names.iter();
+    let mut prefixes: Vec<Option<&str>> = prefixes
+        .map(|(plain, full)| full.strip_suffix(plain.as_str()))
+        .collect();
+    prefixes.dedup();
+    match prefixes[..] {
+        [Some("")] => None,
+        [Some(prefix)] => Some(format!(
+            "the names of the network begin with `{prefix}`, which was left out"
+        )),
+        _ => taken
+            .names
+            .iter()
+            .find(|(plain, full)| !full.ends_with(plain.as_str()))
+            .map(|(plain, full)| format!("wrappers were left out of names: `{full}` is `{plain}`")),
+    }
+}
+
+/// Whether a network is a later part of a sequence.
+fn is_behind_another(key: &str) -> bool {
+    let last = key.rsplit('.').next().unwrap_or_default();
+    last.parse::<usize>().is_ok_and(|number| number > 0)
 }
 
 /// The names of what the parameters of the network were saved in.
