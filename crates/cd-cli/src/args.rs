@@ -205,6 +205,9 @@ pub(crate) struct ScanArgs {
     /// Weights of a classifier trained on these pictures (.safetensors, .pt, .bpk); skips training
     #[arg(long, value_name = "FILE")]
     pub(crate) weights: Option<PathBuf>,
+    /// Where in the weights file the network stands, for files with several (`models inspect` lists them)
+    #[arg(long, value_name = "NAME", requires = "weights")]
+    pub(crate) weights_key: Option<String>,
     #[command(flatten)]
     pub(crate) model: ModelArgs,
     #[command(flatten)]
@@ -335,6 +338,9 @@ pub(crate) struct DetectArgs {
     /// Weights of the classifier (.safetensors, .pt, .bpk)
     #[arg(long, value_name = "FILE")]
     pub(crate) weights: PathBuf,
+    /// Where in the weights file the network stands, for files with several (`models inspect` lists them)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) weights_key: Option<String>,
     #[command(flatten)]
     pub(crate) search: SearchArgs,
     /// Seed of the fill colours
@@ -365,6 +371,9 @@ pub(crate) struct InspectArgs {
     /// Weights of the classifier (.safetensors, .pt, .bpk)
     #[arg(long, value_name = "FILE")]
     pub(crate) weights: PathBuf,
+    /// Where in the weights file the network stands, for files with several (`models inspect` lists them)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) weights_key: Option<String>,
     /// PNG to write: image, mask, pattern
     #[arg(long, default_value = "inspect.png", value_name = "FILE")]
     pub(crate) out: PathBuf,

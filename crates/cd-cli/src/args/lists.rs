@@ -27,7 +27,10 @@ pub(crate) enum ModelsCommand {
     Inspect {
         /// Weights file of any origin (.safetensors, .pt, .bpk)
         file: PathBuf,
-        /// List every tensor with its shape
+        /// Where in the file the network stands, for files with several
+        #[arg(long, value_name = "NAME")]
+        key: Option<String>,
+        /// List every tensor with its shape and type
         #[arg(long)]
         tensors: bool,
     },
@@ -42,6 +45,9 @@ pub(crate) struct ConvertArgs {
     /// File to write: `.safetensors`, `.pt` for PyTorch, `.bpk` for Burn
     #[arg(long, value_name = "FILE")]
     pub(crate) to: PathBuf,
+    /// Where in the file the network stands, for files with several (`models inspect` lists them)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) key: Option<String>,
     /// Architecture of the weights, where they do not tell it (see `cd-cli models`)
     #[arg(long, value_name = "NAME")]
     pub(crate) model: Option<String>,

@@ -25,6 +25,7 @@ pub(crate) fn scan(args: &ScanArgs, session: &Session) -> Result<Ending> {
         Some(&args.model),
         args.weights.as_deref(),
     )?;
+    experiment.weights_key.clone_from(&args.weights_key);
     experiment.detect = detect_stage(&args.search, args.model.seed)?;
     let options = session.options(Stage::Evaluate, args.search.shard);
     let store = args.out.join(OWN_STORE);
@@ -51,6 +52,7 @@ pub(crate) fn train(args: &TrainArgs, session: &Session) -> Result<Ending> {
 
 pub(crate) fn detect(args: &DetectArgs, session: &Session) -> Result<Ending> {
     let mut experiment = experiment("detect", &args.images, None, Some(&args.weights))?;
+    experiment.weights_key.clone_from(&args.weights_key);
     experiment.detect = detect_stage(&args.search, args.seed)?;
     let options = session.options(Stage::Evaluate, args.search.shard);
     let store = args.out.join(OWN_STORE);
@@ -110,6 +112,7 @@ fn experiment(
         poison: None,
         model,
         weights: absolute(weights)?,
+        weights_key: None,
         train,
         detect: DetectStage::default(),
         evaluate: Bootstrap::default(),

@@ -5,7 +5,7 @@ use cd_data::read_rgb;
 use cd_detect::{CognitiveDistillation, DetectorConfig};
 use cd_eval::picture::{Picture, mask_to_rgb, strip};
 use cd_eval::pipeline::channel_last;
-use cd_models::{Classifier, atomic, load_weights, one_batch, quantize, to_host};
+use cd_models::{Classifier, WeightsRequest, atomic, one_batch, quantize, to_host};
 
 use super::Session;
 use crate::Ending;
@@ -16,7 +16,8 @@ use crate::output;
 const SCALE: usize = 8;
 
 pub(crate) fn inspect(args: &InspectArgs, session: &Session) -> Result<Ending> {
-    let model = load_weights(&args.weights, &session.device)?;
+    let request = WeightsRequest::under(args.weights_key.as_deref());
+    let model = request.load(&args.weights, &session.device)?;
     model.check_size(args.size, args.size)?;
     let pixels = read_rgb(&args.image, args.size, args.size)
         .with_context(|| args.image.display().to_string())?;

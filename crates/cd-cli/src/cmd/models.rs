@@ -6,8 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use cd_models::{
-    Device, Model, ModelConfig, Normalization, WeightsFormat, load_weights, load_weights_as,
-    save_weights,
+    Device, Model, ModelConfig, Normalization, WeightsFormat, WeightsRequest, save_weights,
 };
 use tracing::warn;
 
@@ -20,7 +19,9 @@ use crate::output;
 pub(crate) fn models(command: &ModelsCommand, session: &Session) -> Result<Ending> {
     match command {
         ModelsCommand::Show { name } => list::models(Some(name), session.json),
-        ModelsCommand::Inspect { file, tensors } => inspect::inspect(file, *tensors, session),
+        ModelsCommand::Inspect { file, key, tensors } => {
+            inspect::inspect(file, key.as_deref(), *tensors, session)
+        }
         ModelsCommand::Convert(args) => convert(args, session),
     }
 }
@@ -28,10 +29,6 @@ pub(crate) fn models(command: &ModelsCommand, session: &Session) -> Result<Endin
 fn convert(args: &ConvertArgs, session: &Session) -> Result<Ending> {
     let format = format(&args.to)?;
     let model = load(args, &session.device)?;
-    let model = match (args.mean, args.std) {
-        (Some(mean), Some(std)) => model.with_normalization(Some(Normalization { mean, std })),
-        _ => model,
-    };
     if format == WeightsFormat::PyTorch && model.normalization().is_some() {
         warn!("PyTorch checkpoints have no place for the input normalisation; it is left out");
     }
@@ -53,10 +50,21 @@ fn format(path: &Path) -> Result<WeightsFormat> {
 }
 
 fn load(args: &ConvertArgs, device: &Device) -> Result<Model> {
-    let Some(name) = &args.model else {
-        return Ok(load_weights(&args.file, device)?);
+    let model = args
+        .model
+        .as_deref()
+        .map(ModelConfig::from_name)
+        .transpose()?;
+    let model = model.map(|model| ModelConfig {
+        width: args.width,
+        ..model
+    });
+    let stated = args.mean.zip(args.std);
+    let request = WeightsRequest {
+        key: args.key.clone(),
+        model,
+        classes: args.classes,
+        normalization: stated.map(|(mean, std)| Normalization { mean, std }),
     };
-    let mut config = ModelConfig::from_name(name)?;
-    config.width = args.width;
-    Ok(load_weights_as(&args.file, &config, args.classes, device)?)
+    Ok(request.load(&args.file, device)?)
 }

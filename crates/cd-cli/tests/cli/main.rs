@@ -13,3 +13,4 @@ mod reproduce;
 mod resume;
 mod stages;
 mod together;
+mod weights;

@@ -41,6 +41,9 @@ pub struct Experiment {
     /// Weights to use instead of training.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights: Option<PathBuf>,
+    /// Where in the file the network stands, for files with several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights_key: Option<String>,
     /// How the classifier is trained.
     #[serde(default)]
     pub train: TrainConfig,

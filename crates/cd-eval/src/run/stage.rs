@@ -1,5 +1,6 @@
 //! The stages of a run, one file each: what a stage depends on, and the work itself.
 
+mod agreement;
 pub(crate) mod classifier;
 mod counting;
 pub(crate) mod data;

@@ -12,9 +12,9 @@ use super::about::{About, METADATA_KEY};
 use super::error::{WeightsError, format_error, io_error};
 use super::format::WeightsFormat;
 use super::pickle::checkpoint;
+use super::state::NamedTensor;
 use super::state::StateDict;
 use super::stored::Stored;
-use super::values::transposed;
 use crate::model::Model;
 use cd_core::atomic;
 
@@ -100,4 +100,16 @@ fn burnpack(state: &StateDict, about: &str) -> Result<Bytes, burn_pack::Error> {
     burn_pack::Writer::new(tensors.collect())
         .with_metadata(METADATA_KEY, about)
         .into_bytes()
+}
+
+/// The other layout of a matrix.
+fn transposed(values: &[f32], rows: usize, columns: usize) -> NamedTensor {
+    let mut turned = Vec::with_capacity(values.len());
+    for column in 0..columns {
+        turned.extend((0..rows).map(|row| values[row * columns + column]));
+    }
+    NamedTensor {
+        shape: vec![columns, rows],
+        values: turned,
+    }
 }

@@ -8,11 +8,12 @@ use std::path::Path;
 use burn::store::burn_pack;
 
 use super::error::{WeightsError, format_error, io_error};
+use super::foreign::what;
 
 /// Format of a weights file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WeightsFormat {
-    /// A PyTorch checkpoint: zip, tar or plain pickle.
+    /// A PyTorch checkpoint: a zip archive, or pickles.
     PyTorch,
     /// Safetensors.
     Safetensors,
@@ -45,8 +46,6 @@ impl fmt::Display for WeightsFormat {
 /// Tells the format from the first bytes: a zip or pickle is PyTorch's, a JSON header is safetensors. The header comes
 /// first, for the length before it may begin with any byte, those of a zip or pickle included.
 pub(super) fn format(path: &Path) -> Result<WeightsFormat, WeightsError> {
-    /// Where a tar archive says that it is one.
-    const TAR_MARK: usize = 257;
     let mut head = Vec::new();
     let file = File::open(path).map_err(|error| io_error(path, error))?;
     file.take(512)
@@ -54,19 +53,17 @@ pub(super) fn format(path: &Path) -> Result<WeightsFormat, WeightsError> {
         .map_err(|error| io_error(path, error))?;
     let burnpack = burn_pack::MAGIC_NUMBER.to_le_bytes();
     match head.as_slice() {
-        [] => Err(format_error(path, "the file is empty")),
+        [] => Err(format_error(
+            path,
+            "the file is empty; was it downloaded whole?",
+        )),
         [_, _, _, _, _, _, _, _, b'{', ..] => Ok(WeightsFormat::Safetensors),
         [b'P', b'K', ..] | [0x80, ..] => Ok(WeightsFormat::PyTorch),
         head if head.starts_with(&burnpack) => Ok(WeightsFormat::Burnpack),
-        head if head
-            .get(TAR_MARK..)
-            .is_some_and(|mark| mark.starts_with(b"ustar")) =>
-        {
-            Ok(WeightsFormat::PyTorch)
-        }
-        _ => Err(format_error(
+        head => Err(format_error(
             path,
-            "neither a safetensors file nor a PyTorch checkpoint nor a burnpack",
+            what(head)
+                .unwrap_or("neither a safetensors file nor a PyTorch checkpoint nor a burnpack"),
         )),
     }
 }

@@ -1,32 +1,40 @@
 //! Names that weights have elsewhere, turned into ours.
 
+use std::collections::BTreeMap;
+
 use burn::tensor::Device;
 
 use super::recognise::recognise;
-use super::state::StateDict;
+use super::state::Shapes;
 use crate::registry::ARCHITECTURES;
 
-/// Weights as Burn writes them, under the names that PyTorch would give them.
+/// The names that PyTorch would give to parameters that Burn wrote.
 ///
 /// Names from modules of other Rust programs are only freed of Burn's own words.
-pub(crate) fn burn_names(state: StateDict, device: &Device) -> StateDict {
-    let state = state.renamed(plain_name);
-    let shapes = state.shapes();
-    if recognise(&shapes, device).is_some() {
-        return state;
+pub(super) fn burn_names(shapes: &Shapes, device: &Device) -> BTreeMap<String, String> {
+    let renamed = |name_of: &dyn Fn(&str) -> String| -> Shapes {
+        let names = shapes.iter();
+        names
+            .map(|(name, shape)| (name_of(name), shape.clone()))
+            .collect()
+    };
+    let named = |name_of: &dyn Fn(&str) -> String| {
+        shapes
+            .keys()
+            .map(|name| (name.clone(), name_of(name)))
+            .collect()
+    };
+    if recognise(&renamed(&plain_name), device).is_some() {
+        return named(&plain_name);
     }
-    let recorded = ARCHITECTURES.iter().find_map(|entry| {
+    for entry in ARCHITECTURES {
         let net = entry.build(entry.family.small_width, 1, device);
-        let public = |name: &str| net.network().public_name(name.to_owned());
-        let renamed = shapes.iter();
-        let renamed = renamed.map(|(name, shape)| (public(name), shape.clone()));
-        recognise(&renamed.collect(), device)?;
-        Some(net)
-    });
-    match recorded {
-        Some(net) => state.renamed(|name| net.network().public_name(name.to_owned())),
-        None => state,
+        let public = |name: &str| net.network().public_name(plain_name(name));
+        if recognise(&renamed(&public), device).is_some() {
+            return named(&public);
+        }
     }
+    named(&plain_name)
 }
 
 /// The name of a parameter of a recorded network without what only the Rust structure has.

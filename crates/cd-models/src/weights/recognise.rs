@@ -15,29 +15,50 @@ impl ModelConfig {
         recognise(&state.shapes(), device)
     }
 
-    /// The registered architecture that most of `state` fits; `None` when nothing looks alike.
-    ///
-    /// `stated` is the architecture that the weights claim to be; it decides between equal fits.
-    pub(crate) fn nearest(
-        state: &StateDict,
-        stated: Option<&str>,
-        device: &Device,
-    ) -> Option<Nearest> {
-        let candidates = candidates(&state.shapes(), device).into_iter();
-        let best = candidates.min_by_key(|one| (one.misfits, Some(&*one.config.name) != stated))?;
-        let alike = best.misfits * 2 < state.len();
-        alike.then_some(Nearest {
-            config: best.config,
-            classes: best.classes,
-            exact: best.misfits == 0,
-        })
-    }
-
     /// Width and class count of weights that are known to be of this architecture.
-    pub(crate) fn probe(&self, state: &StateDict) -> Option<(usize, usize)> {
+    pub(super) fn probe(&self, shapes: &Shapes) -> Option<(usize, usize)> {
         let architecture = self.architecture().ok()?;
-        architecture.probe(&exported(&state.shapes(), architecture))
+        architecture.probe(&exported(shapes, architecture))
     }
+}
+
+/// The registered architecture that most of `shapes` fits; `None` when nothing looks alike.
+///
+/// `stated` is the architecture that the weights claim to be; it decides between equal fits.
+pub(super) fn nearest(shapes: &Shapes, stated: Option<&str>, device: &Device) -> Option<Nearest> {
+    let candidates = candidates(shapes, device).into_iter();
+    let best = candidates.min_by_key(|one| (one.misfits, Some(&*one.config.name) != stated))?;
+    let alike = best.misfits * 2 < shapes.len();
+    alike.then_some(Nearest {
+        config: best.config,
+        classes: best.classes,
+        misfits: best.misfits,
+    })
+}
+
+/// How well `shapes` fit an architecture; `None` where width or number of classes are neither given nor told.
+pub(super) fn as_model(
+    config: &ModelConfig,
+    classes: Option<usize>,
+    shapes: &Shapes,
+    device: &Device,
+) -> Option<Nearest> {
+    let architecture = config.architecture().ok()?;
+    let probed = config.probe(shapes);
+    let width = config.width.or(probed.map(|(width, _)| width))?;
+    let classes = classes.or(probed.map(|(_, classes)| classes))?;
+    let misfits = misfits(
+        architecture,
+        width,
+        classes,
+        &exported(shapes, architecture),
+        device,
+    );
+    Some(Nearest {
+        config: config.clone().with_width(width),
+        classes,
+        misfits,
+    })
 }
 
 impl Architecture {
@@ -72,11 +93,11 @@ fn exported(shapes: &Shapes, architecture: &Architecture) -> Shapes {
 }
 
 /// What weights look like.
-pub(crate) struct Nearest {
-    pub(crate) config: ModelConfig,
-    pub(crate) classes: usize,
-    /// Whether every name and shape fits.
-    pub(crate) exact: bool,
+pub(super) struct Nearest {
+    pub(super) config: ModelConfig,
+    pub(super) classes: usize,
+    /// Parameters that are missing, extra or misshaped.
+    pub(super) misfits: usize,
 }
 
 struct Candidate {
@@ -101,9 +122,6 @@ fn candidates(state: &Shapes, device: &Device) -> Vec<Candidate> {
         .filter_map(|entry| {
             let state = exported(state, entry);
             let (width, classes) = entry.probe(&state)?;
-            let own = shapes(&entry.build(width, classes, device));
-            let fits = |(name, shape): &&(String, Vec<usize>)| state.get(name) == Some(shape);
-            let fitting = own.iter().filter(fits).count();
             let config = ModelConfig {
                 name: entry.name.to_owned(),
                 width: Some(width),
@@ -111,11 +129,25 @@ fn candidates(state: &Shapes, device: &Device) -> Vec<Candidate> {
             Some(Candidate {
                 config,
                 classes,
-                misfits: own.len().max(state.len()) - fitting,
+                misfits: misfits(entry, width, classes, &state, device),
                 published: width == entry.family.default_width,
             })
         })
         .collect();
     found.sort_by_key(|candidate| (candidate.misfits, !candidate.published));
     found
+}
+
+/// Parameters that are missing, extra or misshaped.
+fn misfits(
+    architecture: &Architecture,
+    width: usize,
+    classes: usize,
+    exported: &Shapes,
+    device: &Device,
+) -> usize {
+    let own = shapes(&architecture.build(width, classes, device));
+    let fits = |(name, shape): &&(String, Vec<usize>)| exported.get(name) == Some(shape);
+    let fitting = own.iter().filter(fits).count();
+    own.len().max(exported.len()) - fitting
 }

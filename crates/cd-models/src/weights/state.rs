@@ -32,15 +32,6 @@ impl StateDict {
         )
     }
 
-    /// What begins with `prefix`, without it.
-    pub(crate) fn under(self, prefix: &str) -> Self {
-        let inner = self.0.into_iter().filter_map(|(name, tensor)| {
-            let inner = name.strip_prefix(prefix)?.to_owned();
-            Some((inner, tensor))
-        });
-        Self(inner.collect())
-    }
-
     /// Names and shapes.
     pub(crate) fn shapes(&self) -> Shapes {
         let shapes = self.iter();
@@ -67,11 +58,6 @@ impl StateDict {
     /// Names and values in name order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &NamedTensor)> {
         self.0.iter().map(|(name, tensor)| (name.as_str(), tensor))
-    }
-
-    /// Number of parameters.
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
     }
 
     /// Number of values of all parameters together, BatchNorm statistics included.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
-use cd_models::{Device, Normalization, WeightsSummary, describe_weights};
+use cd_models::{Device, Normalization, TensorSummary, WeightsRequest, WeightsSummary};
 use comfy_table::Table;
 use serde_json::{Value, json};
 
@@ -12,8 +12,13 @@ use crate::Ending;
 use crate::cmd::Session;
 use crate::output;
 
-pub(super) fn inspect(file: &Path, tensors: bool, session: &Session) -> Result<Ending> {
-    let summary = describe_weights(file, &session.device)?;
+pub(super) fn inspect(
+    file: &Path,
+    key: Option<&str>,
+    tensors: bool,
+    session: &Session,
+) -> Result<Ending> {
+    let summary = WeightsRequest::under(key).describe(file, &session.device)?;
     let trainable = trainable(&summary, &session.device)?;
     if session.json {
         output::json(&as_json(file, &summary, trainable))?;
@@ -34,7 +39,9 @@ fn trainable(summary: &WeightsSummary, device: &Device) -> Result<Option<usize>>
 fn as_json(file: &Path, summary: &WeightsSummary, trainable: Option<usize>) -> Value {
     let tensors = summary.tensors.iter();
     let tensors: Vec<Value> = tensors
-        .map(|(name, shape)| json!({ "name": name, "shape": shape }))
+        .map(|TensorSummary { name, shape, element, taken }| {
+            json!({ "name": name, "shape": shape, "type": element.to_string(), "of_network": taken })
+        })
         .collect();
     let model = summary.model.as_ref();
     json!({
@@ -43,6 +50,9 @@ fn as_json(file: &Path, summary: &WeightsSummary, trainable: Option<usize>) -> V
         "architecture": model.map(|(config, _)| &config.name),
         "width": model.and_then(|(config, _)| config.width),
         "classes": model.map(|(_, classes)| classes),
+        "key": summary.key,
+        "notes": summary.notes,
+        "problem": summary.problem,
         "misfit": summary.misfit.as_ref().map(ToString::to_string),
         "normalization": summary.normalization,
         "parameters": trainable,
@@ -55,6 +65,18 @@ fn as_json(file: &Path, summary: &WeightsSummary, trainable: Option<usize>) -> V
 fn as_text(summary: &WeightsSummary, trainable: Option<usize>, tensors: bool) -> Result<()> {
     output::line(&format!("format: {}", summary.format))?;
     output::line(&format!("architecture: {}", architecture(summary)?))?;
+    if let Some((config, _)) = &summary.model {
+        let family = config.architecture()?.family.title;
+        output::line(&format!(
+            "computed as: {family}; names and shapes tell neither strides nor pooling, such as a max pool behind the stem"
+        ))?;
+    }
+    if let Some(problem) = &summary.problem {
+        output::line(&format!("cannot be loaded: {problem}"))?;
+    }
+    for note in &summary.notes {
+        output::line(&format!("note: {note}"))?;
+    }
     let normalization = summary.normalization.map_or_else(
         || "none".to_owned(),
         |Normalization { mean, std }| format!("mean {mean:?}, standard deviation {std:?}"),
@@ -63,7 +85,8 @@ fn as_text(summary: &WeightsSummary, trainable: Option<usize>, tensors: bool) ->
     if let Some(trainable) = trainable {
         output::line(&format!("parameters: {trainable}"))?;
     }
-    let (count, values) = (summary.tensors.len(), summary.values);
+    let taken = summary.tensors.iter().filter(|tensor| tensor.taken);
+    let (count, values) = (taken.count(), summary.values);
     output::line(&format!("tensors: {count} with {values} values"))?;
     if let Some(name) = &summary.non_finite {
         output::line(&format!(
@@ -83,9 +106,15 @@ fn as_text(summary: &WeightsSummary, trainable: Option<usize>, tensors: bool) ->
 }
 
 fn every_tensor(summary: &WeightsSummary) -> Table {
-    let mut table = output::table(&["tensor", "shape"]);
-    for (name, shape) in &summary.tensors {
-        table.add_row([name.clone(), format!("{shape:?}")]);
+    let mut table = output::table(&["tensor", "shape", "type", "of the network"]);
+    for tensor in &summary.tensors {
+        let taken = if tensor.taken { "yes" } else { "no" };
+        table.add_row([
+            tensor.name.clone(),
+            format!("{:?}", tensor.shape),
+            tensor.element.to_string(),
+            taken.to_owned(),
+        ]);
     }
     table
 }
@@ -94,11 +123,12 @@ fn every_tensor(summary: &WeightsSummary) -> Table {
 fn parts(summary: &WeightsSummary) -> Table {
     const MOST: usize = 20;
     let mut parts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
-    for (name, shape) in &summary.tensors {
+    for TensorSummary { name, shape, .. } in summary.tensors.iter().filter(|tensor| tensor.taken) {
         let (part, _) = name.split_once('.').unwrap_or((name, ""));
         let (tensors, values) = parts.entry(part).or_default();
         *tensors += 1;
-        *values += shape.iter().product::<usize>();
+        let extents = shape.iter();
+        *values += extents.fold(1_usize, |count, &extent| count.saturating_mul(extent));
     }
     let mut table = output::table(&["part", "tensors", "values"]);
     for (part, (tensors, values)) in parts.iter().take(MOST) {

@@ -71,6 +71,9 @@ impl Experiment {
         if self.is_unlabelled() && self.weights.is_none() {
             return Err("pictures without classes cannot be trained on: name `weights`".into());
         }
+        if self.weights_key.is_some() && self.weights.is_none() {
+            return Err("`weights_key` names a network in a file: name `weights`, too".into());
+        }
         let Some(model) = &self.model else {
             return match self.weights {
                 Some(_) => Ok(()),

@@ -25,7 +25,7 @@ impl Experiment {
     }
 
     /// Whether nothing tells the classes of the images.
-    pub(super) fn is_unlabelled(&self) -> bool {
+    pub(crate) fn is_unlabelled(&self) -> bool {
         matches!(&self.dataset, DatasetConfig::Folder(folder) if folder.unlabelled)
     }
 

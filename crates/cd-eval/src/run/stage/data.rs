@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use cd_core::{Key, content_key};
 use cd_data::{DatasetConfig, LoadContext, Manifest, Poisoned, Split, Truth};
-use cd_models::{Classifier, ImageSet, NoProgress, load_weights, predict};
+use cd_models::{Classifier, ImageSet, NoProgress, WeightsRequest, predict};
 
 use super::sample::{hold_out, positions};
 use crate::experiment::{Experiment, SearchedImages};
@@ -173,7 +173,8 @@ fn labelled(
     let Some(weights) = weights else {
         return Ok(split);
     };
-    let model = load_weights(weights, options.device)?;
+    let request = WeightsRequest::under(experiment.weights_key.as_deref());
+    let model = request.load(weights, options.device)?;
     model.check_size(split.train.height(), split.train.width())?;
     let batch_size = experiment.detect.batch_size;
     let predictions = predict(

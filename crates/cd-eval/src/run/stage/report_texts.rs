@@ -4,6 +4,7 @@ use std::path::Path;
 
 use cd_models::{EpochReport, History};
 
+use super::agreement;
 use super::data::Data;
 use super::train::HISTORY;
 use crate::evaluation::{Evaluation, Measured, level_text};
@@ -98,6 +99,7 @@ pub(super) fn notes(
             ));
         }
     }
+    notes.extend(agreement::note(run)?);
     for detector in &evaluation.detectors {
         let images = detector.computed.unwrap_or(detector.images as u64);
         let rate = images as f64 / detector.seconds.max(1e-9);

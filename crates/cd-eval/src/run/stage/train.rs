@@ -2,10 +2,11 @@
 
 use cd_core::Key;
 use cd_models::{
-    Checkpoints, Classifier, TrainConfig, load_weights, save_weights, train, write_losses,
+    Checkpoints, Classifier, TrainConfig, WeightsRequest, save_weights, train, write_losses,
 };
 
 use super::Work;
+use super::agreement;
 use super::classifier::Trained;
 use super::data::Data;
 use crate::pipeline::PipelineError;
@@ -21,13 +22,15 @@ pub(super) const LOSSES: &str = "losses.f32";
 
 /// The classifier: one that is complete in the store is not trained again.
 pub(crate) fn classifier(work: &Work<'_>, data: &Data) -> Result<Trained, PipelineError> {
+    let mut request = WeightsRequest::default();
     let (path, training) = if let Some(path) = &work.experiment.weights {
+        request.key.clone_from(&work.experiment.weights_key);
         (path.clone(), None)
     } else {
         let slot = training(work, data)?;
         (slot.join(WEIGHTS), Some(slot))
     };
-    let model = load_weights(&path, work.options.device)?;
+    let model = request.load(&path, work.options.device)?;
     let trained = Trained {
         key: model.fingerprint(),
         model,
@@ -44,6 +47,9 @@ pub(crate) fn classifier(work: &Work<'_>, data: &Data) -> Result<Trained, Pipeli
     )?;
     work.run
         .update(|stages| stages.classifier = Some(trained.key.clone()))?;
+    if trained.training.is_none() {
+        agreement::check(work, data, &trained)?;
+    }
     Ok(trained)
 }
 
