@@ -90,7 +90,8 @@ fn read_path(path: &Path) -> Result<(ImageSet, ImageSet), Cifar10Error> {
         path: path.into(),
         ..Cifar10Config::default()
     };
-    read(&config, RECORDS, &LoadContext::new(&NoProgress))
+    let (train, test, _) = read(&config, RECORDS, &LoadContext::new(&NoProgress))?;
+    Ok((train, test))
 }
 
 fn archive_error(members: &[(String, Vec<u8>)]) -> Cifar10Error {

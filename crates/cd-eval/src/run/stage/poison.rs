@@ -8,6 +8,7 @@ use cd_data::{PoisonConfig, Poisoned, Split};
 
 use super::Work;
 use super::data::{Data, Keyed, Loaded};
+use super::left_out;
 use crate::pipeline::PipelineError;
 use crate::store::{Slot, StageName, StoreError, discard};
 
@@ -22,6 +23,7 @@ pub(crate) fn poisoned(work: &Work<'_>, loaded: Loaded) -> Result<Data, Pipeline
     let trusted = Keyed::of(trusted)?;
     let train_key = content_key(&split.train)?;
     let test_key = split.test.as_ref().map(content_key).transpose()?;
+    let not_read = split.not_read.clone();
     let data = match &work.experiment.poison {
         None => {
             let poisoned = Poisoned::untrusted(split.train, split.test);
@@ -61,7 +63,8 @@ pub(crate) fn poisoned(work: &Work<'_>, loaded: Loaded) -> Result<Data, Pipeline
         "the pictures",
     )?;
     work.run.update(|stages| stages.images = Some(images))?;
-    Ok(data)
+    left_out::write(work.run, &not_read)?;
+    Ok(Data { not_read, ..data })
 }
 
 /// The stored trigger, where the attack makes one that is worth it.
