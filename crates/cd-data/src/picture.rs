@@ -14,7 +14,9 @@ use std::path::Path;
 
 use image::error::{ImageError, ImageFormatHint, UnsupportedErrorKind};
 use image::imageops::{self, FilterType};
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
+use image::{
+    DynamicImage, ExtendedColorType, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage,
+};
 use thiserror::Error;
 
 pub(crate) use check::{BadPicture, Check, Checked};
@@ -178,6 +180,9 @@ fn format_name(hint: &ImageFormatHint) -> String {
 fn feature(kind: &UnsupportedErrorKind) -> String {
     match kind {
         UnsupportedErrorKind::GenericFeature(feature) => feature.clone(),
+        UnsupportedErrorKind::Color(ExtendedColorType::Unknown(bits)) => {
+            format!("its samples have {bits} bits")
+        }
         UnsupportedErrorKind::Color(color) => format!("its colours are {color:?}"),
         other => format!("{other:?}"),
     }

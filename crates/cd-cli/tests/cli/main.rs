@@ -2,6 +2,7 @@
 
 mod bench;
 mod common;
+mod folders;
 mod full_disk;
 mod lists;
 mod messages;

@@ -259,4 +259,6 @@ fn split_name(path: &Path) -> String {
 }
 
 #[cfg(test)]
+mod left_out_tests;
+#[cfg(test)]
 mod tests;

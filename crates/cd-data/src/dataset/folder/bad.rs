@@ -11,7 +11,8 @@ use crate::picture::PictureError;
 use crate::table::TableError;
 
 /// Why a picture is not read.
-pub(super) const SKIPPED: &str = "pictures that cannot be decoded, left out as `skip_bad` allows";
+pub(super) const SKIPPED: &str =
+    "pictures that cannot be decoded (bad-pictures.csv says why), left out as `skip_bad` allows";
 
 /// Writes the names of `bad` pictures and what is wrong with them to the file at `path`; without any, an older list goes.
 pub(super) fn write(path: &Path, bad: &[(Listed, PictureError)]) -> Result<(), FolderError> {

@@ -75,13 +75,16 @@ pub enum FolderError {
         not_read: NotRead,
     },
     /// All pictures of a class are bad.
-    #[error("none of the pictures of class `{class}` can be used; {}", list_hint(list.as_ref()))]
+    #[error(
+        "none of the pictures of class `{class}` can be used; replace them, or remove the class"
+    )]
     LostClass {
         /// The class.
         class: String,
-        /// The file that lists the bad pictures.
-        list: Option<PathBuf>,
     },
+    /// All pictures are bad.
+    #[error("none of the pictures can be used")]
+    NothingLeft,
     /// The list of bad pictures could not be written.
     #[error("cannot write the list of bad pictures: {0}")]
     List(TableError),
@@ -198,6 +201,8 @@ pub struct BadPictures {
     pub total: usize,
     /// The largest share of bad pictures that would have been left out, 0 to 1.
     pub allowed: f64,
+    /// The share that would have to be left out, where that is possible.
+    pub needed: Option<f64>,
     /// The file that lists them all.
     pub list: Option<PathBuf>,
 }
@@ -222,25 +227,17 @@ impl fmt::Display for BadPictures {
         if count > NAMED {
             write!(out, "\n  and {} more", count - NAMED)?;
         }
-        write!(
-            out,
-            "\nreplace or remove them and run again, or leave them out with `--skip-bad {share}` (`skip_bad = {share}` of the \
-             data set); {}",
-            list_hint(self.list.as_ref()),
-            share = share_of(count, self.total),
-        )
-    }
-}
-
-/// `count` of `total` as a share, rounded up to hundredths.
-fn share_of(count: usize, total: usize) -> f64 {
-    (count * 100).div_ceil(total.max(1)) as f64 / 100.0
-}
-
-fn list_hint(list: Option<&PathBuf>) -> String {
-    match list {
-        Some(path) => format!("all of them are listed in `{}`", path.display()),
-        None => "the messages above name them".into(),
+        write!(out, "\nreplace or remove them and run again")?;
+        if let Some(share) = self.needed {
+            write!(
+                out,
+                ", or leave them out with `--skip-bad {share}` (`skip_bad = {share}` of the data set)"
+            )?;
+        }
+        match &self.list {
+            Some(path) => write!(out, "; all of them are listed in `{}`", path.display()),
+            None => Ok(()),
+        }
     }
 }
 

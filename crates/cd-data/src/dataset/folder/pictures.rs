@@ -65,12 +65,8 @@ impl Pictures {
         picture_side(&paths.collect::<Vec<_>>())
     }
 
-    /// Fails when a class among `class_names` has no picture.
-    fn check_classes(
-        &self,
-        class_names: &[String],
-        list: Option<&Path>,
-    ) -> Result<(), FolderError> {
+    /// Fails when a class among `class_names` has no picture, or there is none at all.
+    fn check_classes(&self, class_names: &[String]) -> Result<(), FolderError> {
         let mut counts = vec![0_usize; class_names.len()];
         for &label in &self.labels {
             counts[label as usize] += 1;
@@ -78,8 +74,8 @@ impl Pictures {
         match counts.iter().position(|&count| count == 0) {
             Some(lost) => Err(FolderError::LostClass {
                 class: class_names[lost].clone(),
-                list: list.map(Into::into),
             }),
+            None if self.listed.is_empty() => Err(FolderError::NothingLeft),
             None => Ok(()),
         }
     }
@@ -88,8 +84,8 @@ impl Pictures {
 /// Reads the sets of one data set; they share the memory that pictures are kept in.
 pub(in crate::dataset) struct Reader<'a> {
     decoding: Decoding,
-    /// Largest share of pictures that may be left out because they cannot be used.
-    skip_bad: f64,
+    /// Largest share of pictures that may be left out because they cannot be used, where the user may say one.
+    skip_bad: Option<f64>,
     room: Arc<Room>,
     context: &'a LoadContext<'a>,
 }
@@ -99,7 +95,7 @@ impl<'a> Reader<'a> {
     pub(in crate::dataset) fn new(decoding: Decoding, context: &'a LoadContext<'a>) -> Self {
         Self {
             decoding,
-            skip_bad: 0.0,
+            skip_bad: None,
             room: Room::new(KEPT_BYTES),
             context,
         }
@@ -108,7 +104,7 @@ impl<'a> Reader<'a> {
     /// Leaves out pictures that cannot be used, when they are at most this share of all.
     pub(in crate::dataset) fn skipping(self, share: f64) -> Self {
         Self {
-            skip_bad: share,
+            skip_bad: Some(share),
             ..self
         }
     }
@@ -132,9 +128,13 @@ impl<'a> Reader<'a> {
             part.keep(&checked.good);
             sources.push(Arc::new(checked.source) as Arc<dyn PixelSource>);
         }
-        let not_read = self.without(bad, total)?;
-        if let (Some(first), false) = (parts.first(), not_read.is_empty()) {
-            first.check_classes(class_names, self.context.bad_list)?;
+        let left = match parts.first() {
+            Some(first) => first.check_classes(class_names),
+            None => Ok(()),
+        };
+        let not_read = self.without(bad, total, left.is_ok())?;
+        if !not_read.is_empty() {
+            left?;
         }
         let sets = parts
             .iter()
@@ -143,31 +143,36 @@ impl<'a> Reader<'a> {
         Ok((sets.collect::<Result<_, _>>()?, not_read))
     }
 
-    /// What the bad pictures come to: nothing, a note, or an error.
+    /// What the bad pictures come to: nothing, a note, or an error; `enough` says whether there are pictures without them.
     fn without(
         &self,
         bad: Vec<(Listed, PictureError)>,
         total: usize,
+        enough: bool,
     ) -> Result<NotRead, FolderError> {
         let list = self.context.bad_list;
         if let Some(list) = list {
             bad::write(list, &bad)?;
         }
-        if bad.len() as f64 > self.skip_bad * total as f64 {
+        let allowed = self.skip_bad.unwrap_or(0.0);
+        if bad.len() as f64 > allowed * total as f64 {
+            // Rounded up to hundredths.
+            let needed = (bad.len() * 100).div_ceil(total) as f64 / 100.0;
             return Err(BadPictures {
                 pictures: bad
                     .into_iter()
                     .map(|(picture, reason)| (picture.path, reason))
                     .collect(),
                 total,
-                allowed: self.skip_bad,
+                allowed,
+                needed: self.skip_bad.filter(|_| enough).map(|_| needed),
                 list: list.map(Into::into),
             }
             .into());
         }
         let mut not_read = NotRead::default();
-        for (picture, reason) in bad {
-            not_read.add(bad::SKIPPED, format!("{}: {reason}", picture.name));
+        for (picture, _) in bad {
+            not_read.add(bad::SKIPPED, picture.name);
         }
         Ok(not_read)
     }

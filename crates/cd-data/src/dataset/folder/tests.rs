@@ -10,7 +10,7 @@ use crate::testing::{on_threads, pixels};
 use cd_core::{Labels, NoProgress, Progress};
 
 /// A folder with a picture at each path; the picture's red is its position in `paths`.
-fn pictures(paths: &[&str]) -> TempDir {
+pub(super) fn pictures(paths: &[&str]) -> TempDir {
     let folder = tempdir().expect("scratch");
     for (number, path) in paths.iter().enumerate() {
         picture(&folder, path, number as u8);
@@ -18,7 +18,7 @@ fn pictures(paths: &[&str]) -> TempDir {
     folder
 }
 
-fn picture(folder: &TempDir, path: &str, red: u8) {
+pub(super) fn picture(folder: &TempDir, path: &str, red: u8) {
     let path = folder.path().join(path);
     fs::create_dir_all(path.parent().expect("parent")).expect("creates");
     RgbImage::from_pixel(4, 4, Rgb([red, 0, 0]))
@@ -26,18 +26,18 @@ fn picture(folder: &TempDir, path: &str, red: u8) {
         .expect("writes");
 }
 
-fn config(folder: &TempDir) -> FolderConfig {
+pub(super) fn config(folder: &TempDir) -> FolderConfig {
     FolderConfig {
         size: Some(4),
         ..FolderConfig::new(folder.path())
     }
 }
 
-fn load(config: &FolderConfig, progress: &dyn Progress) -> Result<Split, FolderError> {
+pub(super) fn load(config: &FolderConfig, progress: &dyn Progress) -> Result<Split, FolderError> {
     super::load(config, &LoadContext::new(progress))
 }
 
-fn load_folder(folder: &TempDir) -> Result<Split, FolderError> {
+pub(super) fn load_folder(folder: &TempDir) -> Result<Split, FolderError> {
     load(&config(folder), &NoProgress)
 }
 
