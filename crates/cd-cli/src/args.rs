@@ -141,17 +141,31 @@ pub(crate) struct ImagesArgs {
     /// with given weights the pictures may also lie directly in it
     #[arg(long, value_name = "DIR")]
     pub(crate) images: PathBuf,
-    /// Side in pixels that pictures are resized to
-    #[arg(long, default_value_t = 32, value_name = "PIXELS")]
-    pub(crate) size: usize,
+    /// Side in pixels that pictures are resized to [default: what fits the pictures, at most 224, or the given weights]
+    #[arg(long, value_name = "PIXELS")]
+    pub(crate) size: Option<usize>,
+    /// Leave out pictures that cannot be decoded, as long as they are at most this share of all; without the option any of them
+    /// is an error
+    #[arg(long, value_name = "SHARE", num_args = 0..=1, default_missing_value = "0.1", value_parser = share)]
+    pub(crate) skip_bad: Option<f64>,
+    /// Whether pictures are turned as their cameras noted (EXIF); common training code ignores it
+    #[arg(long, value_enum, default_value_t = Turn::Ignore, value_name = "HOW")]
+    pub(crate) orientation: Turn,
+}
+
+/// What to do with the orientation that cameras note.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Turn {
+    Ignore,
+    Apply,
 }
 
 /// The classifier to train.
 #[derive(Debug, Args)]
 pub(crate) struct ModelArgs {
-    /// Architecture (see `cd-cli models`)
-    #[arg(long, default_value = "resnet18", value_name = "NAME")]
-    pub(crate) model: String,
+    /// Architecture (see `cd-cli models`) [default: resnet18, imagenet_resnet18 from 96 pixels on]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) model: Option<String>,
     /// Channels of the stem; fewer are faster
     #[arg(long, default_value_t = 16, value_parser = to_4096)]
     pub(crate) width: usize,
@@ -380,9 +394,9 @@ pub(crate) struct InspectArgs {
     /// Detector that makes masks
     #[arg(long, default_value = DETECTORS[0].name, value_name = "NAME")]
     pub(crate) detector: String,
-    /// Side in pixels that the picture is resized to
-    #[arg(long, default_value_t = 32, value_name = "PIXELS", value_parser = to_4096)]
-    pub(crate) size: usize,
+    /// Side in pixels that the picture is resized to [default: what fits the weights or the picture, at most 224]
+    #[arg(long, value_name = "PIXELS", value_parser = to_4096)]
+    pub(crate) size: Option<usize>,
     /// Optimisation steps
     #[arg(long, default_value_t = 100, value_parser = positive)]
     pub(crate) steps: usize,

@@ -11,8 +11,10 @@ mod models;
 mod poison;
 mod reproduce;
 mod runs;
+mod size;
 
 use anyhow::{Context, Result};
+use cd_data::DatasetConfig;
 use cd_detect::Shard;
 use cd_eval::pipeline::{RunOptions, Stage};
 use cd_models::{Device, device};
@@ -30,6 +32,7 @@ pub(crate) struct Session {
     pub(crate) device_name: String,
     pub(crate) bars: Bars,
     pub(crate) json: bool,
+    quiet: bool,
     workers: usize,
 }
 
@@ -51,7 +54,23 @@ impl Session {
             device_name,
             bars: Bars::new(global.quiet),
             json: global.json,
+            quiet: global.quiet,
         })
+    }
+
+    /// Puts numbers into options of a data set that were left to its files, and says which.
+    pub(crate) fn settle(&self, dataset: &mut DatasetConfig) -> Result<()> {
+        if let Some(choice) = dataset.settle()? {
+            self.say(&choice);
+        }
+        Ok(())
+    }
+
+    /// Says something on stderr, unless only errors were asked for.
+    pub(crate) fn say(&self, words: &str) {
+        if !self.quiet {
+            eprintln!("{words}");
+        }
     }
 
     /// Options of a pipeline run in this session.

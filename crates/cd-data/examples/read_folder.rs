@@ -16,12 +16,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let usage = "expected FOLDER SIZE [INDEX]";
     let mut config = FolderConfig::new(arguments.next().ok_or(usage)?);
-    config.size = arguments.next().ok_or(usage)?.parse()?;
+    config.size = Some(arguments.next().ok_or(usage)?.parse()?);
     let index = arguments.next();
     let start = Instant::now();
     let split = DatasetConfig::Folder(config).load_with(&LoadContext {
         progress: &NoProgress,
         index: index.as_deref().map(Path::new),
+        bad_list: None,
     })?;
     let count = split.train.len();
     print(&format!("{count} training pictures"), count, start)?;

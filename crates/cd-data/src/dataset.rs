@@ -7,6 +7,7 @@ mod cifar10;
 mod demo;
 mod error;
 mod folder;
+mod not_read;
 mod subset;
 
 use std::fmt::Debug;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use cifar10::Cifar10Error;
 pub use error::DataError;
 pub use folder::{BadPictures, FolderError, LabelsError};
+pub use not_read::{LeftOut, NotRead};
 
 /// A data set: images to train on and, where there are any, images to test on.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +30,8 @@ pub struct Split {
     pub train: ImageSet,
     /// Test images; same classes as `train`.
     pub test: Option<ImageSet>,
+    /// What lies among its files and was not read.
+    pub not_read: NotRead,
 }
 
 /// What lists and documentation say about a data set.
@@ -51,13 +55,18 @@ pub struct LoadContext<'a> {
     /// Folder that remembers which picture files were checked, so that the next start decodes only those that have
     /// changed; without it every picture is decoded once at every start. It may be deleted at any time.
     pub index: Option<&'a Path>,
+    /// File for the names of pictures that cannot be used, with the reasons; it is there after loading only when there are any.
+    pub bad_list: Option<&'a Path>,
 }
 
 impl<'a> LoadContext<'a> {
     /// Loading that remembers nothing.
     pub fn new(progress: &'a dyn Progress) -> Self {
-        let index = None;
-        Self { progress, index }
+        Self {
+            progress,
+            index: None,
+            bad_list: None,
+        }
     }
 }
 
@@ -72,6 +81,16 @@ pub trait Dataset: Debug + Send + Sync {
     ///
     /// As for [`DatasetConfig::load_with`].
     fn load(&self, context: &LoadContext<'_>) -> Result<Split, DataError>;
+
+    /// Puts numbers into options that were left to the files, so that the same options give the same images later; says in
+    /// words what it chose.
+    ///
+    /// # Errors
+    ///
+    /// When the files cannot be listed.
+    fn settle(&mut self) -> Result<Option<String>, DataError> {
+        Ok(None)
+    }
 }
 
 macro_rules! datasets {
@@ -100,6 +119,17 @@ macro_rules! datasets {
             pub fn dataset(&self) -> &dyn Dataset {
                 match self {
                     $(Self::$variant(config) => config,)+
+                }
+            }
+
+            /// As [`Dataset::settle`].
+            ///
+            /// # Errors
+            ///
+            /// Those of [`Dataset::settle`].
+            pub fn settle(&mut self) -> Result<Option<String>, DataError> {
+                match self {
+                    $(Self::$variant(config) => config.settle(),)+
                 }
             }
         }
@@ -140,7 +170,11 @@ impl DatasetConfig {
     ///
     /// When files are missing, damaged or laid out in another way, or an option is out of range.
     pub fn load_with(&self, context: &LoadContext<'_>) -> Result<Split, DataError> {
-        self.dataset().load(context)
+        let split = self.dataset().load(context)?;
+        for line in split.not_read.lines() {
+            tracing::warn!("{line}");
+        }
+        Ok(split)
     }
 }
 

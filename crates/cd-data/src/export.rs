@@ -230,7 +230,7 @@ mod tests {
         let paths = export(&set, &folder, &NoProgress).expect("writes");
         assert_eq!(paths[4], Path::new("class1").join("00004.png"));
         let config = FolderConfig {
-            size: 9,
+            size: Some(9),
             ..FolderConfig::new(&folder)
         };
         let read = DatasetConfig::Folder(config)

@@ -26,8 +26,10 @@ pub mod attack;
 pub mod dataset;
 pub mod export;
 pub mod fetch;
+mod pickle;
 mod picture;
 pub mod poison;
+pub mod table;
 #[cfg(test)]
 mod testing;
 
@@ -41,11 +43,11 @@ pub use attack::{
 pub use cd_core::{NoProgress, Progress};
 pub use dataset::{
     Cifar10Config, DATASETS, DataError, Dataset, DatasetConfig, DatasetInfo, DemoConfig,
-    FolderConfig, LoadContext, Split,
+    FolderConfig, LoadContext, NotRead, Split,
 };
 pub use export::{ExportError, export};
 pub use fetch::{FetchError, fetch_cifar10};
-pub use picture::{PictureError, read_rgb};
+pub use picture::{Orientation, PictureError, picture_side, read_rgb};
 pub use poison::{
     ClassMap, LabelMap, Manifest, ManifestEntry, ManifestError, PlanEntry, PlanRequest,
     PoisonConfig, PoisonError, PoisonPlan, Poisoned, Truth, poison,

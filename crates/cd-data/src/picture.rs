@@ -1,20 +1,28 @@
 //! One picture file to RGB bytes of a given size, and many of them as a source of pixels.
 
 mod check;
+mod decoding;
 mod index;
 mod jpeg;
+pub(crate) mod kind;
+mod size;
 mod source;
 
 use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::path::Path;
 
-use image::error::ImageError;
+use image::error::{ImageError, ImageFormatHint, UnsupportedErrorKind};
 use image::imageops::{self, FilterType};
-use image::{DynamicImage, ImageFormat, ImageReader, Limits, RgbImage};
+use image::{
+    DynamicImage, ExtendedColorType, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage,
+};
 use thiserror::Error;
 
-pub(crate) use check::Check;
+pub(crate) use check::{BadPicture, Check, Checked};
+pub(crate) use decoding::Decoding;
+pub use decoding::Orientation;
+pub use size::picture_side;
 pub(crate) use source::Room;
 
 /// Largest accepted side of a picture in pixels.
@@ -34,6 +42,19 @@ pub enum PictureError {
     /// The content is of none of the known formats, whatever the file is called.
     #[error("not a picture: the content is not PNG, JPEG, PNM, BMP, GIF, WebP or TIFF")]
     Unrecognised,
+    /// The file is something else.
+    #[error("not a picture that is decoded here: the content is {0}; convert it to PNG or JPEG")]
+    Foreign(&'static str),
+    /// The format is known, but not this kind of it.
+    #[error(
+        "a valid {format} file, but this kind of {format} is not decoded here: {reason}; save it as PNG"
+    )]
+    Unsupported {
+        /// Name of the format.
+        format: String,
+        /// What is special about it.
+        reason: String,
+    },
     /// Decoding would need more memory than is allowed.
     #[error(
         "too large: at most {MAX_SIDE} pixels a side and {} MiB are accepted",
@@ -57,33 +78,56 @@ pub enum PictureError {
 ///
 /// When the file cannot be read, is no known picture format, is damaged or too large.
 pub fn read_rgb(path: &Path, height: usize, width: usize) -> Result<Vec<u8>, PictureError> {
-    Ok(resize_rgb(decode_rgb(path)?, height, width))
+    let picture = decode_rgb(path, Orientation::Ignore)?;
+    Ok(resize_rgb(picture, height, width))
 }
 
 /// Decodes a picture at its own size.
-pub(crate) fn decode_rgb(path: &Path) -> Result<RgbImage, PictureError> {
+pub(crate) fn decode_rgb(path: &Path, orientation: Orientation) -> Result<RgbImage, PictureError> {
     let bytes = read_bytes(path)?;
-    let reader = || ImageReader::new(Cursor::new(&bytes)).with_guessed_format();
-    let mut reader_of_size = reader()?;
-    reader_of_size.limits(limits());
-    let mut reader = reader()?;
-    match reader.format() {
-        None => return Err(PictureError::Unrecognised),
-        Some(ImageFormat::Jpeg) if !jpeg::is_complete(&bytes) => {
-            return Err(PictureError::Damaged("the JPEG data ends early".into()));
-        }
-        Some(_) => {}
+    let mut reader = reader(&bytes)?;
+    if reader.format() == Some(ImageFormat::Jpeg) && !jpeg::is_complete(&bytes) {
+        return Err(PictureError::Damaged("the JPEG data ends early".into()));
     }
     // Gray and palettes take less while they are decoded than what comes out.
-    let (width, height) = reader_of_size.into_dimensions().map_err(classify)?;
+    let (width, height) = dimensions(&bytes)?;
     if u64::from(width) * u64::from(height) * 3 > MAX_DECODED_BYTES {
         return Err(PictureError::TooLarge);
     }
     reader.limits(limits());
-    reader
-        .decode()
-        .map(DynamicImage::into_rgb8)
-        .map_err(classify)
+    let mut decoder = reader.into_decoder().map_err(classify)?;
+    let turn = match orientation {
+        Orientation::Ignore => None,
+        Orientation::Apply => Some(decoder.orientation().map_err(classify)?),
+    };
+    let mut limits = limits();
+    limits.reserve(decoder.total_bytes()).map_err(classify)?;
+    decoder.set_limits(limits).map_err(classify)?;
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(classify)?;
+    if let Some(turn) = turn {
+        picture.apply_orientation(turn);
+    }
+    Ok(picture.into_rgb8())
+}
+
+/// Width and height of a picture as its header states them.
+fn dimensions(bytes: &[u8]) -> Result<(u32, u32), PictureError> {
+    let mut reader = reader(bytes)?;
+    reader.limits(limits());
+    reader.into_dimensions().map_err(classify)
+}
+
+/// A reader of a picture whose format is one that can be decoded.
+fn reader(bytes: &[u8]) -> Result<ImageReader<Cursor<&[u8]>>, PictureError> {
+    let start = &bytes[..bytes.len().min(kind::LOOKED_AT as usize)];
+    if let Some(what) = kind::foreign(start) {
+        return Err(PictureError::Foreign(what));
+    }
+    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
+    match reader.format() {
+        Some(format) if format.reading_enabled() => Ok(reader),
+        _ => Err(PictureError::Unrecognised),
+    }
 }
 
 /// Resizes to `[height, width, 3]` bytes; a picture of that size already is returned unchanged.
@@ -117,8 +161,30 @@ fn limits() -> Limits {
 fn classify(error: ImageError) -> PictureError {
     match error {
         ImageError::Limits(_) => PictureError::TooLarge,
-        ImageError::Unsupported(_) => PictureError::Unrecognised,
+        ImageError::Unsupported(error) => PictureError::Unsupported {
+            format: format_name(&error.format_hint()),
+            reason: feature(&error.kind()),
+        },
         other => PictureError::Damaged(other.to_string()),
+    }
+}
+
+/// What people call a format.
+fn format_name(hint: &ImageFormatHint) -> String {
+    match hint {
+        ImageFormatHint::Exact(format) => format!("{format:?}").to_ascii_uppercase(),
+        other => other.to_string(),
+    }
+}
+
+fn feature(kind: &UnsupportedErrorKind) -> String {
+    match kind {
+        UnsupportedErrorKind::GenericFeature(feature) => feature.clone(),
+        UnsupportedErrorKind::Color(ExtendedColorType::Unknown(bits)) => {
+            format!("its samples have {bits} bits")
+        }
+        UnsupportedErrorKind::Color(color) => format!("its colours are {color:?}"),
+        other => format!("{other:?}"),
     }
 }
 

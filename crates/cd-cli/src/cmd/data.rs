@@ -1,7 +1,10 @@
 //! `data`: fetch and export data sets.
 
+use std::path::Path;
+
 use anyhow::{Context, Result};
-use cd_data::{DatasetConfig, Split, export, fetch_cifar10};
+use cd_data::{DatasetConfig, LoadContext, Split, export, fetch_cifar10};
+use cd_eval::run_dir::BAD_LIST;
 use cd_eval::settings;
 
 use super::Session;
@@ -17,7 +20,7 @@ pub(crate) fn data(command: &DataCommand, session: &Session) -> Result<Ending> {
             output::line(&path.display().to_string())?;
         }
         DataCommand::Export { dataset, out } => {
-            let split = load(dataset, session)?;
+            let split = load(dataset, out, session)?;
             export(&split.train, &out.join("train"), &session.bars)?;
             if let Some(test) = &split.test {
                 export(test, &out.join("test"), &session.bars)?;
@@ -28,15 +31,20 @@ pub(crate) fn data(command: &DataCommand, session: &Session) -> Result<Ending> {
     Ok(Ending::Done)
 }
 
-/// Loads a data set that was named on the command line.
-pub(crate) fn load(args: &DatasetArgs, session: &Session) -> Result<Split> {
+/// Loads a data set that was named on the command line; pictures that cannot be used are listed in a file in `out`.
+pub(crate) fn load(args: &DatasetArgs, out: &Path, session: &Session) -> Result<Split> {
     list::known_dataset(&args.dataset)?;
     let path = args
         .path
         .iter()
         .map(|path| format!("path = {:?}", path.display().to_string()));
     let settings: Vec<String> = path.into_iter().chain(args.overrides.clone()).collect();
-    let config: DatasetConfig = settings::named(&args.dataset, &settings)
+    let mut config: DatasetConfig = settings::named(&args.dataset, &settings)
         .with_context(|| format!("data set `{}`", args.dataset))?;
-    Ok(config.load(&session.bars)?)
+    session.settle(&mut config)?;
+    Ok(config.load_with(&LoadContext {
+        progress: &session.bars,
+        index: None,
+        bad_list: Some(&out.join(BAD_LIST)),
+    })?)
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use anyhow::{Result, bail};
 use cd_eval::bootstrap::Bootstrap;
 use cd_eval::evaluation::{Measured, Metric, level_text, measure};
-use cd_eval::scores;
+use cd_eval::scores::{self, ScoreRow};
 
 use crate::Ending;
 use crate::args::EvaluateArgs;
@@ -13,24 +13,7 @@ use crate::output;
 
 pub(crate) fn evaluate(args: &EvaluateArgs, as_json: bool) -> Result<Ending> {
     let rows = scores::read(&args.scores)?;
-    let mut truth = HashMap::new();
-    for row in scores::read_truth(&args.truth)? {
-        if truth.insert(row.file.clone(), row.poisoned).is_some() {
-            bail!("{} names `{}` twice", args.truth.display(), row.file);
-        }
-    }
-    let mut poisoned = Vec::with_capacity(rows.len());
-    for row in &rows {
-        match truth.get(&row.file) {
-            Some(&value) => poisoned.push(value),
-            None => bail!(
-                "{} knows nothing of `{}`, which stands in {}",
-                args.truth.display(),
-                row.file,
-                args.scores.display()
-            ),
-        }
-    }
+    let poisoned = poisoned(args, &rows)?;
     let values: Vec<f64> = rows.iter().map(|row| row.score).collect();
     let flagged: Vec<bool> = rows.iter().map(|row| row.flagged).collect();
     let bootstrap = Bootstrap::default();
@@ -41,6 +24,50 @@ pub(crate) fn evaluate(args: &EvaluateArgs, as_json: bool) -> Result<Ending> {
         .find(|metric| metric.name == "AUROC")
         .and_then(|m| m.value);
     Ok(gate(auroc, args.min_auroc))
+}
+
+/// Whether each scored image is poisoned, by the table of the truth.
+fn poisoned(args: &EvaluateArgs, rows: &[ScoreRow]) -> Result<Vec<bool>> {
+    let table = scores::read_truth(&args.truth)?;
+    let mut truth = HashMap::new();
+    for row in &table {
+        if truth.insert(row.file.clone(), row.poisoned).is_some() {
+            bail!("{} names `{}` twice", args.truth.display(), row.file);
+        }
+    }
+    // Names that scripts have written in another way count where that leaves no doubt.
+    let mut plain: HashMap<String, Option<bool>> = HashMap::new();
+    for row in &table {
+        plain
+            .entry(plain_name(&row.file))
+            .and_modify(|known| *known = None)
+            .or_insert(Some(row.poisoned));
+    }
+    let answer = |file: &str| {
+        let exact = truth.get(file).copied();
+        exact.or_else(|| plain.get(&plain_name(file)).copied().flatten())
+    };
+    let unknown: Vec<&str> = rows
+        .iter()
+        .map(|row| row.file.as_str())
+        .filter(|file| answer(file).is_none())
+        .collect();
+    if let Some(first) = unknown.first() {
+        bail!(
+            "{} knows nothing of `{first}`, which stands in {}, and of {} others of {}",
+            args.truth.display(),
+            args.scores.display(),
+            unknown.len() - 1,
+            rows.len()
+        );
+    }
+    Ok(rows.iter().filter_map(|row| answer(&row.file)).collect())
+}
+
+/// A path without blanks around it and `./` in front, with `/` between folders.
+fn plain_name(file: &str) -> String {
+    let turned = file.trim().replace('\\', "/");
+    turned.trim_start_matches("./").to_owned()
 }
 
 fn print(metrics: &[Metric], level: f64, as_json: bool) -> Result<()> {

@@ -71,7 +71,8 @@ fn gates(evaluation: &Evaluation) -> Ending {
 }
 
 pub(crate) fn run(args: &RunArgs, session: &Session) -> Result<Ending> {
-    let experiment = Experiment::read(&args.file, &args.overrides)?;
+    let mut experiment = Experiment::read(&args.file, &args.overrides)?;
+    session.settle(&mut experiment.dataset)?;
     let folder = RunDir::path_of(&args.runs, &experiment);
     if args.dry_run {
         plan(&experiment, &folder)?;

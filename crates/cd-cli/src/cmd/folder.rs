@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use cd_data::{DatasetConfig, FolderConfig};
+use cd_data::{DatasetConfig, FolderConfig, Orientation};
 use cd_detect::{DetectorConfig, ThresholdRule};
 use cd_eval::Experiment;
 use cd_eval::bootstrap::Bootstrap;
@@ -12,10 +12,10 @@ use cd_eval::pipeline::{self, Outcome, Stage};
 use cd_eval::run_dir::OWN_STORE;
 use cd_models::{Augmentation, ModelConfig, Schedule, TrainConfig};
 
-use super::Session;
 use super::experiment::finish;
+use super::{Session, size};
 use crate::Ending;
-use crate::args::{DetectArgs, ImagesArgs, ModelArgs, ScanArgs, SearchArgs, TrainArgs};
+use crate::args::{DetectArgs, ImagesArgs, ModelArgs, ScanArgs, SearchArgs, TrainArgs, Turn};
 use crate::output;
 
 pub(crate) fn scan(args: &ScanArgs, session: &Session) -> Result<Ending> {
@@ -24,6 +24,7 @@ pub(crate) fn scan(args: &ScanArgs, session: &Session) -> Result<Ending> {
         &args.images,
         Some(&args.model),
         args.weights.as_deref(),
+        session,
     )?;
     experiment.weights_key.clone_from(&args.weights_key);
     experiment.detect = detect_stage(&args.search, args.model.seed)?;
@@ -36,7 +37,7 @@ pub(crate) fn scan(args: &ScanArgs, session: &Session) -> Result<Ending> {
 }
 
 pub(crate) fn train(args: &TrainArgs, session: &Session) -> Result<Ending> {
-    let experiment = experiment("train", &args.images, Some(&args.model), None)?;
+    let experiment = experiment("train", &args.images, Some(&args.model), None, session)?;
     let store = args.out.join(OWN_STORE);
     let options = session.options(Stage::Train, None);
     pipeline::run(&experiment, &args.out, &store, &options)?;
@@ -51,7 +52,7 @@ pub(crate) fn train(args: &TrainArgs, session: &Session) -> Result<Ending> {
 }
 
 pub(crate) fn detect(args: &DetectArgs, session: &Session) -> Result<Ending> {
-    let mut experiment = experiment("detect", &args.images, None, Some(&args.weights))?;
+    let mut experiment = experiment("detect", &args.images, None, Some(&args.weights), session)?;
     experiment.weights_key.clone_from(&args.weights_key);
     experiment.detect = detect_stage(&args.search, args.seed)?;
     let options = session.options(Stage::Evaluate, args.search.shard);
@@ -88,21 +89,25 @@ fn experiment(
     images: &ImagesArgs,
     model: Option<&ModelArgs>,
     weights: Option<&Path>,
+    session: &Session,
 ) -> Result<Experiment> {
-    let path = absolute(Some(&images.images))?.context("a path was given")?;
-    let mut folder = FolderConfig {
-        size: images.size,
-        ..FolderConfig::new(path)
-    };
-    // Given weights need no labels.
-    folder.unlabelled = weights.is_some() && folder.is_flat();
+    // Names first: a slip in them costs nothing yet.
+    let named = model.and_then(|model| model.model.as_deref());
+    named.map(ModelConfig::from_name).transpose()?;
+    let folder = folder(images, weights, session)?;
     // Weights tell their own architecture, and nothing is trained.
     let trained = model.filter(|_| weights.is_none());
     let (model, train) = match trained {
-        Some(model) => (
-            Some(ModelConfig::from_name(&model.model)?.with_width(model.width)),
-            training(model, &folder)?,
-        ),
+        Some(model) => {
+            let name = named.unwrap_or_else(|| default_model(folder.size));
+            let train = training(model, &folder)?;
+            session.say(&format!(
+                "the classifier is {name} of width {}, trained for {} epochs",
+                model.width, train.epochs
+            ));
+            let config = ModelConfig::from_name(name)?.with_width(model.width);
+            (Some(config), train)
+        }
         None => (None, TrainConfig::default()),
     };
     Ok(Experiment {
@@ -117,6 +122,43 @@ fn experiment(
         detect: DetectStage::default(),
         evaluate: Bootstrap::default(),
     })
+}
+
+/// The pictures, with every number that their files decide.
+fn folder(images: &ImagesArgs, weights: Option<&Path>, session: &Session) -> Result<FolderConfig> {
+    let path = absolute(Some(&images.images))?.context("a path was given")?;
+    let mut folder = FolderConfig {
+        size: images.size,
+        skip_bad: images.skip_bad.unwrap_or(0.0),
+        orientation: match images.orientation {
+            Turn::Ignore => Orientation::Ignore,
+            Turn::Apply => Orientation::Apply,
+        },
+        ..FolderConfig::new(path)
+    };
+    // Given weights need no labels.
+    folder.unlabelled = weights.is_some() && folder.is_flat();
+    if folder.size.is_none() {
+        let pictures = folder.side()?;
+        let (side, why) = match weights {
+            Some(weights) => size::for_weights(weights, pictures, session)?,
+            None => (pictures, "chosen from their own sizes".to_owned()),
+        };
+        session.say(&format!(
+            "pictures are read at {side} x {side} pixels, {why}"
+        ));
+        folder.size = Some(side);
+    }
+    Ok(folder)
+}
+
+/// The architecture to train on pictures of this size: one that halves large ones twice before it looks for details.
+fn default_model(size: Option<usize>) -> &'static str {
+    const LARGE: usize = 96;
+    match size {
+        Some(side) if side >= LARGE => "imagenet_resnet18",
+        _ => "resnet18",
+    }
 }
 
 fn training(model: &ModelArgs, folder: &FolderConfig) -> Result<TrainConfig> {

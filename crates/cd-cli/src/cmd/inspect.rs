@@ -1,13 +1,13 @@
 //! `inspect`: image, mask and pattern of one picture.
 
 use anyhow::{Context, Result};
-use cd_data::read_rgb;
+use cd_data::{picture_side, read_rgb};
 use cd_detect::{CognitiveDistillation, DetectorConfig};
 use cd_eval::picture::{Picture, mask_to_rgb, strip};
 use cd_eval::pipeline::channel_last;
 use cd_models::{Classifier, WeightsRequest, atomic, one_batch, quantize, to_host};
 
-use super::Session;
+use super::{Session, size};
 use crate::Ending;
 use crate::args::InspectArgs;
 use crate::output;
@@ -18,10 +18,14 @@ const SCALE: usize = 8;
 pub(crate) fn inspect(args: &InspectArgs, session: &Session) -> Result<Ending> {
     let request = WeightsRequest::under(args.weights_key.as_deref());
     let model = request.load(&args.weights, &session.device)?;
-    model.check_size(args.size, args.size)?;
-    let pixels = read_rgb(&args.image, args.size, args.size)
-        .with_context(|| args.image.display().to_string())?;
-    let images = one_batch(&pixels, args.size, args.size, &session.device);
+    let side = match args.size {
+        Some(side) => side,
+        None => size::for_weights(&args.weights, picture_side(&[&args.image]), session)?.0,
+    };
+    model.check_size(side, side)?;
+    let pixels =
+        read_rgb(&args.image, side, side).with_context(|| args.image.display().to_string())?;
+    let images = one_batch(&pixels, side, side, &session.device);
     let distillation = distillation(&args.detector)?.with_steps(args.steps);
     let distilled = distillation.distill(&model, images.clone(), &[0])?;
     let [_, channels, height, width] = distilled.masks.dims();

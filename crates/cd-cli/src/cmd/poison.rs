@@ -22,7 +22,7 @@ pub(crate) fn poison(args: &PoisonArgs, session: &Session) -> Result<Ending> {
         labels: args.labels,
         seed: args.seed,
     };
-    let split = data::load(&args.dataset, session)?;
+    let split = data::load(&args.dataset, &args.out, session)?;
     let (poisoned, truth) = poison_on(&split, &config, &session.device, &session.bars)?;
     let images = args.out.join("images");
     let mut rows = write(poisoned.train(), truth.train(), &images, "train", session)?;

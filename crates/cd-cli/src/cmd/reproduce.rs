@@ -55,7 +55,10 @@ pub(crate) fn reproduce(args: &ReproduceArgs, session: &Session) -> Result<Endin
 }
 
 fn experiment(table: &Table, row: &Row) -> Result<Experiment> {
-    Experiment::read(&table.experiment, &row.set).with_context(|| format!("row `{}`", row.label))
+    let place = || format!("row `{}`", row.label);
+    let mut experiment = Experiment::read(&table.experiment, &row.set).with_context(place)?;
+    experiment.dataset.settle().with_context(place)?;
+    Ok(experiment)
 }
 
 /// Runs a row through every stage, or takes what an earlier start left.

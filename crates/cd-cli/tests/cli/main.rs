@@ -3,6 +3,7 @@
 mod bench;
 mod common;
 mod content;
+mod folders;
 mod full_disk;
 mod killed;
 mod lists;

@@ -71,6 +71,7 @@ mod tests {
             name: "stripes".into(),
             train: striped_set(40, 8, 4),
             test: Some(striped_set(20, 8, 4)),
+            not_read: crate::NotRead::default(),
         };
         let config = PoisonConfig {
             attack: AttackConfig::BadNetsAppended(BadNetsAppendedConfig::default()),

@@ -20,7 +20,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::{Attack, AttackError, AttackInfo, Batch, CraftContext, LabelMode, Role, Trigger};
-use crate::picture::{decode_rgb, resize_rgb};
+use crate::picture::{Orientation, decode_rgb, resize_rgb};
 
 /// What Blend is.
 pub(super) const INFO: AttackInfo = AttackInfo {
@@ -81,10 +81,12 @@ impl Attack for BlendConfig {
         let source = match &self.pattern {
             None => PatternSource::Noise(self.pattern_seed),
             Some(path) => {
-                PatternSource::Picture(decode_rgb(path).map_err(|source| AttackError::Picture {
-                    attack: INFO.name,
-                    path: path.clone(),
-                    source,
+                PatternSource::Picture(decode_rgb(path, Orientation::Ignore).map_err(|source| {
+                    AttackError::Picture {
+                        attack: INFO.name,
+                        path: path.clone(),
+                        source,
+                    }
                 })?)
             }
         };

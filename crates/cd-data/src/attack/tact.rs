@@ -184,6 +184,7 @@ mod tests {
             name: "stripes".into(),
             train: striped_set(200, 12, 4),
             test: Some(striped_set(60, 12, 4)),
+            not_read: crate::NotRead::default(),
         }
     }
 

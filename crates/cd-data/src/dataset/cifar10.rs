@@ -1,11 +1,12 @@
 //! CIFAR-10 (Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009).
 //!
-//! Read from the official `cifar-10-binary.tar.gz`, from its unpacked folder, or from a tree
+//! Read from the official `cifar-10-binary.tar.gz` or `cifar-10-python.tar.gz`, from their unpacked folders, or from a tree
 //! `train/CLASS/picture`, `test/CLASS/picture`, as the same pictures are often passed on. Every
-//! size is checked before anything is read into memory.
+//! size is checked before anything is read into memory, and no pickle is run.
 
 mod archive;
 mod error;
+mod python;
 mod records;
 mod tree;
 mod unpacked;
@@ -19,7 +20,7 @@ pub use error::Cifar10Error;
 
 use self::records::RECORDS_PER_BATCH;
 use super::subset::balanced_subset;
-use super::{DataError, Dataset, DatasetInfo, LoadContext, Split};
+use super::{DataError, Dataset, DatasetInfo, LoadContext, NotRead, Split};
 use crate::fetch::CIFAR10_FILE;
 
 /// What lists say about CIFAR-10.
@@ -34,6 +35,10 @@ pub(super) const INFO: DatasetInfo = DatasetInfo {
 const SIDE: usize = 32;
 /// Folder inside the official archive.
 const ARCHIVE_FOLDER: &str = "cifar-10-batches-bin";
+/// The official archive for Python.
+const PYTHON_FILE: &str = "cifar-10-python.tar.gz";
+/// Folder inside of it.
+const PYTHON_FOLDER: &str = "cifar-10-batches-py";
 /// Class names by label.
 const CLASSES: [&str; 10] = [
     "airplane",
@@ -52,7 +57,7 @@ const CLASSES: [&str; 10] = [
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Cifar10Config {
-    /// The official archive, a folder that holds it, its unpacked folder, or a folder with `train/`
+    /// An official archive (binary or Python), a folder that holds one, its unpacked folder, or a folder with `train/`
     /// and `test/` class folders.
     pub path: PathBuf,
     /// At most this many training images, equally many per class.
@@ -93,35 +98,36 @@ impl Dataset for Cifar10Config {
                 });
             }
         }
-        let (train, test) = read(self, RECORDS_PER_BATCH, context)?;
+        let (train, test, not_read) = read(self, RECORDS_PER_BATCH, context)?;
         Ok(Split {
             name: INFO.name.into(),
             train,
             test: Some(test),
+            not_read,
         })
     }
 }
 
-/// Reads (train, test) in whichever form they lie at the configured path. `records` is the number of pictures in a
+/// Reads (train, test, what was left out) in whichever form they lie at the configured path. `records` is the number of pictures in a
 /// batch file; only tests have other than the official one.
 fn read(
     config: &Cifar10Config,
     records: usize,
     context: &LoadContext<'_>,
-) -> Result<(ImageSet, ImageSet), Cifar10Error> {
+) -> Result<(ImageSet, ImageSet, NotRead), Cifar10Error> {
     let (path, progress) = (config.path.as_path(), context.progress);
-    let inner = path.join(ARCHIVE_FOLDER);
-    let archive = path.join(CIFAR10_FILE);
+    let inner = [ARCHIVE_FOLDER, PYTHON_FOLDER].map(|folder| path.join(folder));
+    let archives = [CIFAR10_FILE, PYTHON_FILE].map(|file| path.join(file));
     let batches = if path.is_file() {
         archive::read(path, records, progress)?
     } else if unpacked::looks_like_one(path) {
         unpacked::read(path, records, progress)?
-    } else if inner.is_dir() {
-        unpacked::read(&inner, records, progress)?
+    } else if let Some(inner) = inner.iter().find(|folder| folder.is_dir()) {
+        unpacked::read(inner, records, progress)?
     } else if path.join("train").is_dir() {
         return tree::read(config, context);
-    } else if archive.is_file() {
-        archive::read(&archive, records, progress)?
+    } else if let Some(archive) = archives.iter().find(|file| file.is_file()) {
+        archive::read(archive, records, progress)?
     } else {
         return Err(Cifar10Error::NotFound { path: path.into() });
     };
@@ -129,6 +135,7 @@ fn read(
     Ok((
         limited(train, config.train_limit, config.seed),
         limited(test, config.test_limit, config.seed),
+        NotRead::default(),
     ))
 }
 

@@ -26,7 +26,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{DataError, Dataset, DatasetInfo, LoadContext, Split};
+use super::{DataError, Dataset, DatasetInfo, LoadContext, NotRead, Split};
 use crate::IMAGES_AT_ONCE;
 use canvas::SIDE;
 pub(crate) use signs::CLASS_NAMES;
@@ -91,6 +91,7 @@ impl Dataset for DemoConfig {
             name: INFO.name.into(),
             train: draw_set(self.train, self.seed, Stream::Train)?,
             test: test.transpose()?,
+            not_read: NotRead::default(),
         })
     }
 }

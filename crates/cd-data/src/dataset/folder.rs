@@ -8,10 +8,13 @@
 //!
 //! With `unlabelled` every picture below `ROOT` counts, whatever the layout.
 //!
-//! Classes are numbered in the order of their sorted names. Pictures are ordered by path. Hidden
-//! files and files that are no pictures by their extension are skipped and counted in a warning.
+//! Classes are numbered in the order of their sorted names. Pictures are ordered by path. What lies there and is not
+//! read (thumbnails, hidden files, pictures that a table does not list, test pictures of other classes) is counted by reason.
 
+mod bad;
+mod beside;
 mod error;
+mod kinds;
 mod labels;
 mod list;
 mod pictures;
@@ -25,7 +28,8 @@ pub use error::{BadPictures, FolderError, LabelsError};
 use self::list::{Listing, Root, list_root, list_unlabelled};
 pub(super) use self::pictures::{Pictures, Reader};
 use super::subset::stratified_split;
-use super::{DataError, Dataset, DatasetInfo, LoadContext, Split};
+use super::{DataError, Dataset, DatasetInfo, LoadContext, NotRead, Split};
+use crate::picture::{Decoding, Orientation};
 
 /// What lists say about image folders.
 pub(super) const INFO: DatasetInfo = DatasetInfo {
@@ -46,9 +50,10 @@ pub struct FolderConfig {
     /// Root folder of test pictures, when they lie elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<PathBuf>,
-    /// Side in pixels, 1 to 4096, that every picture is resized to.
-    #[serde(default = "default_size")]
-    pub size: usize,
+    /// Side in pixels, 1 to 4096, that every picture is resized to; without it one that fits the pictures, at most 224, which
+    /// [`DatasetConfig::settle`](super::DatasetConfig::settle) puts here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<usize>,
     /// Seed of the choice that `test_fraction` makes.
     #[serde(default)]
     pub seed: u64,
@@ -59,10 +64,16 @@ pub struct FolderConfig {
     /// Whether nothing tells the classes: all pictures below `path` count and have no labels.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unlabelled: bool,
+    /// Largest share of pictures, 0 to 1, that is left out because they cannot be decoded; with more, nothing is read.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub skip_bad: f64,
+    /// Whether pictures are turned as their cameras noted.
+    #[serde(default, skip_serializing_if = "Orientation::is_ignored")]
+    pub orientation: Orientation,
 }
 
-fn default_size() -> usize {
-    32
+fn is_zero(share: &f64) -> bool {
+    *share == 0.0
 }
 
 impl FolderConfig {
@@ -71,10 +82,12 @@ impl FolderConfig {
         Self {
             path: path.into(),
             test: None,
-            size: default_size(),
+            size: None,
             seed: 0,
             test_fraction: None,
             unlabelled: false,
+            skip_bad: 0.0,
+            orientation: Orientation::default(),
         }
     }
 
@@ -90,6 +103,16 @@ impl FolderConfig {
     /// When the folder cannot be listed or has none of the known layouts.
     pub fn count(&self) -> Result<usize, FolderError> {
         Ok(self.root()?.train.pictures.len())
+    }
+
+    /// The side for its training pictures when nobody says one: their own when all are the same square, else the nearest of 32, 64,
+    /// 96, 128 and 224 pixels to the median of their shorter sides; at most 224. Only headers are read.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be listed or has none of the known layouts.
+    pub fn side(&self) -> Result<usize, FolderError> {
+        Ok(list(self)?.train.side())
     }
 
     fn root(&self) -> Result<Root, FolderError> {
@@ -111,6 +134,17 @@ impl Dataset for FolderConfig {
     fn load(&self, context: &LoadContext<'_>) -> Result<Split, DataError> {
         Ok(load(self, context)?)
     }
+
+    fn settle(&mut self) -> Result<Option<String>, DataError> {
+        if self.size.is_some() {
+            return Ok(None);
+        }
+        let side = self.side()?;
+        self.size = Some(side);
+        Ok(Some(format!(
+            "pictures are read at {side} x {side} pixels, chosen from their own sizes"
+        )))
+    }
 }
 
 /// The pictures of a data set, none of them opened yet.
@@ -120,13 +154,19 @@ pub(super) struct ListedSplit {
     pub(super) test: Option<Pictures>,
     /// Classes of both by label; none when nothing tells them.
     pub(super) class_names: Vec<String>,
+    /// What else lies there.
+    pub(super) not_read: NotRead,
 }
 
 /// Lists an image folder.
 pub(super) fn list(config: &FolderConfig) -> Result<ListedSplit, FolderError> {
     check_options(config)?;
-    let root = config.root()?;
-    let test = test_listing(config, root.test)?;
+    let mut root = config.root()?;
+    let mut not_read = std::mem::take(&mut root.train.not_read);
+    let mut test = test_listing(config, root.test)?;
+    if let Some(test) = &mut test {
+        not_read.append(std::mem::take(&mut test.not_read));
+    }
     let class_names = root.train.class_names.clone();
     Ok(ListedSplit {
         test: test
@@ -134,16 +174,25 @@ pub(super) fn list(config: &FolderConfig) -> Result<ListedSplit, FolderError> {
             .transpose()?,
         train: Pictures::labelled(root.train, &class_names)?,
         class_names,
+        not_read,
     })
 }
 
 /// Loads an image folder; its name becomes the name of the split.
 fn load(config: &FolderConfig, context: &LoadContext<'_>) -> Result<Split, FolderError> {
     let listed = list(config)?;
-    let reader = Reader::new(config.size, context);
-    let train = reader.read(&listed.train, &listed.class_names)?;
-    let (train, test) = match (listed.test, config.test_fraction) {
-        (Some(test), _) => (train, Some(reader.read(&test, &listed.class_names)?)),
+    let decoding = Decoding {
+        side: config.size.unwrap_or_else(|| listed.train.side()),
+        orientation: config.orientation,
+    };
+    let reader = Reader::new(decoding, context).skipping(config.skip_bad);
+    let parts = std::iter::once(listed.train).chain(listed.test).collect();
+    let (sets, skipped) = reader.read(parts, &listed.class_names)?;
+    let mut not_read = listed.not_read;
+    not_read.append(skipped);
+    let mut sets = sets.into_iter();
+    let train = sets.next().expect("one set for each part");
+    let (train, test) = match (sets.next(), config.test_fraction) {
         (None, Some(fraction)) => {
             let (train, test) = stratified_split(&train, fraction, config.seed);
             if test.is_empty() {
@@ -151,20 +200,26 @@ fn load(config: &FolderConfig, context: &LoadContext<'_>) -> Result<Split, Folde
             }
             (train, Some(test))
         }
-        (None, None) => (train, None),
+        (test, _) => (train, test),
     };
     Ok(Split {
         name: split_name(&config.path),
         train,
         test,
+        not_read,
     })
 }
 
 fn check_options(config: &FolderConfig) -> Result<(), FolderError> {
-    if config.size == 0 || config.size > MAX_SIZE {
+    if let Some(size) = config.size.filter(|size| !(1..=MAX_SIZE).contains(size)) {
         return Err(FolderError::Size {
-            size: config.size,
+            size,
             largest: MAX_SIZE,
+        });
+    }
+    if !(0.0..=1.0).contains(&config.skip_bad) {
+        return Err(FolderError::SkipBad {
+            share: config.skip_bad,
         });
     }
     if config.unlabelled && (config.test.is_some() || config.test_fraction.is_some()) {
@@ -203,5 +258,7 @@ fn split_name(path: &Path) -> String {
     )
 }
 
+#[cfg(test)]
+mod left_out_tests;
 #[cfg(test)]
 mod tests;

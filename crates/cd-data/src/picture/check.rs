@@ -6,17 +6,17 @@ use std::sync::Arc;
 use cd_core::{Progress, Task};
 use rayon::prelude::*;
 
-use super::PictureError;
 use super::index::{Index, Stamp};
 use super::source::{Picture, PictureSource, Room};
+use super::{Decoding, PictureError};
 
 /// Picture files to check, and how.
 #[derive(Clone, Copy)]
 pub(crate) struct Check<'a> {
     /// Folder that the names are relative to.
     pub(crate) base: &'a Path,
-    /// Side in pixels that the pictures are brought to.
-    pub(crate) side: usize,
+    /// How they are decoded.
+    pub(crate) decoding: Decoding,
     /// Memory for decoded pictures.
     pub(crate) room: &'a Arc<Room>,
     /// Folder of what is remembered from one start to the next.
@@ -25,19 +25,32 @@ pub(crate) struct Check<'a> {
     pub(crate) progress: &'a dyn Progress,
 }
 
+/// Pictures that can be used and pictures that cannot.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    /// Those that can, in order.
+    pub(crate) source: PictureSource,
+    /// Their positions among all, ascending.
+    pub(crate) good: Vec<usize>,
+    /// Those that cannot, in order.
+    pub(crate) bad: Vec<BadPicture>,
+}
+
+/// A picture that cannot be used.
+#[derive(Debug)]
+pub(crate) struct BadPicture {
+    /// Its position among all.
+    pub(crate) at: usize,
+    /// Why.
+    pub(crate) reason: PictureError,
+}
+
 impl Check<'_> {
     /// Checks the pictures of these names and paths, in parallel.
-    ///
-    /// # Errors
-    ///
-    /// The position of every picture that cannot be used and why, in order.
-    pub(crate) fn run(
-        self,
-        pictures: &[(&str, &Path)],
-    ) -> Result<PictureSource, Vec<(usize, PictureError)>> {
+    pub(crate) fn run(self, pictures: &[(&str, &Path)]) -> Checked {
         let mut index = self
             .index
-            .map(|folder| Index::open(folder, self.base, self.side));
+            .map(|folder| Index::open(folder, self.base, self.decoding));
         let file = index.as_ref().map(|index| index.path().to_owned());
         let stamps = stamps(pictures, index.is_some());
         let known = |at: usize| index.as_ref()?.digest(pictures[at].0, stamps[at]?);
@@ -52,22 +65,19 @@ impl Check<'_> {
         }
         // Also when some are bad: the next start will find the others unchanged.
         index.into_iter().for_each(Index::save);
+        let mut usable = Vec::with_capacity(checked.len());
         let (mut good, mut bad) = (Vec::with_capacity(checked.len()), Vec::new());
         for (at, picture) in checked.into_iter().enumerate() {
             match picture {
-                Ok(picture) => good.push(picture),
-                Err(reason) => bad.push((at, reason)),
+                Ok(picture) => {
+                    usable.push(picture);
+                    good.push(at);
+                }
+                Err(reason) => bad.push(BadPicture { at, reason }),
             }
         }
-        if bad.is_empty() {
-            return Ok(PictureSource::new(
-                good,
-                self.side,
-                Arc::clone(self.room),
-                file,
-            ));
-        }
-        Err(bad)
+        let source = PictureSource::new(usable, self.decoding, Arc::clone(self.room), file);
+        Checked { source, good, bad }
     }
 
     fn decoded(
@@ -83,7 +93,7 @@ impl Check<'_> {
             if let Some(digest) = *known {
                 return Ok(Picture::known(path, digest));
             }
-            let picture = Picture::decoded(path, self.side, self.room);
+            let picture = Picture::decoded(path, self.decoding, self.room);
             if let Some(task) = &task {
                 task.advance(1);
             }

@@ -10,6 +10,8 @@ use cd_core::{Key, atomic};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::Decoding;
+
 /// Version of the form of the file and of the pixels that decoding gives.
 const VERSION: u32 = 2;
 /// Longest file that is read.
@@ -69,26 +71,26 @@ struct Row {
     digest: String,
 }
 
-/// Digests of decoded pictures by name and stamp, for one folder and one side.
+/// Digests of decoded pictures by name and stamp, for one folder and one way of decoding.
 #[derive(Debug)]
 pub(super) struct Index {
     path: PathBuf,
     base: PathBuf,
-    side: usize,
+    decoding: Decoding,
     entries: BTreeMap<String, (Stamp, [u8; 32])>,
     changed: bool,
 }
 
 impl Index {
     /// What the file in `folder` remembers about the pictures below `base`; nothing when there is none or it is damaged.
-    pub(super) fn open(folder: &Path, base: &Path, side: usize) -> Self {
+    pub(super) fn open(folder: &Path, base: &Path, decoding: Decoding) -> Self {
         let base = fs::canonicalize(base).unwrap_or_else(|_| base.into());
         let key = Key::of("picture index")
-            .with("side", &side)
+            .text("decoding", &decoding.words())
             .bytes("base", base.as_os_str().as_encoded_bytes())
             .finish();
         let path = folder.join(format!("pictures-{}.csv", &key[..16]));
-        let entries = match read(&path, side) {
+        let entries = match read(&path, decoding) {
             Ok(entries) => entries,
             Err(error) => {
                 if error.kind() != io::ErrorKind::NotFound {
@@ -100,7 +102,7 @@ impl Index {
         Self {
             path,
             base,
-            side,
+            decoding,
             entries,
             changed: false,
         }
@@ -130,25 +132,26 @@ impl Index {
         }
         let base = &self.base;
         self.entries.retain(|name, _| base.join(name).exists());
-        if let Err(error) = write(&self.path, self.side, &self.entries) {
+        if let Err(error) = write(&self.path, self.decoding, &self.entries) {
             tracing::warn!(file = %self.path.display(), %error, "cannot remember the pictures that were checked");
         }
     }
 }
 
 /// The first line: all that rows depend on, and their checksum.
-fn header(side: usize, rows: &[u8]) -> String {
+fn header(decoding: Decoding, rows: &[u8]) -> String {
     // Decoders compute differently on different processors.
     let processor = std::env::consts::ARCH;
     format!(
-        "pictures {VERSION}, {processor}, side {side}, sha256 {:x}\n",
+        "pictures {VERSION}, {processor}, {}, sha256 {:x}\n",
+        decoding.words(),
         Sha256::digest(rows)
     )
 }
 
 fn write(
     path: &Path,
-    side: usize,
+    decoding: Decoding,
     entries: &BTreeMap<String, (Stamp, [u8; 32])>,
 ) -> io::Result<()> {
     let mut rows = csv::Writer::from_writer(Vec::new());
@@ -163,17 +166,17 @@ fn write(
     }
     let rows = rows.into_inner().map_err(csv::IntoInnerError::into_error)?;
     atomic::write_with(path, |file| {
-        file.write_all(header(side, &rows).as_bytes())?;
+        file.write_all(header(decoding, &rows).as_bytes())?;
         file.write_all(&rows)
     })
 }
 
-fn read(path: &Path, side: usize) -> io::Result<BTreeMap<String, (Stamp, [u8; 32])>> {
+fn read(path: &Path, decoding: Decoding) -> io::Result<BTreeMap<String, (Stamp, [u8; 32])>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(MOST_BYTES).read_to_end(&mut bytes)?;
     let start = bytes.iter().position(|&byte| byte == b'\n');
     let (first, rows) = bytes.split_at(start.map_or(0, |end| end + 1));
-    if first != header(side, rows).as_bytes() {
+    if first != header(decoding, rows).as_bytes() {
         return Err(io::Error::other("it is damaged or of another version"));
     }
     let mut entries = BTreeMap::new();

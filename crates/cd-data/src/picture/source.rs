@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use cd_core::{PixelSource, StorageError};
 use sha2::{Digest, Sha256};
 
-use super::{PictureError, read_rgb};
+use super::{Decoding, PictureError};
 
 /// Bytes of memory that decoded pictures may still take; shared by the sets of a data set.
 #[derive(Debug)]
@@ -51,8 +51,12 @@ impl Picture {
     }
 
     /// Decodes a picture to learn its digest, and keeps it where there is room.
-    pub(super) fn decoded(path: PathBuf, side: usize, room: &Room) -> Result<Self, PictureError> {
-        let pixels: Arc<[u8]> = read_rgb(&path, side, side)?.into();
+    pub(super) fn decoded(
+        path: PathBuf,
+        decoding: Decoding,
+        room: &Room,
+    ) -> Result<Self, PictureError> {
+        let pixels: Arc<[u8]> = decoding.read(&path)?.into();
         let picture = Self::known(path, Sha256::digest(&pixels).into());
         picture.keep(&pixels, room);
         Ok(picture)
@@ -79,7 +83,7 @@ impl Picture {
 #[derive(Debug)]
 pub(crate) struct PictureSource {
     pictures: Vec<Picture>,
-    side: usize,
+    decoding: Decoding,
     room: Arc<Room>,
     /// The file that remembers digests from one start to the next.
     index: Option<PathBuf>,
@@ -88,13 +92,13 @@ pub(crate) struct PictureSource {
 impl PictureSource {
     pub(super) fn new(
         pictures: Vec<Picture>,
-        side: usize,
+        decoding: Decoding,
         room: Arc<Room>,
         index: Option<PathBuf>,
     ) -> Self {
         Self {
             pictures,
-            side,
+            decoding,
             room,
             index,
         }
@@ -128,7 +132,9 @@ impl PixelSource for PictureSource {
             path: picture.path.clone(),
             reason,
         };
-        let pixels = read_rgb(&picture.path, self.side, self.side)
+        let pixels = self
+            .decoding
+            .read(&picture.path)
             .map_err(|error| failed(error.to_string()))?;
         if Sha256::digest(&pixels)[..] != picture.digest {
             return Err(failed(self.changed()));

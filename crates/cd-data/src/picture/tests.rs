@@ -103,6 +103,26 @@ fn bad_files_say_what_is_wrong() {
 }
 
 #[test]
+fn files_of_other_kinds_are_called_what_they_are() {
+    let folder = tempdir().expect("scratch");
+    let path = folder.path().join("bad.jpg");
+    for (content, part) in [
+        (
+            &b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00"[..],
+            "a HEIC picture",
+        ),
+        (b"<!DOCTYPE html><html>quota exceeded", "a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS"),
+        (b"qoif\0\0\0\x01\0\0\0\x01\x03\0", "a QOI picture"),
+    ] {
+        fs::write(&path, content).expect("writes");
+        let error = read_rgb(&path, 8, 8).expect_err("another kind");
+        assert!(matches!(error, PictureError::Foreign(_)), "{error}");
+        assert!(error.to_string().contains(part), "{error}");
+    }
+}
+
+#[test]
 fn a_decompression_bomb_is_refused_before_it_goes_off() {
     let folder = tempdir().expect("scratch");
     let path = folder.path().join("bomb.ppm");

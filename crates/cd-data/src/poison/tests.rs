@@ -16,6 +16,7 @@ fn split_of(side: usize) -> Split {
         name: "stripes".into(),
         train: striped_set(200, side, 4),
         test: Some(striped_set(60, side, 4)),
+        not_read: crate::NotRead::default(),
     }
 }
 
@@ -265,6 +266,7 @@ fn images_too_small_for_the_trigger_are_refused() {
         name: "tiny".into(),
         train: striped_set(20, 2, 2),
         test: None,
+        not_read: crate::NotRead::default(),
     };
     let config = PoisonConfig {
         target: 0,

@@ -71,11 +71,14 @@ pub fn run(
     options: &RunOptions<'_>,
 ) -> Result<Outcome, PipelineError> {
     experiment.check()?;
+    let mut experiment = experiment.clone();
+    experiment.dataset.settle()?;
+    let experiment = &experiment;
     RunDir::check(folder, experiment, options.device_name)?;
     let seeded = experiment.seeded();
     let store = Store::open(store)?;
     // Before the folder is made: data that cannot be read leaves nothing behind.
-    let loaded = data::load(&seeded, &store, options)?;
+    let loaded = data::load(&seeded, folder, &store, options)?;
     let run = RunDir::open(folder, experiment, options.device_name)?.with_store(&store)?;
     let work = Work::new(&seeded, &run, &store, options);
     let data = poison::poisoned(&work, loaded)?;
@@ -127,7 +130,7 @@ pub fn rewrite_report(folder: &Path, options: &RunOptions<'_>) -> Result<(), Pip
     let seeded = experiment.seeded();
     let store = Store::open(&run.store()?)?;
     let run = run.with_store(&store)?;
-    let loaded = data::load(&seeded, &store, options)?;
+    let loaded = data::load(&seeded, folder, &store, options)?;
     let work = Work::new(&seeded, &run, &store, options);
     let data = poison::poisoned(&work, loaded)?;
     let evaluation = stage::stored_evaluation(&run)?;

@@ -31,6 +31,10 @@ const CONFIG: &str = "config.toml";
 const META: &str = "meta.json";
 /// Folder of a store inside the folder of a run, for runs that share with no other.
 pub const OWN_STORE: &str = "store";
+/// Table of the pictures that cannot be decoded; it may be there before anything else of a run.
+pub const BAD_LIST: &str = "bad-pictures.csv";
+/// Table of all files of the data set that were not read.
+pub const NOT_READ: &str = "not-read.csv";
 
 /// The folder of one run.
 #[derive(Debug, Clone)]

@@ -1,10 +1,11 @@
 //! `scores.csv`, `keep.txt` and `drop.txt`: what a user takes away from a detection.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use cd_data::table::{Row, Table, TableError};
 use cd_detect::{Decision, Detection};
 use cd_models::{ImageSet, atomic};
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,9 @@ pub enum ScoresError {
         /// Line and cause.
         reason: String,
     },
+    /// It is not readable as a table.
+    #[error(transparent)]
+    Table(#[from] TableError),
 }
 
 /// One row per image, in the order of the set: its `raw` number, and what `judged` and `decision` made of
@@ -75,6 +79,9 @@ pub fn rows(set: &ImageSet, raw: &[f64], judged: &Detection, decision: &Decision
 /// Writes `scores.csv`, and the names of the flagged and the other images to `drop.txt` and
 /// `keep.txt`, each atomically.
 ///
+/// A name is a line as it is. One with a line break or another control character, or with a quotation mark in front, is a
+/// JSON string instead, so that every line is one name and none can be taken for another.
+///
 /// # Errors
 ///
 /// When a file cannot be written.
@@ -85,36 +92,85 @@ pub fn write_all(folder: &Path, rows: &[ScoreRow]) -> Result<(), ScoresError> {
     for (name, wanted) in [("drop.txt", true), ("keep.txt", false)] {
         let mut list = String::new();
         for row in rows.iter().filter(|row| row.flagged == wanted) {
-            writeln!(list, "{}", row.file).expect("writing to a string cannot fail");
+            writeln!(list, "{}", line(&row.file)).expect("writing to a string cannot fail");
         }
         write(folder.join(name), list.as_bytes())?;
+    }
+    let escaped = rows
+        .iter()
+        .filter(|row| matches!(line(&row.file), Cow::Owned(_)))
+        .count();
+    if escaped > 0 {
+        tracing::warn!(
+            "{escaped} names hold line breaks or the like: they stand in keep.txt and drop.txt as JSON strings"
+        );
     }
     Ok(())
 }
 
-/// Reads a `scores.csv`.
+/// A name as one line of a list.
+fn line(name: &str) -> Cow<'_, str> {
+    // What programs take for the end of a line beside control characters.
+    let breaks = |letter: char| letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}');
+    if !name.contains(breaks) && !name.starts_with('"') {
+        return Cow::Borrowed(name);
+    }
+    let mut quoted = String::from("\"");
+    for letter in name.chars() {
+        match letter {
+            '"' | '\\' => quoted.extend(['\\', letter]),
+            '\n' => quoted.push_str("\\n"),
+            '\r' => quoted.push_str("\\r"),
+            '\t' => quoted.push_str("\\t"),
+            _ if breaks(letter) => {
+                write!(quoted, "\\u{:04x}", u32::from(letter))
+                    .expect("writing to a string cannot fail");
+            }
+            _ => quoted.push(letter),
+        }
+    }
+    quoted.push('"');
+    Cow::Owned(quoted)
+}
+
+/// The columns of `scores.csv`.
+const SCORES: [&str; 7] = ["index", "file", "label", "raw", "score", "rank", "flagged"];
+
+/// Reads a `scores.csv`, also one that a spreadsheet has saved.
 ///
 /// # Errors
 ///
 /// Names file, line and cause.
 pub fn read(path: &Path) -> Result<Vec<ScoreRow>, ScoresError> {
-    let rows: Vec<ScoreRow> = from_csv(path)?;
-    if rows.is_empty() {
+    let table = Table::read(path, SCORES)?;
+    if table.rows().is_empty() {
         return Err(ScoresError::Format {
             path: path.to_owned(),
             reason: "holds no scores".to_owned(),
         });
     }
-    match rows
+    table
+        .rows()
         .iter()
-        .find(|row| !(row.raw.is_finite() && row.score.is_finite()))
-    {
-        Some(row) => Err(ScoresError::Format {
-            path: path.to_owned(),
-            reason: format!("the score of `{}` is not a finite number", row.file),
-        }),
-        None => Ok(rows),
-    }
+        .map(|row| score_row(&table, row))
+        .collect()
+}
+
+fn score_row(table: &Table<7>, row: &Row<7>) -> Result<ScoreRow, ScoresError> {
+    let whole = |column: usize| -> Result<usize, ScoresError> {
+        let text = row.fields[column].trim();
+        let reason = || format!("`{}` is `{text}`, expected a whole number", SCORES[column]);
+        Ok(text.parse().map_err(|_| table.error(row, reason()))?)
+    };
+    Ok(ScoreRow {
+        index: whole(0)?,
+        file: row.fields[1].clone(),
+        label: row.fields[2].clone(),
+        raw: table.number(row, 3, SCORES[3])?,
+        score: table.number(row, 4, SCORES[4])?,
+        rank: whole(5)?,
+        flagged: table.truth(row, 6, SCORES[6])?,
+    })
 }
 
 /// One line of `truth.csv`.
@@ -136,13 +192,20 @@ pub fn write_truth(path: &Path, rows: &[TruthRow]) -> Result<(), ScoresError> {
     write(path.to_owned(), &to_csv(path, rows)?)
 }
 
-/// Reads a `truth.csv`.
+/// Reads a `truth.csv`: ours, or one of a script or a spreadsheet with the columns `file` and `poisoned`.
 ///
 /// # Errors
 ///
 /// Names file, line and cause.
 pub fn read_truth(path: &Path) -> Result<Vec<TruthRow>, ScoresError> {
-    from_csv(path)
+    let table = Table::read(path, ["file", "poisoned"])?;
+    let row = |row: &Row<2>| {
+        Ok(TruthRow {
+            file: row.fields[0].clone(),
+            poisoned: table.truth(row, 1, "poisoned")?,
+        })
+    };
+    table.rows().iter().map(row).collect()
 }
 
 fn to_csv(path: &Path, rows: &[impl Serialize]) -> Result<Vec<u8>, ScoresError> {
@@ -156,18 +219,6 @@ fn to_csv(path: &Path, rows: &[impl Serialize]) -> Result<Vec<u8>, ScoresError> 
         path: path.to_owned(),
         source: io::Error::other(error.to_string()),
     })
-}
-
-fn from_csv<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Vec<T>, ScoresError> {
-    // Opening a folder succeeds, and it reads as if it were empty.
-    let io = |source| ScoresError::Io {
-        path: path.to_owned(),
-        source,
-    };
-    let bytes = fs::read(path).map_err(io)?;
-    let mut reader = csv::Reader::from_reader(bytes.as_slice());
-    let rows: Result<Vec<T>, csv::Error> = reader.deserialize().collect();
-    rows.map_err(|error| format_error(path, &error))
 }
 
 fn format_error(path: &Path, error: &csv::Error) -> ScoresError {
@@ -209,10 +260,53 @@ mod tests {
     }
 
     #[test]
+    fn every_line_of_a_list_is_one_name() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let names = [
+            "a/x\ny.png",
+            "y.png",
+            "\"q\".png",
+            "tab\there",
+            "nel\u{85}sep\u{2028}",
+            "\u{fc}, b.png",
+        ];
+        let rows: Vec<ScoreRow> = names
+            .iter()
+            .map(|name| ScoreRow {
+                file: (*name).to_owned(),
+                ..row(0, false)
+            })
+            .collect();
+        write_all(folder.path(), &rows).expect("written");
+        let list = std::fs::read_to_string(folder.path().join("keep.txt")).expect("read");
+        let lines: Vec<&str> = list.lines().collect();
+        assert_eq!(lines.len(), names.len());
+        for (line, name) in lines.iter().zip(names) {
+            let back = match line.strip_prefix('"') {
+                Some(_) => serde_json::from_str(line).expect("a JSON string"),
+                None => (*line).to_owned(),
+            };
+            assert_eq!(back, name);
+        }
+        assert_eq!(
+            [lines[0], lines[1], lines[5]],
+            [r#""a/x\ny.png""#, "y.png", names[5]]
+        );
+        let back = read(&folder.path().join("scores.csv")).expect("read");
+        assert_eq!(back, rows);
+    }
+
+    #[test]
     fn nothing_is_no_scores() {
         let folder = tempfile::tempdir().expect("temporary folder");
         let path = folder.path().join("scores.csv");
         std::fs::write(&path, "index,file,label,raw,sc").expect("written");
+        let error = read(&path).expect_err("cut short").to_string();
+        assert!(
+            error.contains("the first line is `index,file,label,raw,sc`"),
+            "{error}"
+        );
+        std::fs::write(&path, SCORES.join(",")).expect("written");
         let error = read(&path).expect_err("no rows").to_string();
         assert!(error.contains("holds no scores"), "{error}");
         let error = read(folder.path()).expect_err("a folder").to_string();

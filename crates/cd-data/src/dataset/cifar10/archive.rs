@@ -8,8 +8,9 @@ use flate2::read::GzDecoder;
 use tar::{Archive, Entry, EntryType};
 
 use super::Cifar10Error;
+use super::python::{self, check_limit};
 use super::records::{
-    BATCH_FILES, Batches, META_FILE, META_LIMIT, RECORD_LEN, check_size, default_class_names,
+    BATCH_FILES, BatchFile, Batches, META_FILE, META_LIMIT, check_size, default_class_names,
     parse_class_names,
 };
 use cd_models::{Progress, Task};
@@ -32,7 +33,7 @@ pub(super) fn read(
     let task = Task::start(progress, "reading CIFAR-10", Some(BATCH_FILES.len() as u64));
     let file = File::open(path).map_err(|source| reader.unreadable(source))?;
     // However well a hostile archive is packed, this is all that is ever unpacked.
-    let budget = (BATCH_FILES.len() * records * RECORD_LEN) as u64 + OVERHEAD;
+    let budget = (BATCH_FILES.len() * records * python::MOST_RECORD_LEN) as u64 + OVERHEAD;
     let unpacked = GzDecoder::new(BufReader::new(file)).take(budget);
     let mut archive = Archive::new(unpacked);
     let entries = archive
@@ -78,18 +79,30 @@ impl MemberReader {
             self.class_names = Some(parse_class_names(&name, &bytes)?);
             return Ok(false);
         }
+        if file_name == python::META_FILE {
+            check_limit(&name, entry.size(), META_LIMIT)?;
+            self.class_names = Some(python::class_names(&name, &read_all(entry, &name)?)?);
+            return Ok(false);
+        }
+        let binary = |file: &BatchFile| file.file_name() == file_name;
         let Some(slot) = BATCH_FILES
             .iter()
-            .position(|file| file.file_name() == file_name)
+            .position(|file| binary(file) || file.stem == file_name)
         else {
             return Ok(false);
         };
         if self.batches[slot].is_some() {
             return Err(self.refuse(&path, "is there twice"));
         }
-        check_size(&name, entry.size(), self.records)?;
-        let bytes = read_all(entry, &name)?;
-        check_size(&name, bytes.len() as u64, self.records)?;
+        let bytes = if binary(&BATCH_FILES[slot]) {
+            check_size(&name, entry.size(), self.records)?;
+            let bytes = read_all(entry, &name)?;
+            check_size(&name, bytes.len() as u64, self.records)?;
+            bytes
+        } else {
+            check_limit(&name, entry.size(), python::most_bytes(self.records))?;
+            python::records(&name, &read_all(entry, &name)?)?
+        };
         self.batches[slot] = Some((name, bytes));
         Ok(true)
     }

@@ -7,16 +7,18 @@ use cd_models::ImageSetError;
 use thiserror::Error;
 
 use super::records::RECORD_LEN;
-use super::{ARCHIVE_FOLDER, CLASSES};
+use super::{ARCHIVE_FOLDER, CLASSES, PYTHON_FILE, PYTHON_FOLDER};
 use crate::dataset::FolderError;
 use crate::fetch::CIFAR10_FILE;
+use crate::pickle::PickleError;
 
 /// Why CIFAR-10 could not be read.
 #[derive(Debug, Error)]
 pub enum Cifar10Error {
     /// Nothing at the path looks like CIFAR-10.
     #[error(
-        "no CIFAR-10 in `{}`: expected `{CIFAR10_FILE}`, its unpacked folder `{ARCHIVE_FOLDER}`, or \
+        "no CIFAR-10 in `{}`: expected `{CIFAR10_FILE}` or `{PYTHON_FILE}`, one of their unpacked folders \
+         `{ARCHIVE_FOLDER}` and `{PYTHON_FOLDER}`, or \
          train/CLASS and test/CLASS folders; fetch it with `cd-cli data fetch`, or set `path` to \
          where it lies",
         path.display()
@@ -46,6 +48,32 @@ pub enum Cifar10Error {
         expected: u64,
         /// Bytes that came.
         got: u64,
+    },
+    /// A file of the Python version is larger than it can be.
+    #[error("`{file}` has {got} bytes, expected at most {most}: it is another file")]
+    Large {
+        /// The file, or `archive:member`.
+        file: String,
+        /// Most bytes that it may have.
+        most: u64,
+        /// Bytes that came.
+        got: u64,
+    },
+    /// A file of the Python version is no pickle of plain data.
+    #[error("`{file}`, of the Python version of the data set: {source}; fetch or unpack it again")]
+    Pickle {
+        /// The file, or `archive:member`.
+        file: String,
+        /// What is wrong with it.
+        source: PickleError,
+    },
+    /// A file of the Python version holds something else.
+    #[error("`{file}`, of the Python version of the data set: {reason}")]
+    Python {
+        /// The file, or `archive:member`.
+        file: String,
+        /// What it holds and what was expected.
+        reason: String,
     },
     /// A record's label is not a CIFAR-10 class.
     #[error("record {record} of `{file}` has label {label}, expected 0 to 9: the file is damaged")]

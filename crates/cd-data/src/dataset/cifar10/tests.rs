@@ -90,7 +90,8 @@ fn read_path(path: &Path) -> Result<(ImageSet, ImageSet), Cifar10Error> {
         path: path.into(),
         ..Cifar10Config::default()
     };
-    read(&config, RECORDS, &LoadContext::new(&NoProgress))
+    let (train, test, _) = read(&config, RECORDS, &LoadContext::new(&NoProgress))?;
+    Ok((train, test))
 }
 
 fn archive_error(members: &[(String, Vec<u8>)]) -> Cifar10Error {
@@ -124,6 +125,57 @@ fn archive_and_unpacked_folder_give_the_same_pictures() {
     for place in [path.as_path(), packed.path()] {
         assert!(read_path(place).expect("archive") == (train.clone(), test.clone()));
     }
+}
+
+/// A batch of the Python version, as Python 2 writes it, of one picture.
+fn python_batch(label: u8, kind: &str) -> Vec<u8> {
+    let pixels: Vec<u8> = (0..3 * SIDE * SIDE)
+        .map(|at| (at / 1024) as u8 * 100)
+        .collect();
+    let mut bytes = b"\x80\x02}(U\x06labels](K".to_vec();
+    bytes.push(label);
+    bytes.extend(b"eU\x04datacnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\x00\x85U\x01btR(K\x01K\x01M\x00\x0c\x86");
+    bytes.extend(b"cnumpy\ndtype\n(U\x02");
+    bytes.extend(kind.as_bytes());
+    bytes.extend(b"K\x00K\x01tR\x89T\x00\x0c\x00\x00");
+    bytes.extend(pixels);
+    bytes.extend(b"tbu.");
+    bytes
+}
+
+#[test]
+fn the_python_version_gives_the_same_kind_of_pictures() {
+    let folder = tempdir().expect("scratch");
+    let inner = folder.path().join(PYTHON_FOLDER);
+    fs::create_dir(&inner).expect("creates");
+    for (file, label) in records::BATCH_FILES.iter().zip(3..) {
+        fs::write(inner.join(file.stem), python_batch(label, "u1")).expect("writes");
+    }
+    let (train, test) = read_path(folder.path()).expect("reads");
+    assert_eq!(
+        (train.labels(), test.labels()),
+        (&[3, 4, 5, 6, 7][..], &[8][..])
+    );
+    assert_eq!(train.class_names(), CLASSES);
+    assert_eq!(pixels(&train, 0)[..3], [0, 100, 200]);
+    assert_eq!(train.name(1), "data_batch_2:00000");
+    for (content, part) in [
+        (python_batch(11, "u1"), "label 11"),
+        (python_batch(1, "f4"), "type `f4`"),
+        (python_batch(1, "u1")[..2000].to_vec(), "Python version"),
+        (b"\x80\x02}.".to_vec(), "no list `labels`"),
+        (b"cos\nsystem\n(S'x'\ntR.".to_vec(), "nothing was run"),
+    ] {
+        fs::write(inner.join("data_batch_2"), content).expect("writes");
+        let message = read_path(folder.path()).expect_err("broken").to_string();
+        assert!(
+            message.contains("data_batch_2") && message.contains(part),
+            "{message}"
+        );
+    }
+    fs::remove_file(inner.join("data_batch_2")).expect("removes");
+    let message = read_path(folder.path()).expect_err("missing").to_string();
+    assert!(message.contains("lacks `data_batch_2`"), "{message}");
 }
 
 #[test]
@@ -196,7 +248,7 @@ fn pictures_beyond_the_limits_are_not_opened() {
     }
     assert_eq!(limited(Some(12)).expect("reads").0, some);
     let error = limited(None).expect_err("damaged").to_string();
-    assert!(error.contains("8 of 20 pictures"), "{error}");
+    assert!(error.contains("8 of 40 pictures"), "{error}");
 }
 
 #[test]

@@ -3,14 +3,15 @@
 use cd_models::ImageSet;
 
 use super::{CLASSES, Cifar10Config, Cifar10Error, SIDE};
-use crate::dataset::LoadContext;
 use crate::dataset::folder::{FolderConfig, Reader, list};
+use crate::dataset::{LoadContext, NotRead};
+use crate::picture::Decoding;
 
 /// Reads (train, test); pictures beyond the limits are not opened.
 pub(super) fn read(
     config: &Cifar10Config,
     context: &LoadContext<'_>,
-) -> Result<(ImageSet, ImageSet), Cifar10Error> {
+) -> Result<(ImageSet, ImageSet, NotRead), Cifar10Error> {
     let path = &config.path;
     let mut listed = list(&FolderConfig::new(path))?;
     if listed.class_names != CLASSES {
@@ -30,9 +31,9 @@ pub(super) fn read(
             pictures.limit(CLASSES.len(), limit, config.seed);
         }
     }
-    let reader = Reader::new(SIDE, context);
-    Ok((
-        reader.read(&listed.train, &listed.class_names)?,
-        reader.read(&test, &listed.class_names)?,
-    ))
+    let reader = Reader::new(Decoding::of_side(SIDE), context);
+    let (mut sets, _) = reader.read(vec![listed.train, test], &listed.class_names)?;
+    let test = sets.pop().expect("one set for each part");
+    let train = sets.pop().expect("one set for each part");
+    Ok((train, test, listed.not_read))
 }

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use cd_models::ImageSetError;
 use thiserror::Error;
 
+use crate::dataset::NotRead;
 use crate::picture::PictureError;
+use crate::table::TableError;
 
 /// How many bad pictures a message names.
 const NAMED: usize = 10;
@@ -65,11 +67,27 @@ pub enum FolderError {
         path: PathBuf,
     },
     /// A class folder has no pictures.
-    #[error("class folder `{}` holds no pictures; add some or remove the folder", path.display())]
+    #[error("class folder `{}` holds no pictures; add some or remove the folder{}", path.display(), beside(not_read))]
     EmptyClass {
         /// The class folder.
         path: PathBuf,
+        /// What lies in it instead.
+        not_read: NotRead,
     },
+    /// All pictures of a class are bad.
+    #[error(
+        "none of the pictures of class `{class}` can be used; replace them, or remove the class"
+    )]
+    LostClass {
+        /// The class.
+        class: String,
+    },
+    /// All pictures are bad.
+    #[error("none of the pictures can be used")]
+    NothingLeft,
+    /// The list of bad pictures could not be written.
+    #[error("cannot write the list of bad pictures: {0}")]
+    List(TableError),
     /// A test picture's class has no training pictures.
     #[error("class `{class}` of `{}` is no class of the training pictures: {suggestion}", path.display())]
     UnknownClass {
@@ -80,6 +98,9 @@ pub enum FolderError {
         /// The nearest known class and all of them.
         suggestion: String,
     },
+    /// `labels.csv` is not readable as a table.
+    #[error(transparent)]
+    Table(#[from] TableError),
     /// `labels.csv` is not usable.
     #[error("`{}`: {problem}", path.display())]
     Labels {
@@ -98,6 +119,14 @@ pub enum FolderError {
         size: usize,
         /// The largest accepted value.
         largest: usize,
+    },
+    /// `skip_bad` is out of range.
+    #[error(
+        "`skip_bad` is {share}, expected a number from 0 to 1: the largest share of bad pictures that is left out"
+    )]
+    SkipBad {
+        /// The value that came.
+        share: f64,
     },
     /// `test_fraction` is out of range.
     #[error("`test_fraction` is {fraction}, expected a number above 0 and below 1")]
@@ -128,15 +157,6 @@ pub enum FolderError {
 /// What is wrong with a `labels.csv`.
 #[derive(Debug, Error)]
 pub enum LabelsError {
-    /// Not readable as a table.
-    #[error("{0}")]
-    Csv(#[from] csv::Error),
-    /// The header is another one.
-    #[error("the first line is `{found}`, expected `file,label`")]
-    Header {
-        /// The header that came.
-        found: String,
-    },
     /// No rows.
     #[error("there are no rows below the header")]
     NoRows,
@@ -179,6 +199,12 @@ pub struct BadPictures {
     pub pictures: Vec<(PathBuf, PictureError)>,
     /// How many pictures were read in all.
     pub total: usize,
+    /// The largest share of bad pictures that would have been left out, 0 to 1.
+    pub allowed: f64,
+    /// The share that would have to be left out, where that is possible.
+    pub needed: Option<f64>,
+    /// The file that lists them all.
+    pub list: Option<PathBuf>,
 }
 
 impl std::error::Error for BadPictures {}
@@ -186,13 +212,36 @@ impl std::error::Error for BadPictures {}
 impl fmt::Display for BadPictures {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.pictures.len();
-        write!(out, "{count} of {} pictures cannot be used:", self.total)?;
+        write!(out, "{count} of {} pictures cannot be used", self.total)?;
+        if self.allowed > 0.0 {
+            write!(
+                out,
+                ", more than the {} % that are left out",
+                self.allowed * 100.0
+            )?;
+        }
+        write!(out, ":")?;
         for (path, reason) in self.pictures.iter().take(NAMED) {
             write!(out, "\n  {}: {reason}", path.display())?;
         }
         if count > NAMED {
             write!(out, "\n  and {} more", count - NAMED)?;
         }
-        write!(out, "\nreplace or remove them and run again")
+        write!(out, "\nreplace or remove them and run again")?;
+        if let Some(share) = self.needed {
+            write!(
+                out,
+                ", or leave them out with `--skip-bad {share}` (`skip_bad = {share}` of the data set)"
+            )?;
+        }
+        match &self.list {
+            Some(path) => write!(out, "; all of them are listed in `{}`", path.display()),
+            None => Ok(()),
+        }
     }
+}
+
+fn beside(not_read: &NotRead) -> String {
+    let lines = not_read.lines();
+    lines.iter().map(|line| format!("\n  {line}")).collect()
 }

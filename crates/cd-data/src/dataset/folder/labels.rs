@@ -1,17 +1,15 @@
 //! `labels.csv`: pictures in any arrangement, with their classes in a table.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fs::File;
 use std::path::{Component, Path, PathBuf};
-
-use csv::StringRecord;
 
 use super::error::{FolderError, LabelsError};
 use super::list::Listed;
+use crate::table::{Row, Table};
 
 /// Name of the table.
 pub(super) const LABELS_FILE: &str = "labels.csv";
-/// Its header.
+/// The columns that count.
 const COLUMNS: [&str; 2] = ["file", "label"];
 
 /// Reads the table at `table`; returns its pictures and the class names by label.
@@ -26,43 +24,24 @@ pub(super) fn read_labels(
         path: table.into(),
         problem,
     };
-    let file = File::open(table).map_err(|source| FolderError::Io {
-        path: table.into(),
-        source,
-    })?;
+    let rows = Table::read(table, COLUMNS)?;
     let folder = table.parent().unwrap_or(root);
-    let pictures = read_rows(root, folder, file).map_err(problem)?;
+    let pictures = read_rows(root, folder, rows.rows()).map_err(problem)?;
     let class_names = class_names(&pictures);
     Ok((pictures, class_names))
 }
 
-fn read_rows(root: &Path, folder: &Path, file: File) -> Result<Vec<Listed>, LabelsError> {
-    let mut reader = csv::ReaderBuilder::new()
-        .trim(csv::Trim::All)
-        .from_reader(file);
-    let header = reader.headers()?;
-    // Spreadsheet programs like to put a byte order mark in front.
-    let first = header
-        .get(0)
-        .unwrap_or_default()
-        .trim_start_matches('\u{feff}');
-    if header.len() != COLUMNS.len() || first != COLUMNS[0] || &header[1] != COLUMNS[1] {
-        return Err(LabelsError::Header {
-            found: header.iter().collect::<Vec<_>>().join(","),
-        });
-    }
+fn read_rows(root: &Path, folder: &Path, rows: &[Row<2>]) -> Result<Vec<Listed>, LabelsError> {
     let mut seen: HashMap<PathBuf, String> = HashMap::new();
     let mut pictures = Vec::new();
     let mut repeated = 0;
-    for row in reader.records() {
-        let row = row?;
-        let line = row.position().map_or(0, csv::Position::line);
-        let picture = read_row(root, folder, &row, line)?;
+    for row in rows {
+        let picture = read_row(root, folder, row)?;
         match seen.get(&picture.path) {
             Some(former) if *former != picture.class => {
                 return Err(LabelsError::Twice {
-                    line,
-                    file: row[0].into(),
+                    line: row.line,
+                    file: row.fields[0].clone(),
                     former: former.clone(),
                     label: picture.class,
                 });
@@ -82,19 +61,21 @@ fn read_rows(root: &Path, folder: &Path, file: File) -> Result<Vec<Listed>, Labe
     Ok(pictures)
 }
 
-fn read_row(
-    root: &Path,
-    folder: &Path,
-    row: &StringRecord,
-    line: u64,
-) -> Result<Listed, LabelsError> {
-    for (field, column) in row.iter().zip(COLUMNS) {
-        if field.is_empty() {
+fn read_row(root: &Path, folder: &Path, row: &Row<2>) -> Result<Listed, LabelsError> {
+    let line = row.line;
+    for (field, column) in row.fields.iter().zip(COLUMNS) {
+        if field.trim().is_empty() {
             return Err(LabelsError::EmptyField { line, column });
         }
     }
-    let (file, class) = (&row[0], &row[1]);
-    let Some(relative) = plain_relative(file) else {
+    let [file, class] = row.fields.each_ref().map(String::as_str);
+    let (blank, class) = (file.trim() != file, class.trim());
+    // Blanks around a name are seldom part of it.
+    let file = match blank && folder.join(file).is_file() {
+        true => file,
+        false => file.trim(),
+    };
+    let Some(relative) = plain_relative(folder, file) else {
         return Err(LabelsError::Outside {
             line,
             file: file.into(),
@@ -115,7 +96,16 @@ fn read_row(
 }
 
 /// `file` without `.` parts, or `None` when it is absolute or has `..`.
-fn plain_relative(file: &str) -> Option<PathBuf> {
+fn plain_relative(folder: &Path, file: &str) -> Option<PathBuf> {
+    // Tables that were made on Windows separate folders in their own way.
+    let turned = file.replace('\\', "/");
+    if turned != file && !folder.join(file).is_file() {
+        return plain(&turned);
+    }
+    plain(file)
+}
+
+fn plain(file: &str) -> Option<PathBuf> {
     let mut plain = PathBuf::new();
     for part in Path::new(file).components() {
         match part {

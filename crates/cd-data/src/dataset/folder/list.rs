@@ -1,41 +1,49 @@
 //! Finds the pictures of a folder and their classes without opening them.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use walkdir::{DirEntry, WalkDir};
+use walkdir::WalkDir;
 
+use super::beside::test_beside;
 use super::error::FolderError;
+use super::kinds::{file_left_out, folder_left_out, has_picture_ending};
 use super::labels::{LABELS_FILE, read_labels};
+use crate::dataset::NotRead;
 
-/// Extensions of files that are taken for pictures; what they hold is told from their content.
-const EXTENSIONS: [&str; 12] = [
-    "png", "jpg", "jpeg", "ppm", "pgm", "pbm", "pnm", "bmp", "gif", "webp", "tif", "tiff",
-];
-/// Folders of test pictures beside `train`, the first that exists counts.
-const TEST_FOLDERS: [&str; 2] = ["test", "val"];
+/// Folders of training pictures, in small letters.
+const TRAIN_FOLDERS: [&str; 2] = ["train", "training"];
+/// Folders of test pictures beside them, in small letters; the first that can be used counts.
+const TEST_FOLDERS: [&str; 5] = ["test", "testing", "val", "valid", "validation"];
+
+const NOT_LISTED: &str = "pictures that `labels.csv` does not list";
+const NO_CLASS: &str = "pictures beside the class folders";
+const NO_PART: &str = "pictures beside the folder of training pictures";
 
 /// One picture to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Listed {
+pub(in crate::dataset) struct Listed {
     /// Where it lies.
-    pub(super) path: PathBuf,
+    pub(in crate::dataset) path: PathBuf,
     /// Path relative to the root of the data set, `/` between folders.
-    pub(super) name: String,
+    pub(in crate::dataset) name: String,
     /// Name of its class; empty when nothing tells it.
-    pub(super) class: String,
+    pub(in crate::dataset) class: String,
 }
 
 /// Pictures below one folder, sorted by path.
 #[derive(Debug)]
-pub(super) struct Listing {
+pub(in crate::dataset) struct Listing {
     /// The folder.
-    pub(super) root: PathBuf,
+    pub(in crate::dataset) root: PathBuf,
     /// Root of the data set, which names are relative to.
-    pub(super) base: PathBuf,
-    pub(super) pictures: Vec<Listed>,
+    pub(in crate::dataset) base: PathBuf,
+    pub(in crate::dataset) pictures: Vec<Listed>,
     /// Classes by label; none when nothing tells them.
-    pub(super) class_names: Vec<String>,
+    pub(in crate::dataset) class_names: Vec<String>,
+    /// What else lies there.
+    pub(in crate::dataset) not_read: NotRead,
 }
 
 /// What a root folder holds.
@@ -45,187 +53,248 @@ pub(super) struct Root {
     pub(super) test: Option<Listing>,
 }
 
+/// The parts that a root folder is divided into.
+struct Parts {
+    train: PathBuf,
+    tests: Vec<PathBuf>,
+}
+
 /// Lists the pictures of a data set in any of the known layouts.
 pub(super) fn list_root(root: &Path) -> Result<Root, FolderError> {
-    if !root.is_dir() {
-        return Err(FolderError::NotAFolder { path: root.into() });
-    }
-    let train = root.join("train");
-    // A class may be called `train`; then pictures lie directly in it.
-    let is_split = !root.join(LABELS_FILE).is_file()
-        && train.is_dir()
-        && (train.join(LABELS_FILE).is_file() || !children(&train)?.folders.is_empty());
-    if !is_split {
+    let Some(parts) = parts(root)? else {
         return Ok(Root {
             train: list_pictures(root, root)?,
             test: None,
         });
+    };
+    let mut train = list_pictures(root, &parts.train)?;
+    let test = test_beside(root, &parts.tests, &train.class_names, &mut train.not_read)?;
+    let beside = children(root, root)?;
+    train.not_read.append(beside.not_read);
+    for picture in beside.pictures {
+        train.not_read.add(NO_PART, picture);
     }
-    let test = TEST_FOLDERS
-        .iter()
-        .map(|name| root.join(name))
-        .find(|folder| folder.is_dir());
-    Ok(Root {
-        train: list_pictures(root, &train)?,
-        test: test
-            .map(|folder| list_pictures(root, &folder))
-            .transpose()?,
-    })
+    Ok(Root { train, test })
 }
 
-/// Lists every picture below `root`; nothing tells their classes.
+/// Lists every picture below `root`, or below its part for training; nothing tells their classes.
 pub(super) fn list_unlabelled(root: &Path) -> Result<Listing, FolderError> {
+    let parts = parts(root)?;
+    let folder = parts.as_ref().map_or(root, |parts| &parts.train);
+    let mut listing = Listing {
+        root: folder.into(),
+        base: root.into(),
+        pictures: Vec::new(),
+        class_names: Vec::new(),
+        not_read: NotRead::default(),
+    };
+    walk(root, "", folder, &mut listing)?;
+    if listing.pictures.is_empty() {
+        return Err(FolderError::Nothing {
+            path: folder.into(),
+        });
+    }
+    listing
+        .pictures
+        .sort_by(|left, right| left.path.cmp(&right.path));
+    Ok(listing)
+}
+
+/// The parts for training and testing of `root`, where it has them.
+fn parts(root: &Path) -> Result<Option<Parts>, FolderError> {
     if !root.is_dir() {
         return Err(FolderError::NotAFolder { path: root.into() });
     }
-    let mut pictures = Vec::new();
-    let skipped = list_class(root, "", root, &mut pictures)?;
-    if pictures.is_empty() {
-        return Err(FolderError::Nothing { path: root.into() });
+    if root.join(LABELS_FILE).is_file() {
+        return Ok(None);
     }
-    warn_of_skipped(root, skipped);
-    pictures.sort_by(|left, right| left.path.cmp(&right.path));
-    Ok(Listing {
-        root: root.into(),
-        base: root.into(),
-        pictures,
-        class_names: Vec::new(),
-    })
+    let folders = children(root, root)?.folders;
+    let called = |names: &[&str], name: &str| {
+        let place = names
+            .iter()
+            .position(|known| name.eq_ignore_ascii_case(known));
+        place.map(|place| (place, name != names[place]))
+    };
+    let named = |names: &[&str]| {
+        let known = folders
+            .iter()
+            .filter_map(|(name, path)| Some((called(names, name)?, path)));
+        let mut known: Vec<_> = known.collect();
+        known.sort();
+        known
+            .into_iter()
+            .map(|(_, path)| path.clone())
+            .collect::<Vec<PathBuf>>()
+    };
+    let (trains, tests) = (named(&TRAIN_FOLDERS), named(&TEST_FOLDERS));
+    let Some(train) = trains.into_iter().next() else {
+        return Ok(None);
+    };
+    // A class may be called `train`; then pictures lie directly in it, and other classes beside it.
+    let divided = train.join(LABELS_FILE).is_file()
+        || !children(root, &train)?.folders.is_empty()
+        || !tests.is_empty() && folders.len() == 1 + tests.len();
+    Ok(divided.then_some(Parts { train, tests }))
 }
 
 /// Lists `folder` by its `labels.csv` or its class folders; names are relative to `root`.
-fn list_pictures(root: &Path, folder: &Path) -> Result<Listing, FolderError> {
+pub(super) fn list_pictures(root: &Path, folder: &Path) -> Result<Listing, FolderError> {
     let labels = folder.join(LABELS_FILE);
-    let (mut pictures, class_names) = if labels.is_file() {
-        read_labels(root, &labels)?
+    let mut listing = if labels.is_file() {
+        list_table(root, folder, &labels)?
     } else {
         list_class_folders(root, folder)?
     };
-    pictures.sort_by(|left, right| left.path.cmp(&right.path));
-    Ok(Listing {
+    listing
+        .pictures
+        .sort_by(|left, right| left.path.cmp(&right.path));
+    Ok(listing)
+}
+
+/// The pictures of a table; all others below its folder are not read.
+fn list_table(root: &Path, folder: &Path, labels: &Path) -> Result<Listing, FolderError> {
+    let (pictures, class_names) = read_labels(root, labels)?;
+    let mut listing = Listing {
         root: folder.into(),
         base: root.into(),
-        pictures,
+        pictures: Vec::new(),
         class_names,
-    })
-}
-
-fn list_class_folders(
-    root: &Path,
-    folder: &Path,
-) -> Result<(Vec<Listed>, Vec<String>), FolderError> {
-    let children = children(folder)?;
-    if children.folders.is_empty() {
-        return Err(if children.pictures == 0 {
-            FolderError::Nothing {
-                path: folder.into(),
-            }
-        } else {
-            FolderError::Flat {
-                path: folder.into(),
-                count: children.pictures,
-            }
-        });
-    }
-    let mut skipped = children.pictures + children.others;
-    let mut pictures = Vec::new();
-    for (class, class_folder) in &children.folders {
-        let before = pictures.len();
-        skipped += list_class(root, class, class_folder, &mut pictures)?;
-        if pictures.len() == before {
-            return Err(FolderError::EmptyClass {
-                path: class_folder.clone(),
-            });
+        not_read: NotRead::default(),
+    };
+    walk(root, "", folder, &mut listing)?;
+    let listed: HashSet<&Path> = pictures
+        .iter()
+        .map(|picture| picture.path.as_path())
+        .collect();
+    for found in std::mem::take(&mut listing.pictures) {
+        if !listed.contains(found.path.as_path()) {
+            listing.not_read.add(NOT_LISTED, found.name);
         }
     }
-    warn_of_skipped(folder, skipped);
-    Ok((
-        pictures,
-        children
-            .folders
-            .into_iter()
-            .map(|(class, _)| class)
-            .collect(),
-    ))
+    listing.pictures = pictures;
+    Ok(listing)
 }
 
-fn warn_of_skipped(folder: &Path, skipped: usize) {
-    if skipped > 0 {
-        tracing::warn!(
-            folder = %folder.display(),
-            skipped,
-            "skipped files that are hidden, no pictures by their extension, or in no class folder"
-        );
+fn list_class_folders(root: &Path, folder: &Path) -> Result<Listing, FolderError> {
+    let children = children(root, folder)?;
+    if children.folders.is_empty() {
+        let path = folder.into();
+        return Err(match children.pictures.len() {
+            0 => FolderError::Nothing { path },
+            count => FolderError::Flat { path, count },
+        });
     }
+    let mut listing = Listing {
+        root: folder.into(),
+        base: root.into(),
+        pictures: Vec::new(),
+        class_names: Vec::new(),
+        not_read: children.not_read,
+    };
+    for picture in children.pictures {
+        listing.not_read.add(NO_CLASS, picture);
+    }
+    for (class, class_folder) in children.folders {
+        let before = listing.pictures.len();
+        let mut not_read = std::mem::take(&mut listing.not_read);
+        walk(root, &class, &class_folder, &mut listing)?;
+        if listing.pictures.len() == before {
+            return Err(FolderError::EmptyClass {
+                path: class_folder,
+                not_read: listing.not_read,
+            });
+        }
+        not_read.append(std::mem::take(&mut listing.not_read));
+        listing.not_read = not_read;
+        listing.class_names.push(class);
+    }
+    Ok(listing)
 }
 
-/// What lies directly in a folder. Hidden folders are left out, hidden files are `others`.
+/// What lies directly in a folder.
 struct Children {
-    /// Name and path of each folder, sorted by name.
+    /// Name and path of each folder that may be a class, sorted by name.
     folders: Vec<(String, PathBuf)>,
-    pictures: usize,
-    others: usize,
+    /// Names of the pictures.
+    pictures: Vec<String>,
+    /// Everything else.
+    not_read: NotRead,
 }
 
-fn children(folder: &Path) -> Result<Children, FolderError> {
+fn children(root: &Path, folder: &Path) -> Result<Children, FolderError> {
     let unreadable = |source| FolderError::Io {
         path: folder.into(),
         source,
     };
     let mut found = Children {
         folders: Vec::new(),
-        pictures: 0,
-        others: 0,
+        pictures: Vec::new(),
+        not_read: NotRead::default(),
     };
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
-        let hidden = is_hidden(&path);
         if path.is_dir() {
-            if !hidden {
-                found.folders.push((unicode_name(&path)?, path));
+            match folder_left_out(&path) {
+                Some(reason) => leave_out(root, &path, reason, &mut found.not_read),
+                None => found.folders.push((unicode_name(&path)?, path)),
             }
-        } else if !hidden && is_picture(&path) {
-            found.pictures += 1;
-        } else {
-            found.others += 1;
+            continue;
+        }
+        match file_left_out(&path) {
+            Some(reason) => found.not_read.add(reason, lossy_name(root, &path)),
+            None => found.pictures.push(lossy_name(root, &path)),
         }
     }
     found.folders.sort();
+    found.pictures.sort();
     Ok(found)
 }
 
-/// Appends the pictures of one class folder; returns how many files were skipped.
-fn list_class(
-    root: &Path,
-    class: &str,
-    folder: &Path,
-    pictures: &mut Vec<Listed>,
-) -> Result<usize, FolderError> {
-    let mut skipped = 0;
-    let visible = |entry: &DirEntry| {
-        entry.depth() == 0 || !entry.file_type().is_dir() || !is_hidden(entry.path())
-    };
-    for entry in WalkDir::new(folder)
+/// Appends the pictures below `folder` to `listing`, as of `class`, and what is no picture to what is not read.
+fn walk(root: &Path, class: &str, folder: &Path, listing: &mut Listing) -> Result<(), FolderError> {
+    let mut entries = WalkDir::new(folder)
         .follow_links(true)
-        .into_iter()
-        .filter_entry(visible)
-    {
+        .sort_by_file_name()
+        .into_iter();
+    while let Some(entry) = entries.next() {
         let entry = entry.map_err(|error| walk_error(folder, error))?;
-        if entry.file_type().is_dir() {
-            continue;
-        }
         let path = entry.path();
-        if !entry.file_type().is_file() || is_hidden(path) || !is_picture(path) {
-            skipped += 1;
+        if entry.file_type().is_dir() {
+            let left_out = folder_left_out(path).filter(|_| entry.depth() > 0);
+            if let Some(reason) = left_out {
+                leave_out(root, path, reason, &mut listing.not_read);
+                entries.skip_current_dir();
+            }
             continue;
         }
-        pictures.push(Listed {
+        if path.file_name().is_some_and(|name| name == LABELS_FILE) {
+            continue;
+        }
+        if let Some(reason) = file_left_out(path) {
+            listing.not_read.add(reason, lossy_name(root, path));
+            continue;
+        }
+        listing.pictures.push(Listed {
             name: relative_name(root, path)?,
             path: path.into(),
             class: class.into(),
         });
     }
-    Ok(skipped)
+    Ok(())
+}
+
+/// Notes the pictures of a folder that is not entered.
+fn leave_out(root: &Path, folder: &Path, reason: &'static str, not_read: &mut NotRead) {
+    // Links may lead anywhere, and what cannot be looked at was no picture of the data set either.
+    let files = WalkDir::new(folder)
+        .sort_by_file_name()
+        .into_iter()
+        .flatten();
+    for file in files.filter(|entry| entry.file_type().is_file()) {
+        if has_picture_ending(file.path()) {
+            not_read.add(reason, lossy_name(root, file.path()));
+        }
+    }
 }
 
 fn walk_error(folder: &Path, error: walkdir::Error) -> FolderError {
@@ -249,23 +318,15 @@ fn relative_name(root: &Path, path: &Path) -> Result<String, FolderError> {
     Ok(parts.join("/"))
 }
 
+fn lossy_name(root: &Path, path: &Path) -> String {
+    let relative = path.strip_prefix(root).unwrap_or(path);
+    let parts: Vec<_> = relative.iter().map(|part| part.to_string_lossy()).collect();
+    parts.join("/")
+}
+
 fn unicode_name(path: &Path) -> Result<String, FolderError> {
     path.file_name()
         .and_then(|name| name.to_str())
         .map(String::from)
         .ok_or_else(|| FolderError::NotUnicode { path: path.into() })
-}
-
-fn is_hidden(path: &Path) -> bool {
-    path.file_name()
-        .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
-}
-
-fn is_picture(path: &Path) -> bool {
-    let extension = path
-        .extension()
-        .and_then(|extension| extension.to_str())
-        .unwrap_or_default();
-    let extension = extension.to_ascii_lowercase();
-    EXTENSIONS.contains(&extension.as_str())
 }

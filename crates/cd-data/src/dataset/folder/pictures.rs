@@ -7,11 +7,12 @@ use std::sync::Arc;
 use cd_core::names::did_you_mean;
 use cd_core::{ImageSet, PixelSource};
 
+use super::bad;
 use super::error::{BadPictures, FolderError};
 use super::list::{Listed, Listing};
-use crate::dataset::LoadContext;
 use crate::dataset::subset::balanced;
-use crate::picture::{Check, Room};
+use crate::dataset::{LoadContext, NotRead};
+use crate::picture::{Check, Checked, Decoding, PictureError, Room, picture_side};
 
 /// Bytes of decoded pictures that a data set keeps in memory.
 const KEPT_BYTES: usize = 256 << 20;
@@ -28,7 +29,10 @@ pub(in crate::dataset) struct Pictures {
 
 impl Pictures {
     /// The pictures of `listing`, labelled by `class_names`; without classes there are no labels.
-    pub(super) fn labelled(listing: Listing, class_names: &[String]) -> Result<Self, FolderError> {
+    pub(in crate::dataset) fn labelled(
+        listing: Listing,
+        class_names: &[String],
+    ) -> Result<Self, FolderError> {
         let labels = if class_names.is_empty() {
             Vec::new()
         } else {
@@ -44,74 +48,171 @@ impl Pictures {
     /// Leaves at most `limit` pictures, the classes as equal as they can be.
     pub(in crate::dataset) fn limit(&mut self, classes: usize, limit: usize, seed: u64) {
         let chosen = balanced(&self.labels, classes, limit, seed);
+        self.keep(&chosen);
+    }
+
+    /// Leaves the pictures at these positions.
+    fn keep(&mut self, chosen: &[usize]) {
         self.listed = chosen.iter().map(|&at| self.listed[at].clone()).collect();
-        self.labels = chosen.iter().map(|&at| self.labels[at]).collect();
+        if !self.labels.is_empty() {
+            self.labels = chosen.iter().map(|&at| self.labels[at]).collect();
+        }
+    }
+
+    /// The side for these pictures when nobody says one.
+    pub(in crate::dataset) fn side(&self) -> usize {
+        let paths = self.listed.iter().map(|picture| picture.path.as_path());
+        picture_side(&paths.collect::<Vec<_>>())
+    }
+
+    /// Fails when a class among `class_names` has no picture, or there is none at all.
+    fn check_classes(&self, class_names: &[String]) -> Result<(), FolderError> {
+        let mut counts = vec![0_usize; class_names.len()];
+        for &label in &self.labels {
+            counts[label as usize] += 1;
+        }
+        match counts.iter().position(|&count| count == 0) {
+            Some(lost) => Err(FolderError::LostClass {
+                class: class_names[lost].clone(),
+            }),
+            None if self.listed.is_empty() => Err(FolderError::NothingLeft),
+            None => Ok(()),
+        }
     }
 }
 
 /// Reads the sets of one data set; they share the memory that pictures are kept in.
 pub(in crate::dataset) struct Reader<'a> {
-    side: usize,
+    decoding: Decoding,
+    /// Largest share of pictures that may be left out because they cannot be used, where the user may say one.
+    skip_bad: Option<f64>,
     room: Arc<Room>,
     context: &'a LoadContext<'a>,
 }
 
 impl<'a> Reader<'a> {
-    /// A reader of pictures at `side` x `side` pixels.
-    pub(in crate::dataset) fn new(side: usize, context: &'a LoadContext<'a>) -> Self {
+    /// A reader that brings pictures to pixels like this and leaves none out.
+    pub(in crate::dataset) fn new(decoding: Decoding, context: &'a LoadContext<'a>) -> Self {
         Self {
-            side,
+            decoding,
+            skip_bad: None,
             room: Room::new(KEPT_BYTES),
             context,
         }
     }
 
-    /// Checks `pictures` and makes a set of them.
+    /// Leaves out pictures that cannot be used, when they are at most this share of all.
+    pub(in crate::dataset) fn skipping(self, share: f64) -> Self {
+        Self {
+            skip_bad: Some(share),
+            ..self
+        }
+    }
+
+    /// Checks the pictures of every one of `parts` and makes a set of each; what was left out comes along.
+    ///
+    /// In the first part, every class keeps a picture.
     pub(in crate::dataset) fn read(
         &self,
+        mut parts: Vec<Pictures>,
+        class_names: &[String],
+    ) -> Result<(Vec<ImageSet>, NotRead), FolderError> {
+        let checked: Vec<Checked> = parts.iter().map(|part| self.checked(part)).collect();
+        let total = parts.iter().map(|part| part.listed.len()).sum();
+        let mut sources = Vec::with_capacity(parts.len());
+        let mut bad: Vec<(Listed, PictureError)> = Vec::new();
+        for (part, checked) in parts.iter_mut().zip(checked) {
+            let named =
+                |wrong: crate::picture::BadPicture| (part.listed[wrong.at].clone(), wrong.reason);
+            bad.extend(checked.bad.into_iter().map(named));
+            part.keep(&checked.good);
+            sources.push(Arc::new(checked.source) as Arc<dyn PixelSource>);
+        }
+        let left = match parts.first() {
+            Some(first) => first.check_classes(class_names),
+            None => Ok(()),
+        };
+        let not_read = self.without(bad, total, left.is_ok())?;
+        if !not_read.is_empty() {
+            left?;
+        }
+        let sets = parts
+            .iter()
+            .zip(&sources)
+            .map(|(part, source)| self.set(part, source, class_names));
+        Ok((sets.collect::<Result<_, _>>()?, not_read))
+    }
+
+    /// What the bad pictures come to: nothing, a note, or an error; `enough` says whether there are pictures without them.
+    fn without(
+        &self,
+        bad: Vec<(Listed, PictureError)>,
+        total: usize,
+        enough: bool,
+    ) -> Result<NotRead, FolderError> {
+        let list = self.context.bad_list;
+        if let Some(list) = list {
+            bad::write(list, &bad)?;
+        }
+        let allowed = self.skip_bad.unwrap_or(0.0);
+        if bad.len() as f64 > allowed * total as f64 {
+            // Rounded up to hundredths.
+            let needed = (bad.len() * 100).div_ceil(total) as f64 / 100.0;
+            return Err(BadPictures {
+                pictures: bad
+                    .into_iter()
+                    .map(|(picture, reason)| (picture.path, reason))
+                    .collect(),
+                total,
+                allowed,
+                needed: self.skip_bad.filter(|_| enough).map(|_| needed),
+                list: list.map(Into::into),
+            }
+            .into());
+        }
+        let mut not_read = NotRead::default();
+        for (picture, _) in bad {
+            not_read.add(bad::SKIPPED, picture.name);
+        }
+        Ok(not_read)
+    }
+
+    fn set(
+        &self,
         pictures: &Pictures,
+        source: &Arc<dyn PixelSource>,
         class_names: &[String],
     ) -> Result<ImageSet, FolderError> {
-        let source = self.checked(pictures)?;
+        let side = self.decoding.side;
         let named = pictures.listed.iter().map(|picture| picture.name.clone());
         if class_names.is_empty() {
-            let mut set = ImageSet::unlabelled(self.side, self.side);
+            let mut set = ImageSet::unlabelled(side, side);
             for (index, name) in named.enumerate() {
-                set.push_unlabelled(name, &source, index)?;
+                set.push_unlabelled(name, source, index)?;
             }
             return Ok(set);
         }
-        let mut set = ImageSet::new(self.side, self.side, class_names.to_vec());
+        let mut set = ImageSet::new(side, side, class_names.to_vec());
         for (index, (name, &label)) in named.zip(&pictures.labels).enumerate() {
-            set.push_from(name, &source, index, label)?;
+            set.push_from(name, source, index, label)?;
         }
         Ok(set)
     }
 
-    fn checked(&self, pictures: &Pictures) -> Result<Arc<dyn PixelSource>, FolderError> {
+    fn checked(&self, pictures: &Pictures) -> Checked {
         let check = Check {
             base: &pictures.base,
-            side: self.side,
+            decoding: self.decoding,
             room: &self.room,
             index: self.context.index,
             progress: self.context.progress,
         };
-        let listed = &pictures.listed;
-        let named: Vec<(&str, &Path)> = listed
+        let named: Vec<(&str, &Path)> = pictures
+            .listed
             .iter()
             .map(|picture| (picture.name.as_str(), picture.path.as_path()))
             .collect();
-        match check.run(&named) {
-            Ok(source) => Ok(Arc::new(source)),
-            Err(bad) => Err(BadPictures {
-                pictures: bad
-                    .into_iter()
-                    .map(|(at, reason)| (listed[at].path.clone(), reason))
-                    .collect(),
-                total: listed.len(),
-            }
-            .into()),
-        }
+        check.run(&named)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::testing::{on_threads, pixels};
 use cd_core::{Labels, NoProgress, Progress};
 
 /// A folder with a picture at each path; the picture's red is its position in `paths`.
-fn pictures(paths: &[&str]) -> TempDir {
+pub(super) fn pictures(paths: &[&str]) -> TempDir {
     let folder = tempdir().expect("scratch");
     for (number, path) in paths.iter().enumerate() {
         picture(&folder, path, number as u8);
@@ -18,7 +18,7 @@ fn pictures(paths: &[&str]) -> TempDir {
     folder
 }
 
-fn picture(folder: &TempDir, path: &str, red: u8) {
+pub(super) fn picture(folder: &TempDir, path: &str, red: u8) {
     let path = folder.path().join(path);
     fs::create_dir_all(path.parent().expect("parent")).expect("creates");
     RgbImage::from_pixel(4, 4, Rgb([red, 0, 0]))
@@ -26,18 +26,18 @@ fn picture(folder: &TempDir, path: &str, red: u8) {
         .expect("writes");
 }
 
-fn config(folder: &TempDir) -> FolderConfig {
+pub(super) fn config(folder: &TempDir) -> FolderConfig {
     FolderConfig {
-        size: 4,
+        size: Some(4),
         ..FolderConfig::new(folder.path())
     }
 }
 
-fn load(config: &FolderConfig, progress: &dyn Progress) -> Result<Split, FolderError> {
+pub(super) fn load(config: &FolderConfig, progress: &dyn Progress) -> Result<Split, FolderError> {
     super::load(config, &LoadContext::new(progress))
 }
 
-fn load_folder(folder: &TempDir) -> Result<Split, FolderError> {
+pub(super) fn load_folder(folder: &TempDir) -> Result<Split, FolderError> {
     load(&config(folder), &NoProgress)
 }
 
@@ -117,6 +117,7 @@ fn one_index_remembers_train_and_test() {
     let context = LoadContext {
         progress: &NoProgress,
         index: Some(index.path()),
+        bad_list: None,
     };
     let first = super::load(&config(&folder), &context).expect("loads");
     let again = super::load(&config(&folder), &context).expect("loads");
@@ -157,11 +158,23 @@ fn test_pictures_may_lie_elsewhere() {
 #[test]
 fn a_test_class_without_training_pictures_is_named() {
     let folder = pictures(&["train/cat/1.png", "train/dog/1.png", "test/dgo/1.png"]);
-    let message = message(&folder);
+    let split = load_folder(&folder).expect("the training pictures are fine");
+    assert_eq!((split.train.len(), split.test), (2, None));
+    let lines = split.not_read.lines().join("\n");
     assert!(
-        message.contains("class `dgo`") && message.contains("`dog`"),
-        "{message}"
+        lines.contains("class `dgo`")
+            && lines.contains("`dog`")
+            && lines.contains("test/dgo/1.png"),
+        "{lines}"
     );
+    // A folder that was asked for is another matter.
+    let asked = FolderConfig {
+        test: Some(folder.path().join("test")),
+        path: folder.path().join("train"),
+        ..config(&folder)
+    };
+    let error = load(&asked, &NoProgress).expect_err("no such class");
+    assert!(matches!(error, FolderError::UnknownClass { .. }), "{error}");
 }
 
 #[test]
@@ -213,6 +226,20 @@ fn other_files_are_skipped() {
     fs::create_dir(folder.path().join(".cache")).expect("creates");
     let split = load_folder(&folder).expect("loads");
     assert_eq!(split.train.names(), ["cat/1.png"]);
+    let files: Vec<&[String]> = split
+        .not_read
+        .groups()
+        .iter()
+        .map(|group| &group.files[..])
+        .collect();
+    assert_eq!(
+        files,
+        [
+            &["loose.png".to_owned()][..],
+            &["cat/.git/2.png".to_owned(), "cat/.hidden.png".to_owned()],
+            &["cat/Thumbs.db".to_owned(), "cat/notes.txt".to_owned()],
+        ]
+    );
 }
 
 #[test]
@@ -289,7 +316,7 @@ fn pictures_of_any_size_are_brought_to_one() {
 fn sizes_out_of_range_are_refused() {
     for size in [0, 4097] {
         let config = FolderConfig {
-            size,
+            size: Some(size),
             ..FolderConfig::new(".")
         };
         let error = load(&config, &NoProgress).expect_err("size");
@@ -387,8 +414,11 @@ mod labels_csv {
     #[test]
     fn problems_are_named_with_their_line() {
         for (table, part) in [
-            ("", "expected `file,label`"),
-            ("name,class\nb.png,x", "`name,class`, expected `file,label`"),
+            ("", "expected the columns `file`, `label`"),
+            (
+                "name,class\nb.png,x",
+                "`name,class`, expected the columns `file`, `label`",
+            ),
             ("file,label\n", "no rows"),
             (
                 "file,label\nb.png,x\nb.png,y",
@@ -404,7 +434,7 @@ mod labels_csv {
                 "file,label\n/b.png,x",
                 "line 2: `/b.png` does not lie below",
             ),
-            ("file,label\nb.png,x,y", "line: 2"),
+            ("file,label\nb.png,x,y", "line 2: 3 fields"),
             ("file,label\nmissing.png,x", "missing.png"),
         ] {
             let message = message(&with_labels(table));

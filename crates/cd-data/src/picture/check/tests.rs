@@ -69,7 +69,7 @@ impl Scene {
         let decoded = Decoded::default();
         let check = Check {
             base: self.folder.path(),
-            side,
+            decoding: Decoding::of_side(side),
             room: &Room::new(room * BYTES),
             index: Some(&self.index()),
             progress: &decoded,
@@ -83,8 +83,13 @@ impl Scene {
             .map(String::as_str)
             .zip(paths.iter().map(PathBuf::as_path))
             .collect();
-        let places = |bad: Vec<(usize, PictureError)>| bad.iter().map(|(at, _)| *at).collect();
-        let source = check.run(&pictures).map_err(places);
+        let checked = check.run(&pictures);
+        let bad: Vec<usize> = checked.bad.iter().map(|bad| bad.at).collect();
+        let source = if bad.is_empty() {
+            Ok(checked.source)
+        } else {
+            Err(bad)
+        };
         (source, decoded.0.into_inner())
     }
 

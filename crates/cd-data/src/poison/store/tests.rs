@@ -16,6 +16,7 @@ fn split() -> Split {
         name: "stripes".into(),
         train: striped_set(120, 12, 4),
         test: Some(striped_set(50, 12, 4)),
+        not_read: crate::NotRead::default(),
     }
 }
 

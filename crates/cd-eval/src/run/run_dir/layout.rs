@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::{LAYOUT_VERSION, META, Meta, OWN_STORE, RunDirError};
+use super::{BAD_LIST, LAYOUT_VERSION, META, Meta, OWN_STORE, RunDirError};
 use crate::experiment::Experiment;
 
 /// `meta.json` of the run at `path`, of the layout that this program continues.
@@ -47,7 +47,7 @@ pub(super) fn is_extended(text: &str, experiment: &Experiment) -> bool {
     kept && without == former
 }
 
-/// Whether there is anything but a store and leftovers of an interrupted first write.
+/// Whether there is anything but a store, a list of bad pictures and leftovers of an interrupted first write.
 pub(super) fn is_occupied(path: &Path) -> bool {
     let Ok(entries) = fs::read_dir(path) else {
         return false;
@@ -55,6 +55,6 @@ pub(super) fn is_occupied(path: &Path) -> bool {
     entries.flatten().any(|entry| {
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        name != META && name != OWN_STORE && !name.starts_with(".writing-")
+        ![META, OWN_STORE, BAD_LIST].contains(&&*name) && !name.starts_with(".writing-")
     })
 }

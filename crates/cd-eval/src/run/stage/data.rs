@@ -1,14 +1,16 @@
 //! The images of a run: loaded, and trusted ones set aside.
 
+use std::path::Path;
 use std::time::Instant;
 
 use cd_core::{Key, content_key};
-use cd_data::{DatasetConfig, LoadContext, Manifest, Poisoned, Split, Truth};
+use cd_data::{DatasetConfig, LoadContext, Manifest, NotRead, Poisoned, Split, Truth};
 use cd_models::{Classifier, ImageSet, NoProgress, WeightsRequest, predict};
 
 use super::sample::{hold_out, positions};
 use crate::experiment::{Experiment, SearchedImages};
 use crate::pipeline::{PipelineError, RunOptions};
+use crate::run_dir::BAD_LIST;
 use crate::store::{Slot, StageName, Store};
 
 /// Clean data, as the data set has them.
@@ -39,6 +41,8 @@ pub(crate) struct Data {
     pub(crate) positions: Vec<usize>,
     /// Which split they are from.
     pub(crate) searched_images: SearchedImages,
+    /// What lies among the files of the data set and was not read.
+    pub(crate) not_read: NotRead,
 }
 
 /// Images and the key of what they are.
@@ -88,6 +92,7 @@ impl Data {
             },
             positions,
             searched_images,
+            not_read: NotRead::default(),
             trusted,
             sources,
             train_key,
@@ -123,9 +128,11 @@ fn manifest(truth: &Truth, images: SearchedImages) -> Option<&Manifest> {
     }
 }
 
-/// Loads the data set of `experiment` and sees whether it can be poisoned; what is known of its files lies in `store`.
+/// Loads the data set of `experiment` and sees whether it can be poisoned; what is known of its files lies in `store`,
+/// a list of those that are no pictures in `folder`.
 pub(crate) fn load(
     experiment: &Experiment,
+    folder: &Path,
     store: &Store,
     options: &RunOptions<'_>,
 ) -> Result<Loaded, PipelineError> {
@@ -136,6 +143,7 @@ pub(crate) fn load(
     let split = experiment.dataset.load_with(&LoadContext {
         progress: options.progress,
         index: Some(&index),
+        bad_list: Some(&folder.join(BAD_LIST)),
     })?;
     let split = labelled(split, experiment, options)?;
     let (split, trusted) = hold_out(split, &experiment.detect)?;

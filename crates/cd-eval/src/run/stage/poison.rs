@@ -8,6 +8,7 @@ use cd_data::{PoisonConfig, Poisoned, Split};
 
 use super::Work;
 use super::data::{Data, Keyed, Loaded};
+use super::left_out;
 use crate::pipeline::PipelineError;
 use crate::store::{Slot, StageName, StoreError, discard};
 
@@ -85,6 +86,7 @@ pub(crate) fn poisoned(work: &Work<'_>, loaded: Loaded) -> Result<Data, Pipeline
     work.run
         .update(|stages| stages.images = Some(sources.clone()))?;
     let Loaded { split, .. } = loaded;
+    let not_read = split.not_read.clone();
     let (poisoned, truth) = match work.experiment.poison.as_ref().zip(keys.poison.as_ref()) {
         None => (Poisoned::untrusted(split.train, split.test), None),
         Some((config, key)) => {
@@ -94,7 +96,9 @@ pub(crate) fn poisoned(work: &Work<'_>, loaded: Loaded) -> Result<Data, Pipeline
             (poisoned, Some(truth))
         }
     };
-    Data::new(work.experiment, poisoned, truth, trusted, sources)
+    left_out::write(work.run, &not_read)?;
+    let data = Data::new(work.experiment, poisoned, truth, trusted, sources)?;
+    Ok(Data { not_read, ..data })
 }
 
 /// The stored trigger, where the attack makes one that is worth it and therefore has a key.

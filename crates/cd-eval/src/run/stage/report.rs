@@ -49,7 +49,7 @@ pub(crate) fn write(
         summary: tiles(data, evaluation),
         detectors,
         settings: experiment.to_toml(),
-        notes: notes(experiment, run, evaluation)?,
+        notes: notes(experiment, run, data, evaluation)?,
     };
     Ok(write_report(&run.join("report.html"), &report)?)
 }

@@ -11,7 +11,7 @@ use crate::evaluation::{Evaluation, Measured, level_text};
 use crate::experiment::{Experiment, SearchedImages};
 use crate::pipeline::PipelineError;
 use crate::report::Tile;
-use crate::run_dir::RunDir;
+use crate::run_dir::{NOT_READ, RunDir};
 
 pub(super) fn title(experiment: &Experiment, data: &Data) -> String {
     match &experiment.poison {
@@ -80,9 +80,15 @@ fn interval(measured: Measured, level: f64) -> String {
 pub(super) fn notes(
     experiment: &Experiment,
     run: &RunDir,
+    data: &Data,
     evaluation: &Evaluation,
 ) -> Result<Vec<String>, PipelineError> {
-    let mut notes = Vec::new();
+    let mut notes = data.not_read.lines();
+    if !notes.is_empty() {
+        notes.push(format!(
+            "All files that were not read are listed in {NOT_READ}."
+        ));
+    }
     if experiment.weights.is_none() {
         let history: History = run.read_json(&Path::new("train").join(HISTORY))?;
         if let Some(EpochReport {
