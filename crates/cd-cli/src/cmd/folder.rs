@@ -13,6 +13,7 @@ use cd_eval::run_dir::OWN_STORE;
 use cd_models::{Augmentation, ModelConfig, Schedule, TrainConfig};
 
 use super::experiment::finish;
+use super::size::Given;
 use super::{Session, size};
 use crate::Ending;
 use crate::args::{DetectArgs, ImagesArgs, ModelArgs, ScanArgs, SearchArgs, TrainArgs, Turn};
@@ -23,10 +24,9 @@ pub(crate) fn scan(args: &ScanArgs, session: &Session) -> Result<Ending> {
         "scan",
         &args.images,
         Some(&args.model),
-        args.weights.as_deref(),
+        given(args.weights.as_deref(), args.weights_key.as_deref()),
         session,
     )?;
-    experiment.weights_key.clone_from(&args.weights_key);
     experiment.detect = detect_stage(&args.search, args.model.seed)?;
     let options = session.options(Stage::Evaluate, args.search.shard);
     let store = args.out.join(OWN_STORE);
@@ -52,8 +52,8 @@ pub(crate) fn train(args: &TrainArgs, session: &Session) -> Result<Ending> {
 }
 
 pub(crate) fn detect(args: &DetectArgs, session: &Session) -> Result<Ending> {
-    let mut experiment = experiment("detect", &args.images, None, Some(&args.weights), session)?;
-    experiment.weights_key.clone_from(&args.weights_key);
+    let weights = given(Some(&args.weights), args.weights_key.as_deref());
+    let mut experiment = experiment("detect", &args.images, None, weights, session)?;
     experiment.detect = detect_stage(&args.search, args.seed)?;
     let options = session.options(Stage::Evaluate, args.search.shard);
     let store = args.out.join(OWN_STORE);
@@ -83,12 +83,16 @@ fn point_to_results(
     Ok(())
 }
 
+fn given<'a>(file: Option<&'a Path>, key: Option<&'a str>) -> Option<Given<'a>> {
+    file.map(|file| Given { file, key })
+}
+
 /// An experiment on a folder of pictures, without ground truth.
 fn experiment(
     name: &str,
     images: &ImagesArgs,
     model: Option<&ModelArgs>,
-    weights: Option<&Path>,
+    weights: Option<Given<'_>>,
     session: &Session,
 ) -> Result<Experiment> {
     // Names first: a slip in them costs nothing yet.
@@ -116,8 +120,8 @@ fn experiment(
         dataset: DatasetConfig::Folder(folder),
         poison: None,
         model,
-        weights: absolute(weights)?,
-        weights_key: None,
+        weights: absolute(weights.map(|weights| weights.file))?,
+        weights_key: weights.and_then(|weights| weights.key).map(str::to_owned),
         train,
         detect: DetectStage::default(),
         evaluate: Bootstrap::default(),
@@ -125,7 +129,11 @@ fn experiment(
 }
 
 /// The pictures, with every number that their files decide.
-fn folder(images: &ImagesArgs, weights: Option<&Path>, session: &Session) -> Result<FolderConfig> {
+fn folder(
+    images: &ImagesArgs,
+    weights: Option<Given<'_>>,
+    session: &Session,
+) -> Result<FolderConfig> {
     let path = absolute(Some(&images.images))?.context("a path was given")?;
     let mut folder = FolderConfig {
         size: images.size,

@@ -7,7 +7,8 @@ use cd_eval::picture::{Picture, mask_to_rgb, strip};
 use cd_eval::pipeline::channel_last;
 use cd_models::{Classifier, WeightsRequest, atomic, one_batch, quantize, to_host};
 
-use super::{Session, size};
+use super::Session;
+use super::size::{self, Given};
 use crate::Ending;
 use crate::args::InspectArgs;
 use crate::output;
@@ -16,11 +17,14 @@ use crate::output;
 const SCALE: usize = 8;
 
 pub(crate) fn inspect(args: &InspectArgs, session: &Session) -> Result<Ending> {
-    let request = WeightsRequest::under(args.weights_key.as_deref());
-    let model = request.load(&args.weights, &session.device)?;
+    let weights = Given {
+        file: &args.weights,
+        key: args.weights_key.as_deref(),
+    };
+    let model = WeightsRequest::under(weights.key).load(weights.file, &session.device)?;
     let side = match args.size {
         Some(side) => side,
-        None => size::for_weights(&args.weights, picture_side(&[&args.image]), session)?.0,
+        None => size::for_weights(weights, picture_side(&[&args.image]), session)?.0,
     };
     model.check_size(side, side)?;
     let pixels =

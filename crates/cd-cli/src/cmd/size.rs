@@ -3,29 +3,37 @@
 use std::path::Path;
 
 use anyhow::Result;
-use cd_models::{InputSize, load_weights};
+use cd_models::{InputSize, WeightsRequest};
 
 use super::Session;
 
 /// Published sides from here on are those of networks for photographs, which all expect them.
 const PHOTOGRAPHS: usize = 96;
 
+/// Weights that were named, and the key of the network in their file.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Given<'a> {
+    pub(crate) file: &'a Path,
+    pub(crate) key: Option<&'a str>,
+}
+
 /// The side for `weights` on pictures that by themselves are best read at `pictures`, and where it is from.
 ///
 /// The run that trained the weights knows it; some architectures fix it; and pictures of nearly the published side are meant for
 /// that side.
 pub(crate) fn for_weights(
-    weights: &Path,
+    weights: Given<'_>,
     pictures: usize,
     session: &Session,
 ) -> Result<(usize, String)> {
-    if let Some(side) = trained_at(weights) {
+    if let Some(side) = trained_at(weights.file) {
         return Ok((
             side,
             "which the run that trained the weights has".to_owned(),
         ));
     }
-    let architecture = load_weights(weights, &session.device)?.architecture();
+    let request = WeightsRequest::under(weights.key);
+    let architecture = request.load(weights.file, &session.device)?.architecture();
     let input = architecture.family.input;
     let published = input.published();
     let of_published = match input {
