@@ -56,21 +56,26 @@ pub fn link(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(&name, to)
 }
 
-/// Removes what processes that were killed in the middle of writing left in `folder`; no other may be writing there now.
+/// Removes what processes that were killed in the middle of writing left in `folder` and the folders inside. Another one that
+/// is writing there now fails.
 ///
 /// # Errors
 ///
-/// When the folder cannot be read or something cannot be removed.
+/// When a folder cannot be read or something cannot be removed; what is gone already is no error.
 pub fn remove_leftovers(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
-            continue;
-        }
-        if entry.file_type()?.is_dir() {
-            fs::remove_dir_all(entry.path())?;
-        } else {
-            fs::remove_file(entry.path())?;
+        let (path, is_folder) = (entry.path(), entry.file_type()?.is_dir());
+        let is_leftover = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        let outcome = match (is_folder, is_leftover) {
+            (true, true) => fs::remove_dir_all(path),
+            (false, true) => fs::remove_file(path),
+            (true, false) => remove_leftovers(&path),
+            (false, false) => Ok(()),
+        };
+        match outcome {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
         }
     }
     Ok(())
@@ -180,10 +185,14 @@ mod tests {
         let here = |name: &str| scratch.path().join(name);
         fs::write(here(".writing-a"), "half").expect("written");
         fs::create_dir_all(here(".writing-b/c")).expect("made");
-        fs::write(here("whole"), "1").expect("written");
+        fs::create_dir(here("inside")).expect("made");
+        fs::write(here("inside/.writing-d"), "half").expect("written");
+        fs::write(here("inside/whole"), "1").expect("written");
         remove_leftovers(scratch.path()).expect("removed");
-        assert!(here("whole").exists());
-        assert_eq!(fs::read_dir(scratch.path()).expect("list").count(), 1);
+        assert!(here("inside/whole").exists());
+        for folder in [scratch.path(), &here("inside")] {
+            assert_eq!(fs::read_dir(folder).expect("list").count(), 1);
+        }
         assert!(remove_leftovers(&here("none")).is_err());
     }
 

@@ -119,6 +119,8 @@ fn gather(folder: &Path, name: &str, found: &mut BTreeMap<String, Vec<u8>>) {
         let name = format!("{name}/{own}");
         match own.as_str() {
             "locks" | "DONE" | "report.html" => {}
+            // A process that was killed while it wrote what people look at.
+            _ if own.starts_with(".writing-") && !name.starts_with("/store/") => {}
             // What is remembered of pictures depends on how long ago they were written.
             _ if own.starts_with("pictures-") => {}
             _ if path.is_dir() => gather(&path, &name, found),

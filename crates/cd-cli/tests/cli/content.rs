@@ -152,6 +152,22 @@ fn a_report_needs_a_complete_run_and_knows_its_store() {
     succeed(here, "run tiny.toml");
     fs::remove_dir_all(here.join("runs/store")).expect("removed");
     succeed(here, &report);
+    // As a run is that was killed after a detector had been added to it.
+    succeed(here, "run tiny.toml --runs more");
+    let folder = only(&here.join("more/tiny"));
+    let config = fs::read_to_string(folder.join("config.toml")).expect("written");
+    let first = config.find("[[detect.detectors]]").expect("a detector");
+    let with = format!(
+        "{}[[detect.detectors]]\nname = \"abl\"\n\n{}",
+        &config[..first],
+        &config[first..]
+    );
+    fs::write(folder.join("config.toml"), with).expect("written");
+    fail_with(
+        here,
+        &format!("report {}", folder.display()),
+        &["not complete"],
+    );
     fs::remove_file(run.join("stages.json")).expect("removed");
     fail_with(here, &report, &["stages.json", "where the stages are kept"]);
     assert!(!run.join("STORE").exists());

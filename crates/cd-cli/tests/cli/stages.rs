@@ -122,6 +122,24 @@ fn what_no_run_stands_on_is_listed_and_removed() {
     );
 }
 
+#[cfg(unix)]
+#[test]
+fn runs_behind_a_link_keep_their_stages() {
+    let scratch = tempfile::tempdir().expect("temporary folder");
+    let here = scratch.path();
+    tiny(here);
+    fs::create_dir_all(here.join("other/disk/tiny")).expect("made");
+    fs::create_dir(here.join("runs")).expect("made");
+    let (to, link) = (here.join("other/disk/tiny"), here.join("runs/tiny"));
+    std::os::unix::fs::symlink(to, link).expect("linked");
+    succeed(here, "run tiny.toml --until train");
+    assert!(succeed(here, "runs gc").contains("removed 0 stages"));
+    assert_eq!(counted(here, "run tiny.toml"), (0, 2));
+    let report = format!("report {}", cells(&here.join("runs"))[0].display());
+    succeed(here, &report);
+    assert!(succeed(here, "runs gc").contains("removed 0 stages"));
+}
+
 #[test]
 fn a_stage_that_is_being_removed_is_waited_for_and_computed_again() {
     let scratch = tempfile::tempdir().expect("temporary folder");

@@ -120,19 +120,24 @@ pub fn finished(folder: &Path) -> Result<Option<Evaluation>, PipelineError> {
 /// When the run is not complete, or its data have changed or cannot be loaded again.
 pub fn rewrite_report(folder: &Path, options: &RunOptions<'_>) -> Result<(), PipelineError> {
     let (run, text) = RunDir::existing(folder)?;
-    if finished(folder)?.is_none() {
+    let experiment = Experiment::parse(&text, &run.join("config.toml").display().to_string(), &[])?;
+    // A detector may have been added to a complete run, and not have run yet.
+    let labels = experiment.detector_labels();
+    let evaluation = finished(folder)?.filter(|found| {
+        let measured = found.detectors.iter().map(|found| &found.detector);
+        measured.eq(&labels)
+    });
+    let Some(evaluation) = evaluation else {
         return Err(PipelineError::Missing(format!(
             "{}: this run is not complete; the command that began it continues it and writes the report",
             folder.display()
         )));
-    }
-    let experiment = Experiment::parse(&text, &run.join("config.toml").display().to_string(), &[])?;
+    };
     let seeded = experiment.seeded();
     let store = Store::open(&run.store()?)?;
     let run = run.with_store(&store)?;
     let loaded = data::load(&seeded, folder, &store, options)?;
     let work = Work::new(&seeded, &run, &store, options);
     let data = poison::poisoned(&work, loaded)?;
-    let evaluation = stage::stored_evaluation(&run)?;
     report::write(&experiment, &run, &data, &evaluation)
 }

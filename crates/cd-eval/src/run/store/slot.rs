@@ -212,7 +212,7 @@ impl Slot {
         self.store.lock_path(self.stage.name(), &self.key)
     }
 
-    /// Removes what a killed process left half written, and marks it as complete with the files that it has now; to be called
+    /// Marks it as complete with the files that it has now, and removes what a killed process left half written; to be called
     /// with the lock held.
     ///
     /// # Errors
@@ -224,14 +224,15 @@ impl Slot {
         started: Instant,
         images: Option<u64>,
     ) -> Result<(), StoreError> {
-        let folder = self.folder();
-        atomic::remove_leftovers(&folder).map_err(StoreError::io(&folder))?;
         let mark = DoneMark {
             images,
             files: self.files()?,
             ..DoneMark::new(what, started)
         };
-        write_json(&self.join(DONE), &mark)
+        write_json(&self.join(DONE), &mark)?;
+        // Only now: a shard that still writes a part which is there already fails, and takes that for done.
+        let folder = self.folder();
+        atomic::remove_leftovers(&folder).map_err(StoreError::io(&folder))
     }
 
     /// Marks it as complete, without a lock: for files that change later on.
@@ -249,7 +250,7 @@ impl Slot {
         for entry in fs::read_dir(&folder).map_err(StoreError::io(&folder))? {
             let path = entry.map_err(StoreError::io(&folder))?.path();
             let name = path.file_name().and_then(OsStr::to_str);
-            if let Some(name) = name.filter(|_| path.is_file()) {
+            if let Some(name) = name.filter(|name| !name.starts_with('.') && path.is_file()) {
                 files.insert(name.to_owned(), looked_at(&path)?);
             }
         }
