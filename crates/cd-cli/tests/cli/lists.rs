@@ -88,7 +88,10 @@ fn an_entry_tells_its_origin_and_its_settings() {
             &["ICLR 2023", "steps = 100", "Off unless set: mask_scale"],
         ),
         ("datasets show cifar10", &["source", "cs.toronto.edu"]),
-        ("datasets show folder", &["path = \"...\"", "Off unless set: test, size"]),
+        (
+            "datasets show folder",
+            &["path = \"...\"", "Off unless set: test, size"],
+        ),
         (
             "models show resnet18",
             &["CVPR 2016", "width = 64", "penultimate 512"],

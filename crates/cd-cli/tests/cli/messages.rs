@@ -227,7 +227,9 @@ fn pictures_are_checked_before_anything_is_computed() {
     fs::remove_file(here.join("pictures/train/stop/zero.jpg")).expect("removed");
     fs::create_dir(here.join("pictures/train/void")).expect("made");
     fail_with(here, "scan --images pictures", &["void"]);
-    let left: Vec<_> = fs::read_dir(here.join("runs/scan")).expect("there").collect();
+    let left: Vec<_> = fs::read_dir(here.join("runs/scan"))
+        .expect("there")
+        .collect();
     assert_eq!(left.len(), 1, "nothing was computed: {left:?}");
     assert!(here.join("runs/scan/bad-pictures.csv").is_file());
 }
