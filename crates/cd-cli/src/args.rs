@@ -163,7 +163,7 @@ pub(crate) enum Turn {
 /// The classifier to train.
 #[derive(Debug, Args)]
 pub(crate) struct ModelArgs {
-    /// Architecture (see `cd-cli models`) [default: resnet18, imagenet_resnet18 from 96 pixels on]
+    /// Architecture (see `cd-cli models`) [default: `resnet18`, `imagenet_resnet18` from 96 pixels on]
     #[arg(long, value_name = "NAME")]
     pub(crate) model: Option<String>,
     /// Channels of the stem; fewer are faster

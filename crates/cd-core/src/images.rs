@@ -298,6 +298,32 @@ impl ImageSet {
         Ok(self)
     }
 
+    /// The same images with attributes of these names, `present_of(index)` each, one value for each name.
+    ///
+    /// # Errors
+    ///
+    /// When an image comes with another number of values.
+    pub fn with_attributes_of<'a>(
+        mut self,
+        attribute_names: Vec<String>,
+        present_of: impl Fn(usize) -> &'a [bool],
+    ) -> Result<Self, ImageSetError> {
+        let mut attributes = Attributes::new(attribute_names.len());
+        for index in 0..self.len() {
+            let present = present_of(index);
+            if present.len() != attributes.count() {
+                return Err(ImageSetError::Kind {
+                    name: self.names[index].clone(),
+                    has: format!("{} attributes each", attributes.count()),
+                });
+            }
+            attributes.push(present);
+        }
+        self.class_names = attribute_names;
+        self.labels = Labels::Attributes(attributes);
+        Ok(self)
+    }
+
     /// Replaces the label of image `index`.
     ///
     /// # Errors

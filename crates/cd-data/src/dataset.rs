@@ -3,12 +3,21 @@
 //! A data set is one file in `dataset/` and one line of the registry below, which makes the configuration, the list and
 //! the look-up by name.
 
+mod celeba;
 mod cifar10;
+mod cifar100;
 mod demo;
 mod error;
+mod files;
 mod folder;
+mod gtsrb;
+mod imagenet;
+mod members;
+mod mnist;
 mod not_read;
+mod planes;
 mod subset;
+mod tiny_imagenet;
 
 use std::fmt::Debug;
 use std::path::Path;
@@ -18,6 +27,7 @@ use serde::{Deserialize, Serialize};
 
 pub use cifar10::Cifar10Error;
 pub use error::DataError;
+pub use files::FilesError;
 pub use folder::{BadPictures, FolderError, LabelsError};
 pub use not_read::{LeftOut, NotRead};
 
@@ -141,6 +151,18 @@ datasets! {
     "demo" => demo, Demo(DemoConfig);
     /// CIFAR-10 from its official binary archive or as class folders.
     "cifar10" => cifar10, Cifar10(Cifar10Config);
+    /// CIFAR-100 from its official binary or Python archive.
+    "cifar100" => cifar100, Cifar100(Cifar100Config);
+    /// German traffic signs in any of the layouts in which they are passed on.
+    "gtsrb" => gtsrb, Gtsrb(GtsrbConfig);
+    /// ImageNet class folders, or some of them.
+    "imagenet" => imagenet, ImageNet(ImageNetConfig);
+    /// Tiny-ImageNet as it is downloaded, or with its validation pictures in class folders.
+    "tiny_imagenet" => tiny_imagenet, TinyImageNet(TinyImageNetConfig);
+    /// MNIST and Fashion-MNIST from their `idx` files.
+    "mnist" => mnist, Mnist(MnistConfig);
+    /// Faces with 40 attributes each.
+    "celeba" => celeba, CelebA(CelebAConfig);
     /// The user's own pictures.
     "folder" => folder, Folder(FolderConfig);
 }

@@ -42,8 +42,9 @@ pub use attack::{
 };
 pub use cd_core::{NoProgress, Progress};
 pub use dataset::{
-    Cifar10Config, DATASETS, DataError, Dataset, DatasetConfig, DatasetInfo, DemoConfig,
-    FolderConfig, LoadContext, NotRead, Split,
+    CelebAConfig, Cifar10Config, Cifar100Config, DATASETS, DataError, Dataset, DatasetConfig,
+    DatasetInfo, DemoConfig, FolderConfig, GtsrbConfig, ImageNetConfig, LoadContext, MnistConfig,
+    NotRead, Split, TinyImageNetConfig,
 };
 pub use export::{ExportError, export};
 pub use fetch::{FetchError, fetch_cifar10};

@@ -65,3 +65,25 @@ fn misfits_are_named() {
     assert!(wrong_label.to_string().contains("label 2"));
     assert!(set.is_empty());
 }
+
+#[test]
+fn attributes_can_be_given_later() {
+    let mut set = ImageSet::new(1, 1, vec!["a".into()]);
+    for name in ["x", "y"] {
+        set.push(name.into(), &[0; 3], 0).expect("fits");
+    }
+    let rows = [[true, false], [false, false]];
+    let names = vec!["tall".into(), "red".into()];
+    let some = set
+        .clone()
+        .with_attributes_of(names.clone(), |index| &rows[index]);
+    let some = some.expect("two values each");
+    let Labels::Attributes(attributes) = some.annotations() else {
+        panic!("attributes")
+    };
+    assert_eq!(
+        (attributes.of(0), some.class_names()),
+        (&rows[0][..], &names[..])
+    );
+    assert!(set.with_attributes_of(names, |_| &[true]).is_err());
+}

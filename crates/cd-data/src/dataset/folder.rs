@@ -25,7 +25,8 @@ use serde::{Deserialize, Serialize};
 
 pub use error::{BadPictures, FolderError, LabelsError};
 
-use self::list::{Listing, Root, list_root, list_unlabelled};
+pub(super) use self::list::{Listed, Listing, list_classes, list_pictures, list_unlabelled};
+use self::list::{Root, list_root};
 pub(super) use self::pictures::{Pictures, Reader};
 use super::subset::stratified_split;
 use super::{DataError, Dataset, DatasetInfo, LoadContext, NotRead, Split};
@@ -72,6 +73,7 @@ pub struct FolderConfig {
     pub orientation: Orientation,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
 fn is_zero(share: &f64) -> bool {
     *share == 0.0
 }

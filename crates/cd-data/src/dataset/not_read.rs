@@ -40,6 +40,14 @@ impl NotRead {
         }
     }
 
+    /// Forgets the files that are not to be kept, for what belongs to a layout.
+    pub fn retain(&mut self, keep: impl Fn(&str) -> bool) {
+        for group in &mut self.groups {
+            group.files.retain(|file| keep(file));
+        }
+        self.groups.retain(|group| !group.files.is_empty());
+    }
+
     /// Whether everything was read.
     pub fn is_empty(&self) -> bool {
         self.groups.is_empty()
@@ -101,5 +109,7 @@ mod tests {
                 r#"1 file not read: no pictures ("two\nlines.txt")"#,
             ]
         );
+        not_read.retain(|file| file == ".3.png");
+        assert_eq!(not_read.lines(), [r#"1 file not read: hidden (".3.png")"#]);
     }
 }

@@ -354,15 +354,14 @@ impl<'a> Machine<'a> {
     /// Bytes of protocol 0 between quotes, without escapes.
     fn quoted(&mut self) -> Result<&'a [u8], PickleError> {
         let line = self.line()?;
-        let inner = match line {
-            [b'\'', inner @ .., b'\''] | [b'"', inner @ .., b'"'] => inner,
-            _ => return Err(self.damaged("text without quotes")),
+        let ([b'\'', inner @ .., b'\''] | [b'"', inner @ .., b'"']) = line else {
+            return Err(self.damaged("text without quotes"));
         };
-        match inner.contains(&b'\\') {
-            true => {
-                Err(self.damaged("escaped bytes of protocol 0; write it with protocol 2 or later"))
-            }
-            false => Ok(inner),
+        if inner.contains(&b'\\') {
+            return Err(
+                self.damaged("escaped bytes of protocol 0; write it with protocol 2 or later")
+            );
         }
+        Ok(inner)
     }
 }

@@ -19,6 +19,7 @@ pub enum Orientation {
 
 impl Orientation {
     /// Whether pixels stay as they are stored.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
     pub(crate) fn is_ignored(&self) -> bool {
         *self == Self::Ignore
     }

@@ -103,10 +103,10 @@ fn labels(pickle: &Pickle<'_>) -> Result<Vec<u8>, String> {
         .enumerate()
         .map(label)
         .collect::<Result<_, _>>()?;
-    match labels.is_empty() {
-        true => Err("it has no pictures".into()),
-        false => Ok(labels),
+    if labels.is_empty() {
+        return Err("it has no pictures".into());
     }
+    Ok(labels)
 }
 
 fn parsed<'a>(file: &str, bytes: &'a [u8]) -> Result<Pickle<'a>, Cifar10Error> {

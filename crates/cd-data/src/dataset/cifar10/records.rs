@@ -3,6 +3,7 @@
 use cd_models::{CHANNELS, ImageSet};
 
 use super::{CLASSES, Cifar10Error, SIDE};
+use crate::dataset::planes::interleave;
 
 /// Bytes of one colour plane.
 const PLANE: usize = SIDE * SIDE;
@@ -125,11 +126,7 @@ fn decode(stem: &str, file: &str, bytes: &[u8], set: &mut ImageSet) -> Result<()
                 label,
             });
         }
-        for (position, pixel) in pixels.chunks_exact_mut(CHANNELS).enumerate() {
-            for (channel, value) in pixel.iter_mut().enumerate() {
-                *value = planes[channel * PLANE + position];
-            }
-        }
+        interleave(planes, &mut pixels);
         set.push(format!("{stem}:{index:05}"), &pixels, u32::from(label))?;
     }
     Ok(())

@@ -242,6 +242,6 @@ impl fmt::Display for BadPictures {
 }
 
 fn beside(not_read: &NotRead) -> String {
-    let lines = not_read.lines();
-    lines.iter().map(|line| format!("\n  {line}")).collect()
+    let lines = std::iter::once(String::new()).chain(not_read.lines());
+    lines.collect::<Vec<_>>().join("\n  ")
 }

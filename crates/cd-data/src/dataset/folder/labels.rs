@@ -71,9 +71,10 @@ fn read_row(root: &Path, folder: &Path, row: &Row<2>) -> Result<Listed, LabelsEr
     let [file, class] = row.fields.each_ref().map(String::as_str);
     let (blank, class) = (file.trim() != file, class.trim());
     // Blanks around a name are seldom part of it.
-    let file = match blank && folder.join(file).is_file() {
-        true => file,
-        false => file.trim(),
+    let file = if blank && folder.join(file).is_file() {
+        file
+    } else {
+        file.trim()
     };
     let Some(relative) = plain_relative(folder, file) else {
         return Err(LabelsError::Outside {

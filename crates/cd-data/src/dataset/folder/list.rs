@@ -78,7 +78,7 @@ pub(super) fn list_root(root: &Path) -> Result<Root, FolderError> {
 }
 
 /// Lists every picture below `root`, or below its part for training; nothing tells their classes.
-pub(super) fn list_unlabelled(root: &Path) -> Result<Listing, FolderError> {
+pub(in crate::dataset) fn list_unlabelled(root: &Path) -> Result<Listing, FolderError> {
     let parts = parts(root)?;
     let folder = parts.as_ref().map_or(root, |parts| &parts.train);
     let mut listing = Listing {
@@ -138,12 +138,15 @@ fn parts(root: &Path) -> Result<Option<Parts>, FolderError> {
 }
 
 /// Lists `folder` by its `labels.csv` or its class folders; names are relative to `root`.
-pub(super) fn list_pictures(root: &Path, folder: &Path) -> Result<Listing, FolderError> {
+pub(in crate::dataset) fn list_pictures(
+    root: &Path,
+    folder: &Path,
+) -> Result<Listing, FolderError> {
     let labels = folder.join(LABELS_FILE);
     let mut listing = if labels.is_file() {
         list_table(root, folder, &labels)?
     } else {
-        list_class_folders(root, folder)?
+        list_classes(root, folder, |_| true)?
     };
     listing
         .pictures
@@ -175,8 +178,14 @@ fn list_table(root: &Path, folder: &Path, labels: &Path) -> Result<Listing, Fold
     Ok(listing)
 }
 
-fn list_class_folders(root: &Path, folder: &Path) -> Result<Listing, FolderError> {
-    let children = children(root, folder)?;
+/// Lists the pictures of those class folders of `folder` that are wanted; names are relative to `root`.
+pub(in crate::dataset) fn list_classes(
+    root: &Path,
+    folder: &Path,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Listing, FolderError> {
+    let mut children = children(root, folder)?;
+    children.folders.retain(|(class, _)| wanted(class));
     if children.folders.is_empty() {
         let path = folder.into();
         return Err(match children.pictures.len() {

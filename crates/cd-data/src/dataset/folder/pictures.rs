@@ -143,6 +143,24 @@ impl<'a> Reader<'a> {
         Ok((sets.collect::<Result<_, _>>()?, not_read))
     }
 
+    /// As [`read`](Self::read), for pictures with attributes of these names, one list of values for each picture of each part.
+    pub(in crate::dataset) fn read_attributes(
+        &self,
+        parts: Vec<Pictures>,
+        names: &[String],
+        attributes: &[Vec<Vec<bool>>],
+    ) -> Result<Vec<ImageSet>, FolderError> {
+        let (unlabelled, _) = self.read(parts, &[])?;
+        let with_attributes = |(plain, attributes): (ImageSet, &Vec<Vec<bool>>)| {
+            Ok(plain.with_attributes_of(names.to_vec(), |index| &attributes[index])?)
+        };
+        unlabelled
+            .into_iter()
+            .zip(attributes)
+            .map(with_attributes)
+            .collect()
+    }
+
     /// What the bad pictures come to: nothing, a note, or an error; `enough` says whether there are pictures without them.
     fn without(
         &self,

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use cd_core::{Key, content_key};
+use cd_core::{Key, Labels, content_key};
 use cd_data::{DatasetConfig, LoadContext, Manifest, NotRead, Poisoned, Split, Truth};
 use cd_models::{Classifier, ImageSet, NoProgress, WeightsRequest, predict};
 
@@ -146,6 +146,13 @@ pub(crate) fn load(
         bad_list: Some(&folder.join(BAD_LIST)),
     })?;
     let split = labelled(split, experiment, options)?;
+    if let Labels::Attributes(some) = split.train.annotations() {
+        let count = some.count();
+        return Err(PipelineError::Missing(format!(
+            "the images of data set `{}` have {count} attributes each, and a run needs one class each",
+            split.name
+        )));
+    }
     let (split, trusted) = hold_out(split, &experiment.detect)?;
     if let Some(config) = &experiment.poison {
         cd_data::poison::check(&split, config)?;
