@@ -168,7 +168,7 @@ struct Strip {
     rows: usize,
 }
 
-/// Where the packed inputs of a strip lie.
+/// Where the packed inputs of a strip lie, counted in [`PACK`] values.
 #[derive(Clone, Copy)]
 struct Steps {
     /// From one image to the next.
@@ -218,22 +218,19 @@ impl Task<'_> {
             self.pack_gradients(strip, &mut gradients);
             for (slice, sums) in sums.chunks_exact_mut(tiles * TILE).enumerate() {
                 let steps = self.pack(strip, slice, &mut inputs);
+                let (inputs, gradients) = (inputs.as_chunks().0, gradients.as_chunks().0);
                 for (tile, sums) in sums.chunks_exact_mut(TILE).enumerate() {
                     let inputs = &inputs[self.start(tile)..];
                     for lane in (0..PACK).step_by(P) {
                         for block in (0..blocks).step_by(B) {
-                            let place = lane * GROUP * BLOCK + block * BLOCK;
-                            let (inputs, gradients) =
-                                (&inputs[lane..], &gradients[block * BLOCK..]);
-                            let sums = &mut sums[place..];
+                            let place = Place {
+                                lane,
+                                block,
+                                width: layer.output.width,
+                            };
+                            let sums = &mut sums[lane * GROUP * BLOCK + block * BLOCK..];
                             tile_of::<S, V, B, P>(
-                                simd,
-                                strip,
-                                steps,
-                                layer.output.width,
-                                inputs,
-                                gradients,
-                                sums,
+                                simd, strip, steps, place, inputs, gradients, sums,
                             );
                         }
                     }
@@ -265,14 +262,14 @@ impl Task<'_> {
             .collect()
     }
 
-    /// Where the packed inputs of `tile` begin.
+    /// Where the packed inputs of `tile` begin, counted in [`PACK`] values.
     fn start(&self, tile: usize) -> usize {
         if self.layer.packs_windows() {
-            return tile * PACK;
+            return tile;
         }
         let [_, columns] = self.layer.under(1);
         let width = self.layer.geometry.kernel[1];
-        (tile / width * columns + tile % width) * PACK
+        tile / width * columns + tile % width
     }
 
     /// The group's gradients of all target pixels: `[pixel][GROUP][BLOCK]`.
@@ -328,9 +325,9 @@ impl Task<'_> {
             }
         }
         Steps {
-            image: rows * columns * PACK,
-            row: stride[0] * columns * PACK,
-            pixel: stride[1] * PACK,
+            image: rows * columns,
+            row: stride[0] * columns,
+            pixel: stride[1],
         }
     }
 
@@ -369,33 +366,44 @@ impl Task<'_> {
             }
         }
         Steps {
-            image: strip.rows * width * line,
-            row: width * line,
-            pixel: line,
+            image: strip.rows * width * layer.tiles(),
+            row: width * layer.tiles(),
+            pixel: layer.tiles(),
         }
     }
 }
 
-/// Adds the products of `P` packed values and `B` blocks to `stored`; `width` target pixels make a row.
+/// Where a tile of sums lies in what was packed: its first value in every [`PACK`], its first block, and the target
+/// pixels of a row.
+#[derive(Clone, Copy)]
+struct Place {
+    lane: usize,
+    block: usize,
+    width: usize,
+}
+
+/// Adds the products of `P` packed values and `B` blocks to `stored`.
 #[inline(always)]
 fn tile_of<S: Simd, const V: usize, const B: usize, const P: usize>(
     simd: S,
     strip: Strip,
     steps: Steps,
-    width: usize,
-    inputs: &[f32],
-    gradients: &[f32],
+    place: Place,
+    inputs: &[[f32; PACK]],
+    gradients: &[[f32; GROUP * BLOCK]],
     stored: &mut [f32],
 ) {
+    // Arrays of known lengths, so that the only check of the innermost loop is that of the input's place.
+    let (lane, block) = (place.lane, place.block * BLOCK);
+    assert!(lane + P <= PACK && block + B * BLOCK <= GROUP * BLOCK);
     let mut sums = [[[simd.splat_f32s(0.0); V]; B]; P];
-    let rows = gradients.chunks(width * GROUP * BLOCK);
-    for (number, gradients) in rows.enumerate() {
+    for (number, gradients) in gradients.chunks(place.width).enumerate() {
         let (image, row) = (number / strip.rows, number % strip.rows);
-        let inputs = inputs[image * steps.image + row * steps.row..].chunks(steps.pixel);
-        let gradients = gradients.chunks(GROUP * BLOCK);
-        for (x, gradient) in inputs.zip(gradients) {
-            let x = &x[..P];
-            let g = S::as_simd_f32s(&gradient[..B * BLOCK]).0;
+        let mut at = image * steps.image + row * steps.row;
+        for gradient in gradients {
+            let x = &inputs[at][lane..lane + P];
+            let g = S::as_simd_f32s(&gradient[block..block + B * BLOCK]).0;
+            at += steps.pixel;
             for p in 0..P {
                 let x = simd.splat_f32s(x[p]);
                 for b in 0..B {

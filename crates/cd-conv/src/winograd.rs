@@ -246,12 +246,23 @@ impl Task<'_> {
             let place = &mut position[number * channels..][..channels];
             &mut S::as_mut_simd_f32s(place).0[..vectors]
         });
+        // Once more in loops that unroll whole, after which the compiler knows the lengths.
+        let mut cut: [[&[S::f32s]; 4]; 4] = [[&[]; 4]; 4];
+        for y in 0..4 {
+            for x in 0..4 {
+                cut[y][x] = &rows[y][x][..vectors];
+            }
+        }
         for v in 0..vectors {
-            let d = rows.map(|row| row.map(|pixel| pixel[v]));
-            let columns: [[S::f32s; 4]; 4] =
-                std::array::from_fn(|x| spread(simd, [d[0][x], d[1][x], d[2][x], d[3][x]]));
+            let mut columns = [[simd.splat_f32s(0.0); 4]; 4];
+            for x in 0..4 {
+                columns[x] = spread(
+                    simd,
+                    [cut[0][x][v], cut[1][x][v], cut[2][x][v], cut[3][x][v]],
+                );
+            }
             for y in 0..4 {
-                let row = std::array::from_fn(|x| columns[x][y]);
+                let row = [columns[0][y], columns[1][y], columns[2][y], columns[3][y]];
                 let row = spread(simd, row);
                 for x in 0..4 {
                     results[4 * y + x][v] = row[x];
@@ -272,6 +283,10 @@ impl Task<'_> {
             let here = &self.scratch.targets[place..][..channels];
             products[position] = vectors_of::<S>(here, vectors);
         }
+        let mut cut: [&[S::f32s]; POSITIONS] = [&[]; POSITIONS];
+        for position in 0..POSITIONS {
+            cut[position] = &products[position][..vectors];
+        }
         let bias = self
             .epilogue
             .bias
@@ -280,7 +295,9 @@ impl Task<'_> {
         for v in 0..vectors {
             let mut m = [[simd.splat_f32s(0.0); 2]; 4];
             for y in 0..4 {
-                m[y] = gathered(simd, std::array::from_fn(|x| products[4 * y + x][v]));
+                let y4 = 4 * y;
+                let line = [cut[y4][v], cut[y4 + 1][v], cut[y4 + 2][v], cut[y4 + 3][v]];
+                m[y] = gathered(simd, line);
             }
             let mut values = [[simd.splat_f32s(0.0); 2]; 2];
             for x in 0..2 {
