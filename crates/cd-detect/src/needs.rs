@@ -139,7 +139,7 @@ impl Needs {
         match offer {
             LossesOffer::Recorded(epochs) if epochs >= least => None,
             LossesOffer::Recorded(epochs) => Some(format!(
-                "of {epochs} epochs they are recorded; set `train.record_losses` to at least {least}"
+                "of {epochs} epochs they are recorded; set `train.epochs` to at least {least}"
             )),
             LossesOffer::GivenWeights => Some(
                 "the weights are given; leave out `weights`, so that the classifier is trained here"

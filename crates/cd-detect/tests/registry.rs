@@ -12,7 +12,6 @@ use cd_models::{Classifier, Device, ImageSet, Model, ModelConfig, Tap};
 use rand::Rng;
 
 const CLASSES: usize = 3;
-const EPOCHS: usize = 4;
 
 /// All that a detector may ask for, of real computations on random pictures.
 struct World {
@@ -49,7 +48,7 @@ impl World {
             let pushed = images.push(name(image), &picture(image), label);
             pushed.expect("fits");
         }
-        for image in 0..4 * CLASSES {
+        for image in 0..clean_images() * CLASSES {
             let label = (image % CLASSES) as u32;
             let pushed = clean.push(name(image), &picture(1000 + image), label);
             pushed.expect("fits");
@@ -61,7 +60,7 @@ impl World {
             read.expect("finite").expect("there are no shards")
         };
         let mut drawn = random::stream(3, 0);
-        let losses = (0..EPOCHS * labels.len()).map(|_| drawn.random::<f32>() * 3.0);
+        let losses = (0..epochs() * labels.len()).map(|_| drawn.random::<f32>() * 3.0);
         Self {
             of_images: read(&images),
             of_clean: read(&clean),
@@ -120,6 +119,18 @@ fn detectors() -> impl Iterator<Item = (&'static str, DetectorConfig)> {
         }
         (info.name, config)
     })
+}
+
+/// Epochs of recorded losses: as many as the default settings need.
+fn epochs() -> usize {
+    let needed = detectors().map(|(_, config)| config.detector().needs().losses);
+    needed.max().unwrap_or(0).max(4)
+}
+
+/// Trusted images of each class, likewise.
+fn clean_images() -> usize {
+    let needed = detectors().map(|(_, config)| config.detector().needs().clean);
+    needed.max().unwrap_or(0).max(4)
 }
 
 fn found(config: &DetectorConfig, evidence: &Evidence<'_>) -> Detection {

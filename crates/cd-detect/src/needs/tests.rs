@@ -47,7 +47,7 @@ fn every_refusal_names_the_detector_and_the_option_that_helps() {
                 losses: LossesOffer::Recorded(3),
                 ..everything()
             },
-            "`train.record_losses` to at least 20",
+            "`train.epochs` to at least 20",
         ),
         (
             Offer {

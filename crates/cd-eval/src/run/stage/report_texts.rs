@@ -109,8 +109,12 @@ pub(super) fn notes(
     for detector in &evaluation.detectors {
         let images = detector.computed.unwrap_or(detector.images as u64);
         let rate = images as f64 / detector.seconds.max(1e-9);
+        let done = match images {
+            0 => String::new(),
+            _ => format!(" for {images} images ({rate:.1} per second)"),
+        };
         notes.push(format!(
-            "{} took {:.1} s for {images} images ({rate:.1} per second) in the start that completed it.",
+            "{} took {:.1} s{done} in the start that completed it.",
             detector.detector, detector.seconds
         ));
     }

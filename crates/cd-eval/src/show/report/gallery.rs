@@ -57,9 +57,9 @@ fn one(card: &Card, raw_label: &str) -> Result<Markup, ReportError> {
             p class="card-name" title=(name) { (name) }
             dl {
                 div { dt { "Labelled as" } dd { (card.label) } }
-                div { dt { "Score" } dd { (metric(card.score)) } }
+                div { dt { "Score" } dd class="number" { (metric(card.score)) } }
                 @if let Some(value) = card.raw {
-                    div { dt { (raw_name(raw_label)) } dd { (raw(value)) } }
+                    div { dt { (raw_name(raw_label)) } dd class="number" { (raw(value)) } }
                 }
             }
         }
