@@ -278,11 +278,7 @@ fn weights_are_checked() {
     let detect = "detect --images pictures --weights w.safetensors";
     fail_with(here, detect, &["w.safetensors"]);
     write(here, "w.safetensors", b"hello hello hello");
-    fail_with(
-        here,
-        detect,
-        &["w.safetensors", "neither a safetensors file"],
-    );
+    fail_with(here, detect, &["w.safetensors", "a text, not weights"]);
     write(here, "w.safetensors", b"\x80\x02hostile");
     fail_with(here, detect, &["w.safetensors", "PyTorch"]);
 }

@@ -38,12 +38,11 @@ fn weights_that_do_not_know_the_labels_are_noticed() {
     let output = run(here, scan);
     let message = stderr(&output);
     assert!(output.status.success(), "{message}");
-    assert!(
-        message.contains("agree with the labels of 5 of 12 pictures (41.7 %)"),
-        "{message}"
-    );
+    // With the pool, as PyTorch computes it, all twelve agree.
+    let figures = "agree with the labels of 4 of 12 pictures (33.3 %)";
+    assert!(message.contains(figures), "{message}");
     let report = fs::read_to_string(here.join("run/report.html")).expect("written");
-    assert!(report.contains("5 of 12 pictures (41.7 %)"));
+    assert!(report.contains(figures));
     let inspected = succeed(here, "models inspect w.pt");
     assert!(
         inspected.contains("max pool behind the stem"),

@@ -9,7 +9,6 @@ use super::error::WeightsError;
 use super::format::WeightsFormat;
 use super::misfit::StateError;
 use super::opened::Opened;
-use super::request::WeightsRequest;
 use super::select::{Choice, Wanted};
 use crate::model::build::ModelError;
 use crate::model::config::ModelConfig;
@@ -59,7 +58,7 @@ pub struct TensorSummary {
 ///
 /// When the file is unreadable or damaged.
 pub fn describe_weights(path: &Path, device: &Device) -> Result<WeightsSummary, WeightsError> {
-    WeightsRequest::default().describe(path, device)
+    describe(path, &Wanted::default(), device)
 }
 
 pub(super) fn describe(

@@ -19,26 +19,25 @@ pub enum Element {
     F8E5m2,
     /// Whole numbers and truth values, by name and bytes per value.
     Whole(&'static str, usize),
-    /// What has no meaning as f32 here: complex, quantised and packed numbers.
-    Other(&'static str),
+    /// What has no meaning as f32 here (complex, quantised and packed numbers), by name and bytes per value; 0 where unknown.
+    Other(&'static str, usize),
 }
 
 impl Element {
-    /// Bytes of one value; 0 where values are packed or unknown.
+    /// Bytes of one value; 0 where that is unknown.
     pub(crate) fn size(self) -> usize {
         match self {
             Self::F64 => 8,
             Self::F32 => 4,
             Self::F16 | Self::Bf16 => 2,
             Self::F8E4m3 | Self::F8E5m2 => 1,
-            Self::Whole(_, size) => size,
-            Self::Other(_) => 0,
+            Self::Whole(_, size) | Self::Other(_, size) => size,
         }
     }
 
     /// Whether it is read as weights.
     pub fn is_float(self) -> bool {
-        !matches!(self, Self::Whole(..) | Self::Other(_))
+        !matches!(self, Self::Whole(..) | Self::Other(..))
     }
 
     /// The type that PyTorch calls `name`, without `torch.` in front.
@@ -61,12 +60,13 @@ impl Element {
             "uint32" => Self::Whole("uint32", 4),
             "uint64" => Self::Whole("uint64", 8),
             "bool" | "BoolStorage" => Self::Whole("bool", 1),
-            "ComplexFloatStorage" | "ComplexDoubleStorage" => Self::Other("complex"),
-            "QInt8Storage" => Self::Other("qint8 (quantised)"),
-            "QUInt8Storage" => Self::Other("quint8 (quantised)"),
-            "QInt32Storage" => Self::Other("qint32 (quantised)"),
-            name if name.starts_with("float8") => Self::Other("an uncommon 8-bit float"),
-            _ => Self::Other("of an unknown type"),
+            "ComplexFloatStorage" => Self::Other("complex", 8),
+            "ComplexDoubleStorage" => Self::Other("complex", 16),
+            "QInt8Storage" => Self::Other("qint8 (quantised)", 1),
+            "QUInt8Storage" => Self::Other("quint8 (quantised)", 1),
+            "QInt32Storage" => Self::Other("qint32 (quantised)", 4),
+            name if name.starts_with("float8") => Self::Other("an uncommon 8-bit float", 1),
+            _ => Self::Other("of an unknown type", 0),
         }
     }
 
@@ -85,8 +85,8 @@ impl Element {
             "u2" => Self::Whole("uint16", 2),
             "u1" => Self::Whole("uint8", 1),
             "b1" => Self::Whole("bool", 1),
-            name if name.starts_with('c') => Self::Other("complex"),
-            _ => Self::Other("no numbers"),
+            name if name.starts_with('c') => Self::Other("complex", 0),
+            _ => Self::Other("no numbers", 0),
         }
     }
 
@@ -100,7 +100,7 @@ impl Element {
             Self::F8E4m3 => each(bytes, |[byte]| e4m3(byte)),
             // The upper half of a half-precision number.
             Self::F8E5m2 => each(bytes, |[byte]| half::f16::from_le_bytes([0, byte]).to_f32()),
-            Self::Whole(..) | Self::Other(_) => return None,
+            Self::Whole(..) | Self::Other(..) => return None,
         })
     }
 }
@@ -114,7 +114,7 @@ impl fmt::Display for Element {
             Self::Bf16 => "bfloat16",
             Self::F8E4m3 => "float8_e4m3fn",
             Self::F8E5m2 => "float8_e5m2",
-            Self::Whole(name, _) | Self::Other(name) => name,
+            Self::Whole(name, _) | Self::Other(name, _) => name,
         })
     }
 }

@@ -56,7 +56,7 @@ fn element(kind: DType) -> Element {
         DType::I16 => Element::Whole("int16", 2),
         DType::I8 => Element::Whole("int8", 1),
         DType::U8 => Element::Whole("uint8", 1),
-        _ => Element::Other("of another kind"),
+        _ => Element::Other("of another kind", 0),
     }
 }
 

@@ -8,7 +8,7 @@ use std::io::{Read, Seek};
 use std::path::Path;
 
 use super::pickle::{Input, PickleError, Value, size, unpickle};
-use super::tensors::View;
+use super::tensors::{View, value_sizes};
 use super::walk::entries;
 use super::zip::Archive;
 use crate::weights::entry::{Checked, Entries, Place, Stored, row_major};
@@ -155,15 +155,7 @@ fn old<F: Read + Seek>(file: F, length: u64) -> Result<Entries, PickleError> {
     }
     let objects = unpickle(&mut input)?;
     let names = unpickle(&mut input)?;
-    let sizes = RefCell::new(HashMap::new());
-    // The size of a value is known from the views of a storage alone.
-    entries(&objects, &|view| {
-        sizes
-            .borrow_mut()
-            .insert(view.storage.clone(), view.element.size());
-        Place::Nowhere(String::new())
-    })?;
-    let sizes = sizes.into_inner();
+    let sizes = value_sizes(&objects);
     let mut storages = HashMap::new();
     for &name in names.elements(names.root).unwrap_or_default() {
         let name = names.text(name).unwrap_or_default().to_owned();

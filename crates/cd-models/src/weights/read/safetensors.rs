@@ -76,6 +76,6 @@ fn element(kind: Dtype) -> Element {
         Dtype::I8 => Element::Whole("int8", 1),
         Dtype::U8 => Element::Whole("uint8", 1),
         Dtype::BOOL => Element::Whole("bool", 1),
-        _ => Element::Other("packed or complex numbers"),
+        _ => Element::Other("packed or complex numbers", 0),
     }
 }

@@ -1,6 +1,8 @@
 //! Tensors among the objects of a pickle, as PyTorch writes them.
 
-use super::pickle::{Pickle, Value, size};
+use std::collections::HashMap;
+
+use super::pickle::{Item, Pickle, Value, size};
 use crate::weights::element::Element;
 
 /// A view of a storage.
@@ -108,10 +110,14 @@ fn view(
 
 /// Type of the values, name, and where a view of it begins: `("storage", class, name, device, values, view)`.
 fn storage(pickle: &Pickle, value: Value) -> Option<(Element, String, usize)> {
-    let super::pickle::Item::Persistent(id) = pickle.item(value)? else {
-        return None;
-    };
-    match pickle.elements(*id)? {
+    match pickle.item(value)? {
+        Item::Persistent(id) => named(pickle, *id),
+        _ => None,
+    }
+}
+
+fn named(pickle: &Pickle, id: Value) -> Option<(Element, String, usize)> {
+    match pickle.elements(id)? {
         [kind, class, name, _, _, rest @ ..] if pickle.text(*kind) == Some("storage") => {
             let first = match rest {
                 [view] => pickle.sizes(*view).and_then(|view| view.get(1).copied()),
@@ -122,4 +128,15 @@ fn storage(pickle: &Pickle, value: Value) -> Option<(Element, String, usize)> {
         }
         _ => None,
     }
+}
+
+/// Bytes of a value of every storage that the pickle names, by its name.
+pub(super) fn value_sizes(pickle: &Pickle) -> HashMap<String, usize> {
+    let storages = pickle.items.iter().filter_map(|item| match item {
+        Item::Persistent(id) => named(pickle, *id),
+        _ => None,
+    });
+    storages
+        .map(|(element, name, _)| (name, element.size()))
+        .collect()
 }

@@ -107,7 +107,7 @@ impl Walk<'_> {
             Some(Tensor::Array(inner)) => array(self.pickle, inner),
             Some(Tensor::Unreadable(reason)) => {
                 let place = Place::Nowhere(reason.to_owned());
-                Some(entry(Vec::new(), Element::Other("unreadable"), place))
+                Some(entry(Vec::new(), Element::Other("unreadable", 0), place))
             }
             None => array(self.pickle, value),
         }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::choose::Choice;
 use super::names::{Names, harmless, inside};
-use super::{Choice, Network};
+use super::network::Network;
 use crate::weights::entry::Entries;
 use crate::weights::normalising::Layer;
 

@@ -1,7 +1,7 @@
 //! One network out of those of a file.
 
 use super::names::{inside, is_average, plain};
-use super::{Network, Wanted};
+use super::network::{Network, Wanted};
 use crate::weights::entry::{Entries, Place};
 
 /// The network that is taken, and those that are left.

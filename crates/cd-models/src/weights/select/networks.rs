@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use burn::tensor::Device;
 
 use super::names::{Names, harmless};
-use super::{Network, Wanted};
+use super::network::{Network, Wanted};
 use crate::registry::{ARCHITECTURES, Architecture};
 use crate::weights::entry::Entries;
 use crate::weights::normalising::Layer;
