@@ -45,6 +45,9 @@ pub(crate) struct Global {
     /// Threads of the CPU backend, of decoding and of training's data; results do not depend on it
     #[arg(long, global = true, value_name = "N", value_parser = threads)]
     pub(crate) threads: Option<usize>,
+    /// Instruction set of the CPU kernels: avx512, avx2, sse, neon or scalar [default: the widest of the machine]
+    #[arg(long, global = true, env = cd_models::cpu_level::VARIABLE, value_name = "NAME", value_parser = values::cpu_level)]
+    pub(crate) cpu_level: Option<String>,
     /// Results as JSON on stdout
     #[arg(long, global = true)]
     pub(crate) json: bool,

@@ -17,7 +17,7 @@ use anyhow::{Context, Result};
 use cd_data::DatasetConfig;
 use cd_detect::Shard;
 use cd_eval::pipeline::{RunOptions, Stage};
-use cd_models::{Device, device};
+use cd_models::{Device, cpu_level, device};
 use clap::CommandFactory;
 
 use crate::Ending;
@@ -98,6 +98,9 @@ fn workers(device: &str, threads: Option<usize>) -> usize {
 /// Runs the command that was typed.
 pub(crate) fn dispatch(cli: &Cli) -> Result<Ending> {
     let global = &cli.global;
+    if let Some(level) = global.cpu_level.as_deref().filter(|name| !name.is_empty()) {
+        cpu_level::set(level).context("--cpu-level")?;
+    }
     match &cli.command {
         Command::Attacks { show } => list::attacks(show.as_ref(), global.json),
         Command::Detectors { show } => list::detectors(show.as_ref(), global.json),

@@ -5,7 +5,7 @@ mod show;
 use anyhow::Result;
 use cd_data::{ATTACKS, DATASETS};
 use cd_detect::DETECTORS;
-use cd_models::{ARCHITECTURES, device};
+use cd_models::{ARCHITECTURES, cpu_level, device};
 use serde_json::{Value, json};
 
 use crate::Ending;
@@ -60,6 +60,12 @@ pub(crate) fn devices(as_json: bool) -> Result<Ending> {
         .iter()
         .map(|(name, feature)| {
             let state = match (compiled.contains(name), device::parse(name)) {
+                (true, Ok(_)) if *name == "cpu" => format!(
+                    "ready: {} threads, {} (of {})",
+                    device::workers(name),
+                    cpu_level::current(),
+                    cpu_level::available().join(", ")
+                ),
                 (true, Ok(_)) => "ready".to_owned(),
                 (true, Err(error)) => error.to_string(),
                 (false, _) => format!("not in this build; rebuild with `--features {feature}`"),

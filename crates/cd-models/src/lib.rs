@@ -14,6 +14,7 @@
 mod batch;
 mod catalogue;
 mod classifier;
+pub mod cpu_level;
 pub mod device;
 mod input_size;
 mod memory;

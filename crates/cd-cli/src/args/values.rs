@@ -58,6 +58,15 @@ pub(super) fn shard(text: &str) -> Result<(usize, usize), String> {
     }
 }
 
+/// An instruction set that the machine has; an empty name counts as none.
+pub(super) fn cpu_level(name: &str) -> Result<String, String> {
+    let available = cd_models::cpu_level::available();
+    if name.is_empty() || available.contains(&name) {
+        return Ok(name.to_owned());
+    }
+    Err(format!("this machine has: {}", available.join(", ")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,5 +84,11 @@ mod tests {
         assert_eq!(deviation("1,2,3"), Ok([1.0, 2.0, 3.0]));
         assert!(deviation("1,0,1").is_err());
         assert!(positive("0").is_err() && positive("-1").is_err());
+        let error = cpu_level("mmx").expect_err("no such set");
+        assert!(error.starts_with("this machine has: "), "{error}");
+        assert_eq!(
+            cpu_level(cd_models::cpu_level::current()).as_deref(),
+            Ok(cd_models::cpu_level::current())
+        );
     }
 }

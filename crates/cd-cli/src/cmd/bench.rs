@@ -6,8 +6,8 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use cd_detect::{CognitiveDistillation, Compute, DetectorConfig, Evidence};
 use cd_models::{
-    Classifier, ImageSet, Model, ModelConfig, NoProgress, TrainConfig, batch, load_weights,
-    predict, save_weights, to_host, train,
+    Classifier, ImageSet, Model, ModelConfig, NoProgress, TrainConfig, batch, cpu_level,
+    load_weights, predict, save_weights, to_host, train,
 };
 use serde::Serialize;
 
@@ -29,6 +29,8 @@ struct Measurement {
     model: String,
     width: Option<usize>,
     device: String,
+    /// Instruction set of our kernels on the CPU.
+    cpu_level: &'static str,
     threads: usize,
     images: usize,
     batch_size: usize,
@@ -97,6 +99,7 @@ pub(crate) fn bench(args: &BenchArgs, session: &Session) -> Result<Ending> {
         model: args.model.clone(),
         width: args.width,
         device: session.device_name.clone(),
+        cpu_level: cpu_level::current(),
         threads: session.workers,
         images: args.images,
         batch_size: args.batch_size,
@@ -191,13 +194,14 @@ fn print(measured: &Measurement, as_json: bool) -> Result<()> {
         value.map_or("not known".to_owned(), |value| format!("{value:.1} {unit}"))
     };
     output::line(&format!(
-        "{:.2} images per second ({} images in {:.2} s, {} steps each; processor time {}, peak memory {})",
+        "{:.2} images per second ({} images in {:.2} s, {} steps each; processor time {}, peak memory {}; instruction set {})",
         measured.images_per_second,
         measured.images,
         measured.seconds,
         measured.steps,
         known(measured.cpu_seconds, "s"),
         known(measured.peak_mib, "MiB"),
+        measured.cpu_level,
     ))
 }
 
