@@ -204,7 +204,7 @@ impl Task<'_> {
         for &(tap, offset) in &pass.taps {
             let pixel = (pass.bases[number] + offset) as usize;
             let x = part(self.source, pixel * channels + channel);
-            let w = part(&self.weights, tap * channels + channel);
+            let w = part(self.weights, tap * channels + channel);
             sum = multiply_add(simd, x, w, sum);
         }
         let place = pass.targets[number] * channels + channel;
@@ -323,7 +323,6 @@ impl GradientTask<'_> {
 
     /// The products of `V` vectors of channels from `channel` on.
     #[inline(always)]
-    #[expect(clippy::too_many_arguments, reason = "what a tile is made of")]
     fn tile<S: Simd, const V: usize, const T: usize>(
         &mut self,
         simd: S,

@@ -9,6 +9,9 @@ use super::{Experiment, SearchedImages};
 /// More stages than any architecture has: which ones given weights have is seen when they are read.
 const MOST_STAGES: usize = 64;
 
+/// Epochs of losses that are recorded where too few were asked for: a single one would show an untrained network.
+const USUAL_LOSSES: usize = 20;
+
 impl Experiment {
     /// What is known before any work; generous where only data or weights tell.
     pub(crate) fn offer(&self) -> Offer {
@@ -29,11 +32,19 @@ impl Experiment {
         matches!(&self.dataset, DatasetConfig::Folder(folder) if folder.unlabelled)
     }
 
-    /// Epochs of which training records the losses of every image: what is configured, or more where a detector needs it.
+    /// Epochs of which training records the losses of every image: what is configured, and enough where a detector looks at
+    /// them and the setting would give it too few.
     pub(crate) fn recorded_losses(&self) -> usize {
         let detectors = self.detect.detectors.iter();
         let needed = detectors.map(|configured| configured.detector.detector().needs().losses);
-        needed.max().unwrap_or(0).max(self.train.record_losses)
+        let needed = needed.max().unwrap_or(0);
+        let configured = self.train.record_losses;
+        let recorded = if configured >= needed {
+            configured
+        } else {
+            needed.max(USUAL_LOSSES)
+        };
+        recorded.min(self.train.epochs)
     }
 
     fn losses_offer(&self) -> LossesOffer {
@@ -41,9 +52,7 @@ impl Experiment {
             return LossesOffer::GivenWeights;
         }
         match self.detect.images {
-            SearchedImages::Train => {
-                LossesOffer::Recorded(self.recorded_losses().min(self.train.epochs))
-            }
+            SearchedImages::Train => LossesOffer::Recorded(self.recorded_losses()),
             SearchedImages::Test => LossesOffer::OtherImages,
         }
     }
@@ -54,5 +63,30 @@ impl Experiment {
         let stages = architecture.map_or(MOST_STAGES, |known| known.taps.stages.len());
         let stages = (1..=stages).map(Tap::Stage);
         stages.chain([Tap::Deep, Tap::Penultimate]).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recorded(settings: &[&str]) -> usize {
+        const TEXT: &str =
+            "name = \"x\"\ndataset = { name = \"demo\" }\nmodel = { name = \"resnet10\" }\n";
+        let settings: Vec<String> = settings.iter().map(ToString::to_string).collect();
+        let experiment = Experiment::parse(TEXT, "text", &settings).expect("valid");
+        experiment.recorded_losses()
+    }
+
+    #[test]
+    fn losses_are_recorded_as_configured_or_as_they_are_needed() {
+        let abl = "detect.detectors=[{name=\"abl\"}]";
+        assert_eq!(recorded(&["train.record_losses=0"]), 0);
+        assert_eq!(recorded(&["train.record_losses=0", abl]), 20);
+        assert_eq!(
+            recorded(&["train.record_losses=0", "train.epochs=13", abl]),
+            13
+        );
+        assert_eq!(recorded(&["train.record_losses=3", abl]), 3);
     }
 }
