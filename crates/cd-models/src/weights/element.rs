@@ -147,7 +147,7 @@ mod tests {
         assert_eq!(values.expect("floats"), expected);
         assert!(Element::F8E4m3.floats(&[0x7f]).expect("floats")[0].is_nan());
         let values = Element::F8E5m2.floats(&[0x3c, 0xbc, 0x7b, 0x01]);
-        let expected = [1.0, -1.0, 57_344.0, 1.525_878_906_25e-5];
+        let expected = [1.0, -1.0, 57_344.0, 1.525_878_9e-5];
         assert_eq!(values.expect("floats"), expected);
         assert!(Element::of_torch("int8").floats(&[1]).is_none());
     }

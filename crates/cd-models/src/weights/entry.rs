@@ -69,9 +69,7 @@ impl Entry {
     /// Number of values; `None` where that many cannot be.
     pub(super) fn count(&self) -> Option<usize> {
         let extents = self.shape.iter();
-        extents
-            .copied()
-            .try_fold(1_usize, |count, extent| count.checked_mul(extent))
+        extents.copied().try_fold(1_usize, usize::checked_mul)
     }
 
     /// Bytes that the values take as they are in the file.

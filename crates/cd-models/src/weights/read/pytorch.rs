@@ -96,7 +96,11 @@ fn archive<F: Read + Seek + Clone>(mut file: F) -> Result<Entries, PickleError> 
 fn no_pickle(archive: &Archive) -> String {
     let mut names = archive.names();
     let first: Vec<&str> = names.by_ref().take(3).collect();
-    if first.iter().any(|name| name.ends_with(".npy")) {
+    if first.iter().any(|name| {
+        Path::new(name)
+            .extension()
+            .is_some_and(|ending| ending == "npy")
+    }) {
         return "an archive of numpy arrays (`.npz`), not of a network".to_owned();
     }
     let first = first.join(", ");

@@ -54,15 +54,13 @@ pub(super) fn tensor(pickle: &Pickle, value: Value) -> Option<Tensor> {
 
 fn rebuilt(pickle: &Pickle, function: &str, arguments: &[Value]) -> Option<Tensor> {
     match (function, arguments) {
-        ("_rebuild_tensor" | "_rebuild_tensor_v2", [storage, offset, shape, strides, ..]) => {
-            view(pickle, [*storage, *offset, *shape, *strides], None)
-        }
+        (
+            "_rebuild_tensor" | "_rebuild_tensor_v2" | "_rebuild_qtensor",
+            [storage, offset, shape, strides, ..],
+        ) => view(pickle, [*storage, *offset, *shape, *strides], None),
         ("_rebuild_tensor_v3", [storage, offset, shape, strides, _, _, kind, ..]) => {
             let element = Element::of_torch(pickle.class(*kind)?.1);
             view(pickle, [*storage, *offset, *shape, *strides], Some(element))
-        }
-        ("_rebuild_qtensor", [storage, offset, shape, strides, ..]) => {
-            view(pickle, [*storage, *offset, *shape, *strides], None)
         }
         ("_rebuild_device_tensor_from_numpy" | "_rebuild_xla_tensor", [array, ..]) => {
             Some(Tensor::Array(*array))

@@ -42,9 +42,9 @@ pub(in crate::weights) fn choose(
             .as_deref()
             .is_none_or(|key| network.key == key || inside(&network.key, key).is_some());
         if asked {
-            fitting.push(network)
+            fitting.push(network);
         } else {
-            others.push(network)
+            others.push(network);
         }
     }
     if fitting.is_empty() {
@@ -96,9 +96,9 @@ fn distinct(entries: &Entries, networks: Vec<Network>) -> (Vec<Network>, Vec<Net
     for network in networks {
         let known = distinct.iter().any(|other| same(entries, other, &network));
         if known {
-            copies.push(network)
+            copies.push(network);
         } else {
-            distinct.push(network)
+            distinct.push(network);
         }
     }
     (distinct, copies)

@@ -125,7 +125,7 @@ fn luggage_is_left_alone() {
 fn what_is_not_taken_is_not_read() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let path = folder.path().join("result.pt");
-    let pictures = tensor(&[100, 3, 8, 8], &[0.625; 19_200]);
+    let pictures = tensor(&[100, 3, 8, 8], &vec![0.625; 19_200]);
     let root = dict([("model", network("")), ("x_train", pictures)]);
     let mut bytes = archive("result", &root);
     // The last member: damaged, so reading it would be noticed.

@@ -90,7 +90,9 @@ struct Writer {
 
 impl Writer {
     fn all(&mut self, objects: &[Py]) {
-        objects.iter().for_each(|object| self.write(object));
+        for object in objects {
+            self.write(object);
+        }
     }
 
     fn pairs(&mut self, pairs: &[(Py, Py)]) {

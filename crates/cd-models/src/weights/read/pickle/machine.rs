@@ -7,6 +7,9 @@ use super::error::PickleError;
 use super::input::Input;
 use super::value::{Blob, Item, Object, Pickle, Value};
 
+/// What a table of hashes takes for one value.
+const MEMO_BYTES: usize = 32;
+
 /// Largest sum of what the objects of a pickle take in memory, in bytes: some 60,000 records of a data set with their names.
 const LARGEST: usize = 32 << 20;
 /// Longest stack; programs write in portions of a thousand.
@@ -59,7 +62,7 @@ impl<R: Read + Seek> Machine<'_, R> {
             0x98 => Ok(()),
             b'(' => self.mark(),
             b'0' => self.pop_or_mark(),
-            b'1' => self.to_mark().map(drop),
+            b'1' => self.above_mark().map(drop),
             b'2' => self.top().and_then(|top| self.push(top)),
             b'N' => self.push(Value::None),
             0x88 => self.push(Value::Bool(true)),
@@ -115,7 +118,7 @@ impl<R: Read + Seek> Machine<'_, R> {
     }
 
     /// What lies above the last mark, which goes away.
-    fn to_mark(&mut self) -> Result<Vec<Value>, PickleError> {
+    fn above_mark(&mut self) -> Result<Vec<Value>, PickleError> {
         let mark = self.marks.pop().filter(|&mark| mark <= self.stack.len());
         let mark = mark.ok_or_else(|| self.stack_error())?;
         Ok(self.stack.split_off(mark))
@@ -244,11 +247,9 @@ impl<R: Read + Seek> Machine<'_, R> {
                 .ok_or_else(|| self.stack_error())?;
             return self.push(value);
         }
-        /// What a table of hashes takes for one value.
-        const ROOM: usize = 32;
         let value = self.top()?;
         if self.memo.insert(key, value).is_none() {
-            self.charge(ROOM)?;
+            self.charge(MEMO_BYTES)?;
         }
         Ok(())
     }
@@ -299,7 +300,7 @@ impl<R: Read + Seek> Machine<'_, R> {
                 (self.pop()?, arguments)
             }
             _ => {
-                let mut above = self.to_mark()?;
+                let mut above = self.above_mark()?;
                 if opcode == b'i' {
                     self.class(b'c')?;
                     above.insert(0, self.pop()?);
@@ -340,15 +341,15 @@ impl<R: Read + Seek> Machine<'_, R> {
                 self.add(Item::Tuple(elements.into()))
             }
             b't' => {
-                let elements = self.to_mark()?;
+                let elements = self.above_mark()?;
                 self.add(Item::Tuple(elements.into()))
             }
             b'l' | 0x91 => {
-                let elements = self.to_mark()?;
+                let elements = self.above_mark()?;
                 self.add(Item::List(elements))
             }
             b'd' => {
-                let elements = self.to_mark()?;
+                let elements = self.above_mark()?;
                 self.add(Item::Dict(pairs(&elements)))
             }
             b'a' => {
@@ -356,7 +357,7 @@ impl<R: Read + Seek> Machine<'_, R> {
                 self.append(&[element])
             }
             b'e' | 0x90 => {
-                let elements = self.to_mark()?;
+                let elements = self.above_mark()?;
                 self.append(&elements)
             }
             b's' => {
@@ -364,7 +365,7 @@ impl<R: Read + Seek> Machine<'_, R> {
                 self.set(&[key, value])
             }
             b'u' => {
-                let elements = self.to_mark()?;
+                let elements = self.above_mark()?;
                 self.set(&elements)
             }
             opcode => Err(PickleError::Opcode {

@@ -98,7 +98,7 @@ fn damage_never_panics() {
                 1 => {
                     bytes[at] = *b"}](tuRbQqr.XBceso0\x81\x93\x94\x8e"
                         .get(random.random_range(0..22))
-                        .expect("in range")
+                        .expect("in range");
                 }
                 2 => bytes.truncate(at + 1),
                 3 => {
