@@ -20,7 +20,13 @@ fn every_kind_of_work_is_measured() {
         assert!(measured["images_per_second"].as_f64().expect("a number") > 0.0);
         assert_eq!(measured["images"], 5);
     }
-    assert_eq!(forward["checksum"], search["checksum"]);
+    // Fresh and loaded weights of a linear layer are laid out differently, which may cost a last bit.
+    let [fresh, loaded] =
+        [&forward, &search].map(|one| one["checksum"].as_f64().expect("a number"));
+    assert!(
+        (fresh - loaded).abs() < 1e-6 * fresh,
+        "{fresh} and {loaded}"
+    );
     assert_eq!(measure("--preset fast")["steps"], 24);
 }
 

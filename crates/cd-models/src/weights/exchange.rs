@@ -146,10 +146,7 @@ impl<N: Iterator<Item = String>> ModuleMapper for Apply<'_, N> {
             .expect("`StateDict::apply` checked every name");
         let data = TensorData::new(source.values.clone(), source.shape.clone());
         // A matrix is its own transpose's transpose, so the same helper leads back.
-        let device = param.lazy_device();
-        let tensor = to_torch_layout(Tensor::<D>::from_data(data, &device));
-        // Laid out like fresh weights, so that products with them are equal to the last bit.
-        let tensor = Tensor::from_data(tensor.into_data(), &device);
+        let tensor = to_torch_layout(Tensor::<D>::from_data(data, &param.lazy_device()));
         let id: ParamId = param.id;
         param.transform_for_load(tensor, id)
     }
