@@ -54,18 +54,7 @@ pub(crate) fn bench(args: &BenchArgs, session: &Session) -> Result<Ending> {
     if bytes > MOST_BYTES {
         bail!("--images and --size make {bytes} bytes of pictures; at most {MOST_BYTES} are timed");
     }
-    let config = ModelConfig::from_name(&args.model)?;
-    let config = match args.width {
-        Some(width) => config.with_width(width),
-        None => config,
-    };
-    let model = match &args.weights {
-        Some(path) => load_weights(path, &session.device)?,
-        None => config.init(CLASSES, 0, &session.device)?,
-    };
-    if let Some(path) = &args.save_weights {
-        save_weights(&model, path)?;
-    }
+    let (config, model) = model(args, session)?;
     let set = pictures(args)?;
     model.check_size(args.size, args.size)?;
     let detector = detector(args)?;
@@ -113,6 +102,23 @@ pub(crate) fn bench(args: &BenchArgs, session: &Session) -> Result<Ending> {
     };
     print(&measured, session.json)?;
     Ok(Ending::Done)
+}
+
+/// The model to time: drawn, or loaded.
+fn model(args: &BenchArgs, session: &Session) -> Result<(ModelConfig, Model)> {
+    let config = ModelConfig::from_name(&args.model)?;
+    let config = match args.width {
+        Some(width) => config.with_width(width),
+        None => config,
+    };
+    let model = match &args.weights {
+        Some(path) => load_weights(path, &session.device)?,
+        None => config.init(CLASSES, 0, &session.device)?,
+    };
+    if let Some(path) = &args.save_weights {
+        save_weights(&model, path)?;
+    }
+    Ok((config, model))
 }
 
 struct Bench<'a> {

@@ -3,66 +3,68 @@
 /// Where a tar archive says that it is one.
 const TAR_MARK: usize = 257;
 
+/// First bytes, and what a file is that begins with them.
+const MARKS: [(&[u8], &str); 17] = [
+    (
+        b"version https://git-lfs.github.com/spec",
+        "a pointer of Git LFS, not the file itself: `git lfs pull` fetches it, or download it from the page of the file",
+    ),
+    (
+        b"\x1f\x8b",
+        "compressed with gzip: `gunzip` it first (`tar xzf` for a .tar.gz) and name the weights file inside",
+    ),
+    (
+        b"BZh",
+        "compressed with bzip2: `bunzip2` it first and name the weights file inside",
+    ),
+    (
+        b"\xfd7zXZ",
+        "compressed with xz: `unxz` it first and name the weights file inside",
+    ),
+    (
+        b"\x28\xb5\x2f\xfd",
+        "compressed with zstd: `unzstd` it first and name the weights file inside",
+    ),
+    (
+        b"7z\xbc\xaf\x27\x1c",
+        "a 7z archive: unpack it and name the weights file inside",
+    ),
+    (
+        b"Rar!",
+        "a rar archive: unpack it and name the weights file inside",
+    ),
+    (
+        b"\x89HDF",
+        "an HDF5 file (Keras or MATLAB); only weights of PyTorch, safetensors and burnpacks are read",
+    ),
+    (
+        b"\x93NUMPY",
+        "a single array of numpy, not the weights of a network",
+    ),
+    (
+        b"GGUF",
+        "a GGUF file of a language model, not an image classifier",
+    ),
+    (b"\x89PNG", "a picture, not weights"),
+    (b"\xff\xd8\xff", "a picture, not weights"),
+    (b"%PDF", "a PDF document, not weights"),
+    (b"\x7fELF", "a program, not weights"),
+    (
+        b"\x08",
+        "perhaps an ONNX or TensorFlow file; only weights of PyTorch, safetensors and burnpacks are read",
+    ),
+    (
+        b"(",
+        "perhaps a pickle of protocol 0 or 1; save it with `torch.save`",
+    ),
+    (
+        b"TFL3",
+        "a TensorFlow Lite file; only weights of PyTorch, safetensors and burnpacks are read",
+    ),
+];
+
 /// What a file is that begins with `head`, if it is one of those that people have in place of weights.
 pub(super) fn what(head: &[u8]) -> Option<&'static str> {
-    const MARKS: [(&[u8], &str); 17] = [
-        (
-            b"version https://git-lfs.github.com/spec",
-            "a pointer of Git LFS, not the file itself: `git lfs pull` fetches it, or download it from the page of the file",
-        ),
-        (
-            b"\x1f\x8b",
-            "compressed with gzip: `gunzip` it first (`tar xzf` for a .tar.gz) and name the weights file inside",
-        ),
-        (
-            b"BZh",
-            "compressed with bzip2: `bunzip2` it first and name the weights file inside",
-        ),
-        (
-            b"\xfd7zXZ",
-            "compressed with xz: `unxz` it first and name the weights file inside",
-        ),
-        (
-            b"\x28\xb5\x2f\xfd",
-            "compressed with zstd: `unzstd` it first and name the weights file inside",
-        ),
-        (
-            b"7z\xbc\xaf\x27\x1c",
-            "a 7z archive: unpack it and name the weights file inside",
-        ),
-        (
-            b"Rar!",
-            "a rar archive: unpack it and name the weights file inside",
-        ),
-        (
-            b"\x89HDF",
-            "an HDF5 file (Keras or MATLAB); only weights of PyTorch, safetensors and burnpacks are read",
-        ),
-        (
-            b"\x93NUMPY",
-            "a single array of numpy, not the weights of a network",
-        ),
-        (
-            b"GGUF",
-            "a GGUF file of a language model, not an image classifier",
-        ),
-        (b"\x89PNG", "a picture, not weights"),
-        (b"\xff\xd8\xff", "a picture, not weights"),
-        (b"%PDF", "a PDF document, not weights"),
-        (b"\x7fELF", "a program, not weights"),
-        (
-            b"\x08",
-            "perhaps an ONNX or TensorFlow file; only weights of PyTorch, safetensors and burnpacks are read",
-        ),
-        (
-            b"(",
-            "perhaps a pickle of protocol 0 or 1; save it with `torch.save`",
-        ),
-        (
-            b"TFL3",
-            "a TensorFlow Lite file; only weights of PyTorch, safetensors and burnpacks are read",
-        ),
-    ];
     if head
         .get(TAR_MARK..)
         .is_some_and(|mark| mark.starts_with(b"ustar"))
