@@ -153,24 +153,8 @@ fn attributes_of(path: &Path) -> Result<Faces, FilesError> {
         names,
     };
     for (number, line) in lines {
-        let wrong = |reason: String| FilesError::content(path, format!("line {number}: {reason}"));
-        let mut fields = fields(line);
-        let file = fields.next().unwrap_or_default();
-        faces
-            .files
-            .push(plain(file).ok_or_else(|| wrong(format!("`{file}` is no name of a picture")))?);
-        let before = faces.present.len();
-        for field in fields {
-            faces.present.push(match field {
-                "1" => true,
-                "-1" | "0" => false,
-                other => return Err(wrong(format!("`{other}` is neither 1 nor -1"))),
-            });
-        }
-        let (got, expected) = (faces.present.len() - before, faces.names.len());
-        if got != expected {
-            return Err(wrong(format!("{got} values for {expected} attributes")));
-        }
+        let read = add(&mut faces, line);
+        read.map_err(|reason| FilesError::content(path, format!("line {number}: {reason}")))?;
     }
     match count {
         Some(count) if count != faces.files.len() => {
@@ -182,6 +166,27 @@ fn attributes_of(path: &Path) -> Result<Faces, FilesError> {
         }
         _ => Ok(faces),
     }
+}
+
+/// Adds the picture of one line: its file, then 1 or -1 for each attribute.
+fn add(faces: &mut Faces, line: &str) -> Result<(), String> {
+    let mut fields = fields(line);
+    let file = fields.next().unwrap_or_default();
+    let name = plain(file).ok_or_else(|| format!("`{file}` is no name of a picture"))?;
+    faces.files.push(name);
+    let before = faces.present.len();
+    for field in fields {
+        faces.present.push(match field {
+            "1" => true,
+            "-1" | "0" => false,
+            other => return Err(format!("`{other}` is neither 1 nor -1")),
+        });
+    }
+    let (got, expected) = (faces.present.len() - before, faces.names.len());
+    if got != expected {
+        return Err(format!("{got} values for {expected} attributes"));
+    }
+    Ok(())
 }
 
 fn partition_of(path: &Path) -> Result<HashMap<String, Part>, FilesError> {
