@@ -19,7 +19,7 @@ use cd_core::atomic;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::store::StoreError;
+use super::store::{StoreError, write_json};
 use crate::experiment::Experiment;
 
 pub use stages::{StageRef, Stages, referred, runs_below};
@@ -220,8 +220,7 @@ impl RunDir {
     ///
     /// When the file cannot be written; a former one stays.
     pub fn write_json(&self, inner: &Path, value: &impl Serialize) -> Result<(), RunDirError> {
-        let text = serde_json::to_string_pretty(value).expect("string keys and finite numbers");
-        self.write(inner, (text + "\n").as_bytes())
+        Ok(write_json(&self.path.join(inner), value)?)
     }
 
     /// Reads a JSON file of the run.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use cd_core::{Key, Labels, content_key};
-use cd_data::{DatasetConfig, LoadContext, Manifest, NotRead, Poisoned, Split, Truth};
+use cd_data::{LoadContext, Manifest, NotRead, Poisoned, Split, Truth};
 use cd_models::{Classifier, ImageSet, NoProgress, WeightsRequest, predict};
 
 use super::sample::{hold_out, positions};
@@ -67,6 +67,7 @@ impl Data {
         truth: Option<Truth>,
         trusted: Keyed,
         sources: String,
+        not_read: NotRead,
     ) -> Result<Self, PipelineError> {
         let searched_images = experiment.detect.images;
         let train_key = content_key(poisoned.train())?;
@@ -92,7 +93,7 @@ impl Data {
             },
             positions,
             searched_images,
-            not_read: NotRead::default(),
+            not_read,
             trusted,
             sources,
             train_key,
@@ -182,9 +183,8 @@ fn labelled(
     experiment: &Experiment,
     options: &RunOptions<'_>,
 ) -> Result<Split, PipelineError> {
-    let unlabelled =
-        matches!(&experiment.dataset, DatasetConfig::Folder(folder) if folder.unlabelled);
-    let weights = experiment.weights.as_deref().filter(|_| unlabelled);
+    let weights = experiment.weights.as_deref();
+    let weights = weights.filter(|_| experiment.is_unlabelled());
     let Some(weights) = weights else {
         return Ok(split);
     };

@@ -1,6 +1,7 @@
 //! Triggers that an attack has to make, and the images that carry one.
 
 use std::fs;
+use std::path::Path;
 
 use cd_core::{Key, content_key};
 use cd_data::poison::{CraftTools, craft, read, write};
@@ -97,8 +98,7 @@ pub(crate) fn poisoned(work: &Work<'_>, loaded: Loaded) -> Result<Data, Pipeline
         }
     };
     left_out::write(work.run, &not_read)?;
-    let data = Data::new(work.experiment, poisoned, truth, trusted, sources)?;
-    Ok(Data { not_read, ..data })
+    Data::new(work.experiment, poisoned, truth, trusted, sources, not_read)
 }
 
 /// The stored trigger, where the attack makes one that is worth it and therefore has a key.
@@ -116,17 +116,21 @@ fn crafted(
     slot.fill::<PipelineError>(&what, work.options.progress, |folder| {
         let scratch = folder.join(WORK);
         fs::create_dir_all(&scratch).map_err(StoreError::io(&scratch))?;
-        let tools = CraftTools {
-            device: work.options.device,
-            batch_size: work.experiment.detect.batch_size,
-            folder: &scratch,
-            progress: work.options.progress,
-        };
-        craft(&split.train, config, &tools)?.save(folder)?;
+        craft(&split.train, config, &tools(work, &scratch))?.save(folder)?;
         Ok(())
     })?;
     discard(&slot.join(WORK))?;
     Ok(Some(slot))
+}
+
+/// With what an attack prepares its trigger, and `folder` for what lets it continue.
+fn tools<'a>(work: &Work<'a>, folder: &'a Path) -> CraftTools<'a> {
+    CraftTools {
+        device: work.options.device,
+        batch_size: work.experiment.detect.batch_size,
+        folder,
+        progress: work.options.progress,
+    }
 }
 
 /// The stored images that were changed.
@@ -148,13 +152,7 @@ fn stored(
         let trigger = if let Some(crafted) = trigger {
             attack.load(&crafted.folder())?
         } else {
-            let tools = CraftTools {
-                device: work.options.device,
-                batch_size: work.experiment.detect.batch_size,
-                folder,
-                progress: work.options.progress,
-            };
-            craft(&split.train, config, &tools)?
+            craft(&split.train, config, &tools(work, folder))?
         };
         Ok(write(
             split,

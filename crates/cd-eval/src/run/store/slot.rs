@@ -146,36 +146,18 @@ impl Slot {
         progress: &dyn Progress,
         work: impl FnOnce(&Path) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.fill_if(what, progress, |folder| work(folder).map(|()| true))?;
-        Ok(())
-    }
-
-    /// Like [`fill`](Self::fill), for work that may end without completing the stage and then returns `false`.
-    ///
-    /// # Errors
-    ///
-    /// As [`fill`](Self::fill).
-    pub fn fill_if<E: From<StoreError>>(
-        &self,
-        what: &str,
-        progress: &dyn Progress,
-        work: impl FnOnce(&Path) -> Result<bool, E>,
-    ) -> Result<bool, E> {
         if self.is_done() {
             tracing::debug!(stage = self.stage.name(), key = self.key, "already done");
-            return Ok(true);
+            return Ok(());
         }
         let _lock = self.lock(progress)?;
         if self.is_done() {
-            return Ok(true);
+            return Ok(());
         }
         let started = Instant::now();
         let folder = self.make()?;
-        if !work(&folder)? {
-            return Ok(false);
-        }
-        self.seal(what, started, None)?;
-        Ok(true)
+        work(&folder)?;
+        Ok(self.seal(what, started, None)?)
     }
 
     /// The folder, made if it is not there.
