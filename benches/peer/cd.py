@@ -7,7 +7,9 @@ weights from a safetensors file, images by a formula. Needs torch, numpy and saf
 """
 
 import argparse
+import contextlib
 import json
+import os
 import platform
 import resource
 import time
@@ -154,7 +156,20 @@ def total_variation(mask):
     return (down + right) / mask[0].numel()
 
 
-def search(model, x, steps, autocast):
+def objective(model, autocast):
+    """What a search minimises, as a function of the mask's parameters."""
+
+    def loss(theta, x, target, colour):
+        mask = (theta.tanh() + 1) / 2
+        with autocast():
+            output = model(x * mask + (1 - mask) * colour).float()
+        distance = (output - target).abs().mean(1)
+        return (distance + 0.01 * mask.abs().sum((1, 2, 3)) + total_variation(mask)).mean()
+
+    return loss
+
+
+def search(model, loss, x, steps, autocast):
     """Masks of one batch by the published settings of CD-L."""
     with torch.no_grad(), autocast():
         target = model(x).float()
@@ -162,26 +177,31 @@ def search(model, x, steps, autocast):
     adam = torch.optim.Adam([theta], lr=0.1, betas=(0.1, 0.1))
     for _ in range(steps):
         adam.zero_grad()
-        mask = (theta.tanh() + 1) / 2
         colour = torch.rand(len(x), 3, 1, 1, device=x.device)
-        with autocast():
-            output = model(x * mask + (1 - mask) * colour).float()
-        distance = (output - target).abs().mean(1)
-        loss = distance + 0.01 * mask.abs().sum((1, 2, 3)) + total_variation(mask)
-        loss.mean().backward()
+        loss(theta, x, target, colour).backward()
         adam.step()
     return (theta.detach().tanh() + 1) / 2
 
 
-def train(model, x, steps):
+def train(loss, sgd, x, steps):
     """Steps of SGD on one batch."""
-    model.train()
-    sgd = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
     labels = torch.arange(len(x), device=x.device) % CLASSES
     for _ in range(steps):
         sgd.zero_grad()
-        F.cross_entropy(model(x), labels).backward()
+        loss(x, labels).backward()
         sgd.step()
+
+
+def compiler(form, work):
+    """`torch.compile` as the form wants it, for the vectors that the other kernels are capped to."""
+    import torch._inductor.config as config
+
+    if os.environ.get("ATEN_CPU_CAPABILITY") == "avx2":
+        config.cpp.simdlen = 256
+    # Folds constants and packs weights for the kernels; possible only where nothing is differentiated.
+    config.freezing = work == "forward"
+    mode = "max-autotune-no-cudagraphs" if form == "tuned" else None
+    return lambda function: torch.compile(function, mode=mode)
 
 
 def main():
@@ -190,7 +210,7 @@ def main():
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--weights", required=True)
     parser.add_argument("--work", choices=("forward", "search", "train"), default="search")
-    parser.add_argument("--form", choices=("eager", "best", "compiled"), default="eager")
+    parser.add_argument("--form", choices=("eager", "folded", "compiled", "tuned"), default="eager")
     parser.add_argument("--images", type=int, default=64)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--steps", type=int, default=10)
@@ -204,7 +224,7 @@ def main():
     model.load_state_dict(load_file(options.weights), strict=False)
     model.to(options.device)
     x = images(options.images, 32, options.device)
-    autocast = lambda: torch.autocast("cuda", enabled=False)
+    autocast = contextlib.nullcontext
     if options.work != "train":
         model.eval().requires_grad_(False)
     if options.form != "eager":
@@ -217,8 +237,17 @@ def main():
             torch.backends.cudnn.allow_tf32 = True
             torch.backends.cudnn.benchmark = True
             autocast = lambda: torch.autocast("cuda", dtype=torch.bfloat16)
-    if options.form == "compiled":
-        model = torch.compile(model)
+    compiled = lambda function: function
+    if options.form in ("compiled", "tuned"):
+        compiled = compiler(options.form, options.work)
+    if options.work == "search":
+        loss = compiled(objective(model, autocast))
+    elif options.work == "train":
+        model.train()
+        sgd = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
+        loss = compiled(lambda x, labels: F.cross_entropy(model(x), labels))
+    else:
+        model = compiled(model)
 
     def work(steps):
         for part in x.split(options.batch_size):
@@ -226,9 +255,9 @@ def main():
                 with torch.no_grad():
                     model(part)
             elif options.work == "train":
-                train(model, part, steps)
+                train(loss, sgd, part, steps)
             else:
-                search(model, part, steps, autocast)
+                search(model, loss, part, steps, autocast)
         if options.device != "cpu":
             torch.cuda.synchronize()
 
@@ -248,6 +277,7 @@ def main():
         "checksum": checksum,
         "version": f"PyTorch {torch.__version__}, Python {platform.python_version()}",
         "threads": torch.get_num_threads(),
+        "cpu_level": torch.backends.cpu.get_cpu_capability(),
     }
     if options.device != "cpu":
         result["device_peak_mib"] = torch.cuda.max_memory_allocated() / 2**20
