@@ -76,6 +76,11 @@ impl Pictures {
         }
     }
 
+    /// How many there are.
+    pub(in crate::dataset) fn count(&self) -> usize {
+        self.listed.len()
+    }
+
     /// The side for these pictures when nobody says one.
     pub(in crate::dataset) fn side(&self) -> usize {
         side_of(
