@@ -17,11 +17,13 @@ mod imagenet;
 mod members;
 mod mnist;
 mod not_read;
+mod npy;
 mod parquet;
 mod planes;
 mod shards;
 mod spool;
 mod subset;
+mod svhn;
 mod tiny_imagenet;
 mod webdataset;
 
@@ -36,6 +38,7 @@ pub use error::DataError;
 pub use files::FilesError;
 pub use folder::{BadPictures, FolderError, LabelsError};
 pub use not_read::{LeftOut, NotRead};
+pub use npy::{ArrayLayout, ArrayRange};
 
 /// A data set: images to train on and, where there are any, images to test on.
 #[derive(Debug, Clone, PartialEq)]
@@ -204,6 +207,10 @@ datasets! {
     "mnist" => mnist, Mnist(MnistConfig);
     /// Faces with 40 attributes each.
     "celeba" => celeba, CelebA(CelebAConfig);
+    /// Cropped digits of house numbers from their MATLAB files.
+    "svhn" => svhn, Svhn(SvhnConfig);
+    /// The user's own pictures as NumPy arrays.
+    "npy" => npy, Npy(NpyConfig);
     /// The user's own pictures, or a hub's, in parquet shards.
     "parquet" => parquet, Parquet(ParquetConfig);
     /// The user's own pictures in tar shards.

@@ -26,7 +26,7 @@ pub use decoding::Orientation;
 pub(crate) use index::Stamp;
 pub(crate) use place::{Container, Place};
 pub use size::picture_side;
-pub(crate) use size::side_of;
+pub(crate) use size::{side_of, side_of_sizes};
 pub(crate) use source::Room;
 
 /// Largest accepted side of a picture in pixels.

@@ -12,7 +12,9 @@
 
 mod columns;
 mod copying;
+mod data;
 mod listing;
+mod packed;
 mod pages;
 mod rows;
 

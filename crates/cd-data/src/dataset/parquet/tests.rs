@@ -10,6 +10,7 @@ use ::parquet::file::metadata::KeyValue;
 use ::parquet::file::properties::{WriterProperties, WriterVersion};
 use ::parquet::file::writer::SerializedFileWriter;
 use ::parquet::schema::parser::parse_message_type;
+use ::parquet::schema::types::ColumnPath;
 use cd_core::NoProgress;
 use image::{ImageFormat, Rgb, RgbImage};
 use tempfile::{TempDir, tempdir};
@@ -255,11 +256,20 @@ fn every_codec_encoding_and_version_gives_the_same_pictures() {
         .set_dictionary_enabled(false);
     let (_folder, config) = scene(&[("a.parquet", structures(&[5, 7, 5], deltas.build()))]);
     assert_eq!(load(&config).expect("reads").train.labels(), [0, 1, 0]);
+    let column = |parts: &[&str]| ColumnPath::new(parts.iter().map(ToString::to_string).collect());
     let lengths = plain()
-        .set_column_encoding("image.bytes".into(), Encoding::DELTA_LENGTH_BYTE_ARRAY)
+        .set_column_encoding(
+            column(&["image", "bytes"]),
+            Encoding::DELTA_LENGTH_BYTE_ARRAY,
+        )
         .set_dictionary_enabled(false);
     let (_folder, config) = scene(&[("a.parquet", structures(&[5, 7, 5], lengths.build()))]);
-    refused(&config, "has encoding 6");
+    assert_eq!(reds(&load(&config).expect("reads")), [0, 1, 2]);
+    let prefixes = plain()
+        .set_column_encoding(column(&["image", "bytes"]), Encoding::DELTA_BYTE_ARRAY)
+        .set_dictionary_enabled(false);
+    let (_folder, config) = scene(&[("a.parquet", structures(&[5, 7, 5], prefixes.build()))]);
+    refused(&config, "has encoding 7, which is not read");
     let hadoop = plain().set_compression(Compression::LZ4);
     let (_folder, config) = scene(&[("a.parquet", structures(&[5, 7, 5], hadoop.build()))]);
     refused(&config, "compressed with LZ4, expected snappy");
@@ -436,5 +446,8 @@ fn rows_with_several_pictures_are_refused() {
     column.close().expect("memory");
     group.close().expect("memory");
     let (_folder, config) = scene(&[("a.parquet", writer.into_inner().expect("memory"))]);
-    refused(&config, "has several pictures in `images.bytes`");
+    refused(
+        &config,
+        "column `images.bytes`, from row 0: a page has 2 values for 1 rows: a row has several pictures",
+    );
 }
