@@ -9,6 +9,7 @@ mod cifar100;
 mod classes;
 mod container;
 mod demo;
+mod detect;
 mod error;
 mod files;
 mod folder;
@@ -34,6 +35,7 @@ use cd_core::{ImageSet, Progress};
 use serde::{Deserialize, Serialize};
 
 pub use cifar10::Cifar10Error;
+pub use detect::PictureOptions;
 pub use error::DataError;
 pub use files::FilesError;
 pub use folder::{BadPictures, FolderError, LabelsError};
@@ -147,6 +149,11 @@ pub trait Dataset: Debug + Send + Sync {
 
     /// Whether its pictures are read without labels.
     fn is_unlabelled(&self) -> bool {
+        false
+    }
+
+    /// Reads its pictures without labels from here on, if its files can be read that way only; whether that is so.
+    fn drop_missing_labels(&mut self) -> bool {
         false
     }
 }

@@ -165,6 +165,14 @@ impl Dataset for NpyConfig {
     fn is_unlabelled(&self) -> bool {
         self.unlabelled
     }
+
+    fn drop_missing_labels(&mut self) -> bool {
+        if !self.unlabelled && self.found().is_err() {
+            self.unlabelled = true;
+            self.unlabelled = self.found().is_ok();
+        }
+        self.unlabelled
+    }
 }
 
 /// Arrays and what they hold.

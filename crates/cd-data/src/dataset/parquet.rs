@@ -162,6 +162,14 @@ impl Dataset for ParquetConfig {
     fn is_unlabelled(&self) -> bool {
         self.unlabelled
     }
+
+    fn drop_missing_labels(&mut self) -> bool {
+        if !self.unlabelled && self.listed().is_err() {
+            self.unlabelled = true;
+            self.unlabelled = self.listed().is_ok();
+        }
+        self.unlabelled
+    }
 }
 
 /// What is found without looking at pictures.

@@ -58,7 +58,7 @@ impl Copying<'_> {
         let mut elsewhere = Vec::new();
         let (mut row, mut wanted) = (0, rows.iter().peekable());
         self.table.bytes(group, self.columns.image.bytes, |bytes| {
-            if wanted.next_if(|wanted| wanted.row == row).is_some() {
+            if wanted.next_if(|wanted| wanted.at == row).is_some() {
                 let name = name(self.shard, group, row);
                 let short = format!("row {row} of row group {group}");
                 let put = self.spool.put(&self.source, &short, bytes.unwrap_or_default());
@@ -74,11 +74,11 @@ impl Copying<'_> {
         if items.len() - first != rows.len() {
             return Err("it has changed while it was read".into());
         }
-        self.from_paths(group, &elsewhere, items)
+        self.take_paths(group, &elsewhere, items)
     }
 
     /// Puts the files under their paths in the places of pictures without bytes, given as rows and positions of `items`.
-    fn from_paths(
+    fn take_paths(
         &self,
         group: usize,
         rows: &[(usize, usize)],

@@ -18,7 +18,7 @@ const NO_LABEL: &str = "rows without a label";
 pub(super) struct Row {
     pub(super) shard: usize,
     pub(super) group: usize,
-    pub(super) row: usize,
+    pub(super) at: usize,
 }
 
 /// Reads the labels of one shard after the other.
@@ -54,10 +54,10 @@ impl LabelReader<'_> {
         for group in table.groups() {
             let Some(leaf) = columns.label else {
                 let rows = 0..table.rows(group) as usize;
-                part.items.extend(rows.map(|row| Row {
+                part.items.extend(rows.map(|at| Row {
                     shard: number,
                     group,
-                    row,
+                    at,
                 }));
                 continue;
             };
@@ -72,7 +72,7 @@ impl LabelReader<'_> {
                         part.items.push(Row {
                             shard: number,
                             group,
-                            row,
+                            at: row,
                         });
                     }
                     None => self.not_read.add(NO_LABEL, name(shard, group, row)),
@@ -87,12 +87,11 @@ impl LabelReader<'_> {
     /// Fails when shards name their classes differently.
     fn note_names(&mut self, names: Option<Vec<String>>, shard: &str) -> Result<(), String> {
         match (&self.names, names) {
-            (_, None) => {}
             (None, Some(names)) => self.names = Some((names, shard.into())),
             (Some((known, first)), Some(names)) if *known != names => {
                 return Err(format!("its class names are not those of `{first}`"));
             }
-            (Some(_), Some(_)) => {}
+            _ => {}
         }
         Ok(())
     }

@@ -78,7 +78,7 @@ pub(super) fn hybrid(bytes: &[u8], width: u8, count: usize) -> Result<Vec<u32>, 
             // The last group may be shorter than it says.
             let bytes = length.saturating_mul(width).min(bits.rest().len());
             let packed = bits.take(bytes)?;
-            let there = if width == 0 { left } else { bytes * 8 / width };
+            let there = (bytes * 8).checked_div(width).unwrap_or(left);
             let count = length.saturating_mul(8).min(left).min(there);
             values.extend((0..count).map(|index| unpacked(packed, width, index) as u32));
             if count == 0 && left > 0 {

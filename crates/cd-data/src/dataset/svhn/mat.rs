@@ -1,7 +1,8 @@
 //! The variables of a MATLAB file of level 5, one after the other without unpacking more than is asked for.
 //!
 //! After a header of 128 bytes follow elements: a kind and a length of four bytes each, then the data. A variable is an element of kind 14
-//! or, deflated, 15, and consists of elements itself: flags, dimensions, name and numbers (The MathWorks, *MAT-File Format*, 2023).
+//! or, deflated, 15, and consists of elements itself: flags, dimensions, name and numbers (*MAT-File Format*, manual of
+//! MATLAB, 2023).
 
 use std::io::{self, Read, Seek, SeekFrom};
 
