@@ -29,8 +29,14 @@ pub(super) fn copied(
         let source = spool
             .source(&shard.path, stamp)
             .map_err(FilesError::io(&std::env::temp_dir()))?;
+        // What is remembered of a picture under its name must not be taken for one of another column.
+        let prefix = match wanted.image {
+            Some(column) => format!("{}/{column}", shard.name),
+            None => shard.name.clone(),
+        };
         let mut copying = Copying {
             shard,
+            prefix,
             table: &table,
             columns: &columns,
             source,
@@ -45,6 +51,8 @@ pub(super) fn copied(
 
 struct Copying<'a> {
     shard: &'a Shard,
+    /// What names begin with.
+    prefix: String,
     table: &'a Table<File>,
     columns: &'a Columns,
     source: Source,
@@ -59,7 +67,7 @@ impl Copying<'_> {
         let (mut row, mut wanted) = (0, rows.iter().peekable());
         self.table.bytes(group, self.columns.image.bytes, |bytes| {
             if wanted.next_if(|wanted| wanted.at == row).is_some() {
-                let name = name(self.shard, group, row);
+                let name = name(&self.prefix, group, row);
                 let short = format!("row {row} of row group {group}");
                 let put = self.spool.put(&self.source, &short, bytes.unwrap_or_default());
                 let place = put.map_err(|error| format!("cannot write the temporary file: {error}; the variable TMPDIR names another folder"))?;

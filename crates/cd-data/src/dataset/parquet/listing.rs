@@ -75,7 +75,7 @@ impl LabelReader<'_> {
                             at: row,
                         });
                     }
-                    None => self.not_read.add(NO_LABEL, name(shard, group, row)),
+                    None => self.not_read.add(NO_LABEL, name(&shard.name, group, row)),
                 }
                 row += 1;
                 Ok(())
@@ -129,8 +129,8 @@ impl LabelReader<'_> {
     }
 }
 
-pub(super) fn name(shard: &Shard, group: usize, row: usize) -> String {
-    format!("{}/{group:03}-{row:05}", shard.name)
+pub(super) fn name(prefix: &str, group: usize, row: usize) -> String {
+    format!("{prefix}/{group:03}-{row:05}")
 }
 
 pub(super) fn opened(path: &Path) -> Result<Table<File>, String> {
