@@ -237,4 +237,6 @@ impl ParquetConfig {
 #[cfg(test)]
 mod damage_tests;
 #[cfg(test)]
+mod made;
+#[cfg(test)]
 mod tests;
