@@ -2,8 +2,9 @@
 //!
 //!     cargo run --release --example loader -- SIZE PATH [PATH ...]
 //!
-//! Each path may be whatever `scan --images` takes. Reading checks every picture once, which is what is timed first; batches of 64 then
-//! come in a shuffled order, from memory as far as pictures are kept there (`CD_KEEP=0` decodes them again, as with large sets).
+//! Each path may be whatever `scan --images` takes. Reading decodes and resizes every picture once; batches of 64 then come in a shuffled
+//! order, from memory as far as pictures are kept there. The last line is of both together, nothing remembered from earlier: what a loader
+//! does in its first pass.
 
 use std::error::Error;
 use std::io::Write;
@@ -29,11 +30,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             ..PictureOptions::default()
         };
         let config = DatasetConfig::of_images(Path::new(&path), options);
-        let start = Instant::now();
+        let first = Instant::now();
         let split = config.load_with(&LoadContext::new(&NoProgress))?;
         let train = split.train;
         let name = config.name();
-        print(&format!("{name}: reading"), train.len(), start)?;
+        print(&format!("{name}: reading"), train.len(), first)?;
         let mut order: Vec<usize> = (0..train.len()).collect();
         order.shuffle(&mut stream(1, 0));
         let batches: Vec<&[usize]> = order.chunks(BATCH).collect();

@@ -92,13 +92,23 @@ impl Pictures {
         )
     }
 
-    /// Fails when a class among `class_names` has no picture, or there is none at all.
-    fn check_classes(&self, class_names: &[String]) -> Result<(), FolderError> {
-        let mut counts = vec![0_usize; class_names.len()];
+    /// How many pictures each of so many classes has.
+    fn counts(&self, classes: usize) -> Vec<usize> {
+        let mut counts = vec![0; classes];
         for &label in &self.labels {
             counts[label as usize] += 1;
         }
-        match counts.iter().position(|&count| count == 0) {
+        counts
+    }
+
+    /// Fails when a class that had pictures, as `before` says, has none any more, or there is none at all.
+    fn check_classes(&self, class_names: &[String], before: &[usize]) -> Result<(), FolderError> {
+        let counts = self.counts(class_names.len());
+        let lost = counts
+            .iter()
+            .zip(before)
+            .position(|(&count, &before)| count == 0 && before > 0);
+        match lost {
             Some(lost) => Err(FolderError::LostClass {
                 class: class_names[lost].clone(),
             }),
@@ -144,6 +154,7 @@ impl<'a> Reader<'a> {
         mut parts: Vec<Pictures>,
         class_names: &[String],
     ) -> Result<(Vec<ImageSet>, NotRead), FolderError> {
+        let before = parts.first().map(|first| first.counts(class_names.len()));
         let checked: Vec<Checked> = parts.iter().map(|part| self.checked(part)).collect();
         let total = parts.iter().map(|part| part.listed.len()).sum();
         let mut sources = Vec::with_capacity(parts.len());
@@ -156,7 +167,7 @@ impl<'a> Reader<'a> {
             sources.push(Arc::new(checked.source) as Arc<dyn PixelSource>);
         }
         let left = match parts.first() {
-            Some(first) => first.check_classes(class_names),
+            Some(first) => first.check_classes(class_names, &before.unwrap_or_default()),
             None => Ok(()),
         };
         let not_read = self.without(bad, total, left.is_ok())?;
