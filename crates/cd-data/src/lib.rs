@@ -44,7 +44,8 @@ pub use cd_core::{NoProgress, Progress};
 pub use dataset::{
     CelebAConfig, Cifar10Config, Cifar100Config, DATASETS, DataError, Dataset, DatasetConfig,
     DatasetInfo, DemoConfig, FolderConfig, GtsrbConfig, ImageNetConfig, LoadContext, MnistConfig,
-    NotRead, Split, TinyImageNetConfig,
+    NotRead, NpyConfig, ParquetConfig, PictureOptions, Pictured, Split, SvhnConfig,
+    TinyImageNetConfig, WebDatasetConfig,
 };
 pub use export::{ExportError, export};
 pub use fetch::{FetchError, fetch_cifar10};

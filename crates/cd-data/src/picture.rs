@@ -5,6 +5,7 @@ mod decoding;
 mod index;
 mod jpeg;
 pub(crate) mod kind;
+mod place;
 mod size;
 mod source;
 
@@ -12,8 +13,8 @@ use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::path::Path;
 
+use cd_core::{CHANNELS, resample};
 use image::error::{ImageError, ImageFormatHint, UnsupportedErrorKind};
-use image::imageops::{self, FilterType};
 use image::{
     DynamicImage, ExtendedColorType, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage,
 };
@@ -22,7 +23,10 @@ use thiserror::Error;
 pub(crate) use check::{BadPicture, Check, Checked};
 pub(crate) use decoding::Decoding;
 pub use decoding::Orientation;
+pub(crate) use index::Stamp;
+pub(crate) use place::{Container, Place};
 pub use size::picture_side;
+pub(crate) use size::{side_of, side_of_sizes};
 pub(crate) use source::Room;
 
 /// Largest accepted side of a picture in pixels.
@@ -82,15 +86,22 @@ pub fn read_rgb(path: &Path, height: usize, width: usize) -> Result<Vec<u8>, Pic
     Ok(resize_rgb(picture, height, width))
 }
 
-/// Decodes a picture at its own size.
+/// Decodes the picture at `path` at its own size.
 pub(crate) fn decode_rgb(path: &Path, orientation: Orientation) -> Result<RgbImage, PictureError> {
-    let bytes = read_bytes(path)?;
-    let mut reader = reader(&bytes)?;
-    if reader.format() == Some(ImageFormat::Jpeg) && !jpeg::is_complete(&bytes) {
+    decode_bytes(&read_bytes(path)?, orientation)
+}
+
+/// Decodes an encoded picture at its own size.
+pub(crate) fn decode_bytes(
+    bytes: &[u8],
+    orientation: Orientation,
+) -> Result<RgbImage, PictureError> {
+    let mut reader = reader(bytes)?;
+    if reader.format() == Some(ImageFormat::Jpeg) && !jpeg::is_complete(bytes) {
         return Err(PictureError::Damaged("the JPEG data ends early".into()));
     }
     // Gray and palettes take less while they are decoded than what comes out.
-    let (width, height) = dimensions(&bytes)?;
+    let (width, height) = dimensions(bytes)?;
     if u64::from(width) * u64::from(height) * 3 > MAX_DECODED_BYTES {
         return Err(PictureError::TooLarge);
     }
@@ -136,7 +147,12 @@ pub(crate) fn resize_rgb(picture: RgbImage, height: usize, width: usize) -> Vec<
     if picture.dimensions() == (to_width, to_height) {
         return picture.into_raw();
     }
-    imageops::resize(&picture, to_width, to_height, FilterType::Triangle).into_raw()
+    let (from_width, from_height) = picture.dimensions();
+    if from_width * from_height == 0 {
+        return vec![0; height * width * CHANNELS];
+    }
+    let from = (from_width as usize, from_height as usize);
+    resample::triangle(&picture.into_raw(), from, (width, height))
 }
 
 fn read_bytes(path: &Path) -> Result<Vec<u8>, PictureError> {
