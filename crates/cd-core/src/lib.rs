@@ -34,4 +34,4 @@ pub use matrix::Matrix;
 pub use pixels::Pixels;
 pub use progress::{NoProgress, Progress, Task};
 pub use records::Records;
-pub use source::{PixelSource, RecordFile, StorageError};
+pub use source::{PixelSource, RecordFile, StorageError, read_at};

@@ -3,6 +3,7 @@
 //! A data set is one file in `dataset/` and one line of the registry below, which makes the configuration, the list and
 //! the look-up by name.
 
+mod archives;
 mod celeba;
 mod cifar10;
 mod cifar100;
@@ -16,6 +17,7 @@ mod members;
 mod mnist;
 mod not_read;
 mod planes;
+mod stored;
 mod subset;
 mod tiny_imagenet;
 

@@ -2,6 +2,8 @@
 
 mod download;
 
+pub(crate) use download::hex;
+
 use std::io;
 use std::path::{Path, PathBuf};
 

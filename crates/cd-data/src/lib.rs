@@ -32,6 +32,7 @@ pub mod poison;
 pub mod table;
 #[cfg(test)]
 mod testing;
+mod zipped;
 
 /// Images drawn, decoded or stamped at once; bounds the memory that is held beside a set.
 const IMAGES_AT_ONCE: usize = 1024;

@@ -5,10 +5,10 @@ mod decoding;
 mod index;
 mod jpeg;
 pub(crate) mod kind;
+mod region;
 mod size;
 mod source;
 
-use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::path::Path;
 
@@ -19,9 +19,12 @@ use image::{
 };
 use thiserror::Error;
 
-pub(crate) use check::{BadPicture, Check, Checked};
+use crate::zipped;
+
+pub(crate) use check::{BadPicture, Check, Checked, ToCheck};
 pub(crate) use decoding::Decoding;
 pub use decoding::Orientation;
+pub(crate) use region::Region;
 pub use size::picture_side;
 pub(crate) use source::Room;
 
@@ -64,6 +67,16 @@ pub enum PictureError {
     /// The content starts like a picture but cannot be decoded.
     #[error("damaged or incomplete: {0}")]
     Damaged(String),
+    /// The part that is to be read does not lie in the picture.
+    #[error("the region {region} does not lie in the picture, which has {width} x {height} pixels")]
+    Region {
+        /// Its corners.
+        region: String,
+        /// Width of the picture in pixels.
+        width: u32,
+        /// Height of the picture in pixels.
+        height: u32,
+    },
 }
 
 /// Reads a picture as `[height, width, 3]` RGB bytes.
@@ -142,7 +155,7 @@ pub(crate) fn resize_rgb(picture: RgbImage, height: usize, width: usize) -> Vec<
 fn read_bytes(path: &Path) -> Result<Vec<u8>, PictureError> {
     let mut bytes = Vec::new();
     let longest = MAX_DECODED_BYTES + 1;
-    let length = File::open(path)?.take(longest).read_to_end(&mut bytes)? as u64;
+    let length = zipped::open(path)?.take(longest).read_to_end(&mut bytes)? as u64;
     match length {
         0 => Err(PictureError::Empty),
         _ if length == longest => Err(PictureError::TooLarge),

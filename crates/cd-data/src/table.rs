@@ -2,12 +2,13 @@
 
 mod text;
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use csv::{ReaderBuilder, StringRecord};
 use thiserror::Error;
+
+use crate::zipped;
 
 /// Largest table that is read.
 const MOST_BYTES: u64 = 1 << 30;
@@ -195,7 +196,7 @@ fn bytes(path: &Path) -> Result<Vec<u8>, TableError> {
         source,
     };
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(io)?;
+    let file = zipped::open(path).map_err(io)?;
     file.take(MOST_BYTES + 1)
         .read_to_end(&mut bytes)
         .map_err(io)?;

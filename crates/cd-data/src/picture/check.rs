@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::index::{Index, Stamp};
 use super::source::{Picture, PictureSource, Room};
-use super::{Decoding, PictureError};
+use super::{Decoding, PictureError, Region};
 
 /// Picture files to check, and how.
 #[derive(Clone, Copy)]
@@ -23,6 +23,15 @@ pub(crate) struct Check<'a> {
     pub(crate) index: Option<&'a Path>,
     /// Told of every picture that is decoded.
     pub(crate) progress: &'a dyn Progress,
+}
+
+/// One of them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ToCheck<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) path: &'a Path,
+    /// The part of it that counts.
+    pub(crate) region: Option<Region>,
 }
 
 /// Pictures that can be used and pictures that cannot.
@@ -46,20 +55,22 @@ pub(crate) struct BadPicture {
 }
 
 impl Check<'_> {
-    /// Checks the pictures of these names and paths, in parallel.
-    pub(crate) fn run(self, pictures: &[(&str, &Path)]) -> Checked {
+    /// Checks `pictures` in parallel.
+    pub(crate) fn run(self, pictures: &[ToCheck<'_>]) -> Checked {
+        let regions: Vec<_> = pictures.iter().map(|one| (one.name, one.region)).collect();
+        let regions = Region::words(&regions);
         let mut index = self
             .index
-            .map(|folder| Index::open(folder, self.base, self.decoding));
+            .map(|folder| Index::open(folder, self.base, self.decoding, &regions));
         let file = index.as_ref().map(|index| index.path().to_owned());
         let stamps = stamps(pictures, index.is_some());
-        let known = |at: usize| index.as_ref()?.digest(pictures[at].0, stamps[at]?);
+        let known = |at: usize| index.as_ref()?.digest(pictures[at].name, stamps[at]?);
         let known: Vec<_> = (0..pictures.len()).map(known).collect();
         let checked = self.decoded(pictures, &known);
         if let Some(index) = &mut index {
             for (at, picture) in checked.iter().enumerate() {
                 if let (Ok(picture), Some(stamp), None) = (picture, stamps[at], known[at]) {
-                    index.remember(pictures[at].0, stamp, picture.digest());
+                    index.remember(pictures[at].name, stamp, picture.digest());
                 }
             }
         }
@@ -82,18 +93,18 @@ impl Check<'_> {
 
     fn decoded(
         self,
-        pictures: &[(&str, &Path)],
+        pictures: &[ToCheck<'_>],
         known: &[Option<[u8; 32]>],
     ) -> Vec<Result<Picture, PictureError>> {
         let unknown = known.iter().filter(|digest| digest.is_none()).count();
         let task = (unknown > 0)
             .then(|| Task::start(self.progress, "reading pictures", Some(unknown as u64)));
-        let check = |(&(_, path), known): (&(&str, &Path), &Option<[u8; 32]>)| {
-            let path = PathBuf::from(path);
+        let check = |(one, known): (&ToCheck<'_>, &Option<[u8; 32]>)| {
+            let path = PathBuf::from(one.path);
             if let Some(digest) = *known {
-                return Ok(Picture::known(path, digest));
+                return Ok(Picture::known(path, one.region, digest));
             }
-            let picture = Picture::decoded(path, self.decoding, self.room);
+            let picture = Picture::decoded(path, one.region, self.decoding, self.room);
             if let Some(task) = &task {
                 task.advance(1);
             }
@@ -104,11 +115,11 @@ impl Check<'_> {
 }
 
 /// How the files look before any of them is decoded; not asked for without need.
-fn stamps(pictures: &[(&str, &Path)], wanted: bool) -> Vec<Option<Stamp>> {
+fn stamps(pictures: &[ToCheck<'_>], wanted: bool) -> Vec<Option<Stamp>> {
     if !wanted {
         return vec![None; pictures.len()];
     }
-    let stamp = |(_, path): &(&str, &Path)| Stamp::of(path);
+    let stamp = |one: &ToCheck<'_>| Stamp::of(one.path);
     pictures.par_iter().map(stamp).collect()
 }
 

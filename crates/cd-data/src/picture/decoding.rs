@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{PictureError, decode_rgb, resize_rgb};
+use super::{PictureError, Region, decode_rgb, resize_rgb};
 
 /// What to do with the note of a camera how a picture is to be turned (EXIF orientation).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -41,9 +41,12 @@ impl Decoding {
         Self { side, orientation }
     }
 
-    /// Reads the picture at `path`, `[side, side, 3]`.
-    pub(super) fn read(self, path: &Path) -> Result<Vec<u8>, PictureError> {
-        let picture = decode_rgb(path, self.orientation)?;
+    /// Reads the picture at `path`, or a region of it as it is stored, `[side, side, 3]`.
+    pub(super) fn read(self, path: &Path, region: Option<Region>) -> Result<Vec<u8>, PictureError> {
+        let mut picture = decode_rgb(path, self.orientation)?;
+        if let Some(region) = region {
+            picture = region.of(&picture)?;
+        }
         Ok(resize_rgb(picture, self.side, self.side))
     }
 

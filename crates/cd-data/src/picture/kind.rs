@@ -62,7 +62,7 @@ pub(crate) fn is_decoded(start: &[u8]) -> bool {
 }
 
 /// What a file that is not decoded is, where its beginning tells.
-pub(super) fn foreign(start: &[u8]) -> Option<&'static str> {
+pub(crate) fn foreign(start: &[u8]) -> Option<&'static str> {
     let known = FOREIGN.iter().find(|(magic, _)| start.starts_with(magic));
     if let Some((_, what)) = known {
         return Some(what);

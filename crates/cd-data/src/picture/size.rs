@@ -1,6 +1,5 @@
 //! The side that pictures are brought to when nobody says one.
 
-use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
@@ -8,6 +7,7 @@ use image::ImageReader;
 use rayon::prelude::*;
 
 use super::limits;
+use crate::zipped;
 
 /// Most pictures whose headers are looked at.
 const SAMPLE: usize = 1000;
@@ -52,7 +52,7 @@ fn nearest(side: usize) -> usize {
 
 fn size(path: &Path) -> Option<(u32, u32)> {
     let mut start = Vec::new();
-    File::open(path)
+    zipped::open(path)
         .ok()?
         .take(HEADER)
         .read_to_end(&mut start)

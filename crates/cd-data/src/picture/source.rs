@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use cd_core::{PixelSource, StorageError};
 use sha2::{Digest, Sha256};
 
-use super::{Decoding, PictureError};
+use super::{Decoding, PictureError, Region};
 
 /// Bytes of memory that decoded pictures may still take; shared by the sets of a data set.
 #[derive(Debug)]
@@ -38,6 +38,8 @@ impl Room {
 #[derive(Debug)]
 pub(super) struct Picture {
     path: PathBuf,
+    /// The part of it that counts.
+    region: Option<Region>,
     /// SHA-256 of the decoded pixels.
     digest: [u8; 32],
     kept: OnceLock<Arc<[u8]>>,
@@ -45,19 +47,25 @@ pub(super) struct Picture {
 
 impl Picture {
     /// A picture whose pixels are known to have this digest; it is not opened.
-    pub(super) fn known(path: PathBuf, digest: [u8; 32]) -> Self {
+    pub(super) fn known(path: PathBuf, region: Option<Region>, digest: [u8; 32]) -> Self {
         let kept = OnceLock::new();
-        Self { path, digest, kept }
+        Self {
+            path,
+            region,
+            digest,
+            kept,
+        }
     }
 
     /// Decodes a picture to learn its digest, and keeps it where there is room.
     pub(super) fn decoded(
         path: PathBuf,
+        region: Option<Region>,
         decoding: Decoding,
         room: &Room,
     ) -> Result<Self, PictureError> {
-        let pixels: Arc<[u8]> = decoding.read(&path)?.into();
-        let picture = Self::known(path, Sha256::digest(&pixels).into());
+        let pixels: Arc<[u8]> = decoding.read(&path, region)?.into();
+        let picture = Self::known(path, region, Sha256::digest(&pixels).into());
         picture.keep(&pixels, room);
         Ok(picture)
     }
@@ -134,7 +142,7 @@ impl PixelSource for PictureSource {
         };
         let pixels = self
             .decoding
-            .read(&picture.path)
+            .read(&picture.path, picture.region)
             .map_err(|error| failed(error.to_string()))?;
         if Sha256::digest(&pixels)[..] != picture.digest {
             return Err(failed(self.changed()));

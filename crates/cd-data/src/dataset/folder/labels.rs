@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use super::error::{FolderError, LabelsError};
 use super::list::Listed;
 use crate::table::{Row, Table};
+use crate::zipped;
 
 /// Name of the table.
 pub(super) const LABELS_FILE: &str = "labels.csv";
@@ -71,7 +72,7 @@ fn read_row(root: &Path, folder: &Path, row: &Row<2>) -> Result<Listed, LabelsEr
     let [file, class] = row.fields.each_ref().map(String::as_str);
     let (blank, class) = (file.trim() != file, class.trim());
     // Blanks around a name are seldom part of it.
-    let file = if blank && folder.join(file).is_file() {
+    let file = if blank && zipped::is_file(&folder.join(file)) {
         file
     } else {
         file.trim()
@@ -89,18 +90,14 @@ fn read_row(root: &Path, folder: &Path, row: &Row<2>) -> Result<Listed, LabelsEr
         .map(|part| part.to_string_lossy())
         .collect::<Vec<_>>()
         .join("/");
-    Ok(Listed {
-        name,
-        path,
-        class: class.into(),
-    })
+    Ok(Listed::new(name, path, class))
 }
 
 /// `file` without `.` parts, or `None` when it is absolute or has `..`.
 fn plain_relative(folder: &Path, file: &str) -> Option<PathBuf> {
     // Tables that were made on Windows separate folders in their own way.
     let turned = file.replace('\\', "/");
-    if turned != file && !folder.join(file).is_file() {
+    if turned != file && !zipped::is_file(&folder.join(file)) {
         return plain(&turned);
     }
     plain(file)

@@ -1,7 +1,6 @@
 //! Finds the pictures of a folder and their classes without opening them.
 
 use std::collections::HashSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
@@ -11,6 +10,8 @@ use super::error::FolderError;
 use super::kinds::{file_left_out, folder_left_out, has_picture_ending};
 use super::labels::{LABELS_FILE, read_labels};
 use crate::dataset::NotRead;
+use crate::picture::Region;
+use crate::zipped::{self, Child};
 
 /// Folders of training pictures, in small letters.
 const TRAIN_FOLDERS: [&str; 2] = ["train", "training"];
@@ -30,6 +31,20 @@ pub(in crate::dataset) struct Listed {
     pub(in crate::dataset) name: String,
     /// Name of its class; empty when nothing tells it.
     pub(in crate::dataset) class: String,
+    /// The part of it that counts.
+    pub(in crate::dataset) region: Option<Region>,
+}
+
+impl Listed {
+    /// A whole picture.
+    pub(in crate::dataset) fn new(name: String, path: PathBuf, class: impl Into<String>) -> Self {
+        Self {
+            name,
+            path,
+            class: class.into(),
+            region: None,
+        }
+    }
 }
 
 /// Pictures below one folder, sorted by path.
@@ -61,6 +76,7 @@ struct Parts {
 
 /// Lists the pictures of a data set in any of the known layouts.
 pub(super) fn list_root(root: &Path) -> Result<Root, FolderError> {
+    let root = &inner_root(root)?;
     let Some(parts) = parts(root)? else {
         return Ok(Root {
             train: list_pictures(root, root)?,
@@ -79,6 +95,7 @@ pub(super) fn list_root(root: &Path) -> Result<Root, FolderError> {
 
 /// Lists every picture below `root`, or below its part for training; nothing tells their classes.
 pub(in crate::dataset) fn list_unlabelled(root: &Path) -> Result<Listing, FolderError> {
+    let root = &inner_root(root)?;
     let parts = parts(root)?;
     let folder = parts.as_ref().map_or(root, |parts| &parts.train);
     let mut listing = Listing {
@@ -100,12 +117,39 @@ pub(in crate::dataset) fn list_unlabelled(root: &Path) -> Result<Listing, Folder
     Ok(listing)
 }
 
-/// The parts for training and testing of `root`, where it has them.
-fn parts(root: &Path) -> Result<Option<Parts>, FolderError> {
-    if !root.is_dir() {
+/// Where the pictures of `root` begin: archives often hold one folder, which holds everything.
+fn inner_root(root: &Path) -> Result<PathBuf, FolderError> {
+    let unreadable = |source| FolderError::Io {
+        path: root.into(),
+        source,
+    };
+    if !zipped::folder(root).map_err(unreadable)? {
         return Err(FolderError::NotAFolder { path: root.into() });
     }
-    if root.join(LABELS_FILE).is_file() {
+    let mut inner = root.to_path_buf();
+    if root.is_dir() {
+        return Ok(inner);
+    }
+    loop {
+        let found = children(root, &inner)?;
+        let [(name, folder)] = &found.folders[..] else {
+            return Ok(inner);
+        };
+        let is_part = TRAIN_FOLDERS
+            .iter()
+            .any(|part| name.eq_ignore_ascii_case(part));
+        let is_table = zipped::is_file(&folder.join(LABELS_FILE));
+        let wraps = is_table || !children(root, folder)?.folders.is_empty();
+        if !found.pictures.is_empty() || is_part || !wraps {
+            return Ok(inner);
+        }
+        inner.clone_from(folder);
+    }
+}
+
+/// The parts for training and testing of `root`, where it has them.
+fn parts(root: &Path) -> Result<Option<Parts>, FolderError> {
+    if zipped::is_file(&root.join(LABELS_FILE)) {
         return Ok(None);
     }
     let folders = children(root, root)?.folders;
@@ -131,7 +175,7 @@ fn parts(root: &Path) -> Result<Option<Parts>, FolderError> {
         return Ok(None);
     };
     // A class may be called `train`; then pictures lie directly in it, and other classes beside it.
-    let divided = train.join(LABELS_FILE).is_file()
+    let divided = zipped::is_file(&train.join(LABELS_FILE))
         || !children(root, &train)?.folders.is_empty()
         || !tests.is_empty() && folders.len() == 1 + tests.len();
     Ok(divided.then_some(Parts { train, tests }))
@@ -143,7 +187,7 @@ pub(in crate::dataset) fn list_pictures(
     folder: &Path,
 ) -> Result<Listing, FolderError> {
     let labels = folder.join(LABELS_FILE);
-    let mut listing = if labels.is_file() {
+    let mut listing = if zipped::is_file(&labels) {
         list_table(root, folder, &labels)?
     } else {
         list_classes(root, folder, |_| true)?
@@ -240,9 +284,8 @@ fn children(root: &Path, folder: &Path) -> Result<Children, FolderError> {
         pictures: Vec::new(),
         not_read: NotRead::default(),
     };
-    for entry in fs::read_dir(folder).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        if path.is_dir() {
+    for Child { path, is_dir } in zipped::children(folder).map_err(unreadable)? {
+        if is_dir {
             match folder_left_out(&path) {
                 Some(reason) => leave_out(root, &path, reason, &mut found.not_read),
                 None => found.folders.push((unicode_name(&path)?, path)),
@@ -261,6 +304,9 @@ fn children(root: &Path, folder: &Path) -> Result<Children, FolderError> {
 
 /// Appends the pictures below `folder` to `listing`, as of `class`, and what is no picture to what is not read.
 fn walk(root: &Path, class: &str, folder: &Path, listing: &mut Listing) -> Result<(), FolderError> {
+    if zipped::is_inside(folder) {
+        return walk_archive(root, class, folder, listing);
+    }
     let mut entries = WalkDir::new(folder)
         .follow_links(true)
         .sort_by_file_name()
@@ -276,24 +322,58 @@ fn walk(root: &Path, class: &str, folder: &Path, listing: &mut Listing) -> Resul
             }
             continue;
         }
-        if path.file_name().is_some_and(|name| name == LABELS_FILE) {
-            continue;
-        }
-        if let Some(reason) = file_left_out(path) {
-            listing.not_read.add(reason, lossy_name(root, path));
-            continue;
-        }
-        listing.pictures.push(Listed {
-            name: relative_name(root, path)?,
-            path: path.into(),
-            class: class.into(),
-        });
+        file(root, class, path, listing)?;
     }
+    Ok(())
+}
+
+/// As [`walk`], for a folder in an archive.
+fn walk_archive(
+    root: &Path,
+    class: &str,
+    folder: &Path,
+    listing: &mut Listing,
+) -> Result<(), FolderError> {
+    let children = zipped::children(folder).map_err(|source| FolderError::Io {
+        path: folder.into(),
+        source,
+    })?;
+    for Child { path, is_dir } in children {
+        match folder_left_out(&path).filter(|_| is_dir) {
+            Some(reason) => leave_out(root, &path, reason, &mut listing.not_read),
+            None if is_dir => walk_archive(root, class, &path, listing)?,
+            None => file(root, class, &path, listing)?,
+        }
+    }
+    Ok(())
+}
+
+/// Appends a picture to `listing`, as of `class`, and what is no picture to what is not read.
+fn file(root: &Path, class: &str, path: &Path, listing: &mut Listing) -> Result<(), FolderError> {
+    if path.file_name().is_some_and(|name| name == LABELS_FILE) {
+        return Ok(());
+    }
+    if let Some(reason) = file_left_out(path) {
+        listing.not_read.add(reason, lossy_name(root, path));
+        return Ok(());
+    }
+    let name = relative_name(root, path)?;
+    listing.pictures.push(Listed::new(name, path.into(), class));
     Ok(())
 }
 
 /// Notes the pictures of a folder that is not entered.
 fn leave_out(root: &Path, folder: &Path, reason: &'static str, not_read: &mut NotRead) {
+    if zipped::is_inside(folder) {
+        for Child { path, is_dir } in zipped::children(folder).unwrap_or_default() {
+            if is_dir {
+                leave_out(root, &path, reason, not_read);
+            } else if has_picture_ending(&path) {
+                not_read.add(reason, lossy_name(root, &path));
+            }
+        }
+        return;
+    }
     // Links may lead anywhere, and what cannot be looked at was no picture of the data set either.
     let files = WalkDir::new(folder)
         .sort_by_file_name()

@@ -1,7 +1,7 @@
 //! Listed pictures become sets whose pixels are decoded when they are asked for.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use cd_core::names::did_you_mean;
@@ -12,7 +12,7 @@ use super::error::{BadPictures, FolderError};
 use super::list::{Listed, Listing};
 use crate::dataset::subset::balanced;
 use crate::dataset::{LoadContext, NotRead};
-use crate::picture::{Check, Checked, Decoding, PictureError, Room, picture_side};
+use crate::picture::{Check, Checked, Decoding, PictureError, Room, ToCheck, picture_side};
 
 /// Bytes of decoded pictures that a data set keeps in memory.
 const KEPT_BYTES: usize = 256 << 20;
@@ -225,12 +225,13 @@ impl<'a> Reader<'a> {
             index: self.context.index,
             progress: self.context.progress,
         };
-        let named: Vec<(&str, &Path)> = pictures
-            .listed
-            .iter()
-            .map(|picture| (picture.name.as_str(), picture.path.as_path()))
-            .collect();
-        check.run(&named)
+        let listed = pictures.listed.iter().map(|picture| ToCheck {
+            name: &picture.name,
+            path: &picture.path,
+            region: picture.region,
+        });
+        let listed: Vec<ToCheck<'_>> = listed.collect();
+        check.run(&listed)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Both forms of the validation pictures, and broken ones.
 
+use std::fs;
+
 use cd_core::NoProgress;
 use image::RgbImage;
 use tempfile::{TempDir, tempdir};

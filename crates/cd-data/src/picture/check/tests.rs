@@ -77,12 +77,13 @@ impl Scene {
         let paths: Vec<PathBuf> = (0..self.names.len() as u8)
             .map(|number| self.path(number))
             .collect();
-        let pictures: Vec<(&str, &Path)> = self
-            .names
-            .iter()
-            .map(String::as_str)
-            .zip(paths.iter().map(PathBuf::as_path))
-            .collect();
+        let pictures = self.names.iter().zip(&paths);
+        let pictures = pictures.map(|(name, path)| ToCheck {
+            name,
+            path,
+            region: None,
+        });
+        let pictures: Vec<ToCheck<'_>> = pictures.collect();
         let checked = check.run(&pictures);
         let bad: Vec<usize> = checked.bad.iter().map(|bad| bad.at).collect();
         let source = if bad.is_empty() {
