@@ -48,7 +48,7 @@ pub use dataset::{
     NotRead, Split, TinyImageNetConfig,
 };
 pub use export::{ExportError, export};
-pub use fetch::{FetchError, fetch_cifar10};
+pub use fetch::{FetchError, Fetched, PUBLISHED, Published, published};
 pub use picture::{Orientation, PictureError, picture_side, read_rgb};
 pub use poison::{
     ClassMap, LabelMap, Manifest, ManifestEntry, ManifestError, PlanEntry, PlanRequest,

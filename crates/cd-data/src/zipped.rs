@@ -137,6 +137,8 @@ fn place(path: &Path) -> io::Result<Option<Place>> {
 
 /// The file that `path` is or that lies above it.
 fn outside(path: &Path) -> Option<(&Path, Metadata)> {
+    // Without a slash at the end.
+    let path = path.components().as_path();
     let found = path
         .ancestors()
         .find_map(|above| Some((above, fs::metadata(above).ok()?)))?;
@@ -177,4 +179,4 @@ fn opened(path: &Path, metadata: &Metadata) -> io::Result<Arc<Archive<File>>> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use cd_data::dataset::{FolderError, Survey};
 use cd_data::{DatasetConfig, FolderConfig, Orientation};
 use cd_detect::{DetectorConfig, ThresholdRule};
 use cd_eval::Experiment;
@@ -98,13 +99,13 @@ fn experiment(
     // Names first: a slip in them costs nothing yet.
     let named = model.and_then(|model| model.model.as_deref());
     named.map(ModelConfig::from_name).transpose()?;
-    let folder = folder(images, weights, session)?;
+    let (folder, survey) = folder(images, weights, session)?;
     // Weights tell their own architecture, and nothing is trained.
     let trained = model.filter(|_| weights.is_none());
     let (model, train) = match trained {
         Some(model) => {
             let name = named.unwrap_or_else(|| default_model(folder.size));
-            let train = training(model, &folder)?;
+            let train = training(model, &survey);
             session.say(&format!(
                 "the classifier is {name} of width {}, trained for {} epochs",
                 model.width, train.epochs
@@ -133,7 +134,7 @@ fn folder(
     images: &ImagesArgs,
     weights: Option<Given<'_>>,
     session: &Session,
-) -> Result<FolderConfig> {
+) -> Result<(FolderConfig, Survey)> {
     let path = absolute(Some(&images.images))?.context("a path was given")?;
     let mut folder = FolderConfig {
         size: images.size,
@@ -144,10 +145,16 @@ fn folder(
         },
         ..FolderConfig::new(path)
     };
-    // Given weights need no labels.
-    folder.unlabelled = weights.is_some() && folder.is_flat();
+    let survey = match folder.survey() {
+        // Given weights need no labels.
+        Err(FolderError::Flat { .. }) if weights.is_some() => {
+            folder.unlabelled = true;
+            folder.survey()?
+        }
+        survey => survey?,
+    };
     if folder.size.is_none() {
-        let pictures = folder.side()?;
+        let pictures = survey.side();
         let (side, why) = match weights {
             Some(weights) => size::for_weights(weights, pictures, session)?,
             None => (pictures, "chosen from their own sizes".to_owned()),
@@ -157,7 +164,7 @@ fn folder(
         ));
         folder.size = Some(side);
     }
-    Ok(folder)
+    Ok((folder, survey))
 }
 
 /// The architecture to train on pictures of this size: one that halves large ones twice before it looks for details.
@@ -169,12 +176,11 @@ fn default_model(size: Option<usize>) -> &'static str {
     }
 }
 
-fn training(model: &ModelArgs, folder: &FolderConfig) -> Result<TrainConfig> {
-    Ok(TrainConfig {
-        epochs: match model.epochs {
-            Some(epochs) => epochs,
-            None => default_epochs(folder.count()?),
-        },
+fn training(model: &ModelArgs, survey: &Survey) -> TrainConfig {
+    TrainConfig {
+        epochs: model
+            .epochs
+            .unwrap_or_else(|| default_epochs(survey.count())),
         batch_size: 64,
         learning_rate: 0.1,
         schedule: Schedule::Cosine {
@@ -185,7 +191,7 @@ fn training(model: &ModelArgs, folder: &FolderConfig) -> Result<TrainConfig> {
         seed: model.seed,
         record_losses: 0,
         ..TrainConfig::default()
-    })
+    }
 }
 
 /// A classifier shows a trigger once it has learned to trust it: passes over `pictures` pictures that were

@@ -21,6 +21,25 @@ pub(crate) fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
     writer.finish().expect("memory").into_inner()
 }
 
+/// An archive of everything below `folder`.
+pub(crate) fn archive_of(folder: &Path) -> Vec<u8> {
+    let entries = walkdir::WalkDir::new(folder)
+        .sort_by_file_name()
+        .into_iter();
+    let files = entries.map(|entry| entry.expect("readable").into_path());
+    let files: Vec<PathBuf> = files.filter(|path| path.is_file()).collect();
+    let read = |path: &PathBuf| {
+        let below = path.strip_prefix(folder).expect("below");
+        let name = below.to_str().expect("text").replace('\\', "/");
+        (name, fs::read(path).expect("readable"))
+    };
+    let files: Vec<(String, Vec<u8>)> = files.iter().map(read).collect();
+    let files = files
+        .iter()
+        .map(|(name, bytes)| (name.as_str(), &bytes[..]));
+    archive(&files.collect::<Vec<_>>())
+}
+
 fn text(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     open(path)?.read_to_string(&mut text)?;
@@ -117,13 +136,13 @@ fn entry(archive: &[u8]) -> usize {
 }
 
 fn refused(change: impl Fn(&mut Vec<u8>, usize)) -> String {
-    let mut bytes = archive(&[("a/b", b"one")]);
+    let mut bytes = archive(&[("a/bc", b"one")]);
     let at = entry(&bytes);
     change(&mut bytes, at);
     let archive = Archive::new(bytes);
     let read = archive.and_then(|archive| {
         let mut content = Vec::new();
-        archive.read("a/b")?.read_to_end(&mut content)
+        archive.read("a/bc")?.read_to_end(&mut content)
     });
     read.expect_err("damaged").to_string()
 }

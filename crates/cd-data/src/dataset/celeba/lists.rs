@@ -134,7 +134,7 @@ fn fields(line: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Everything but parts and folder.
-fn attributes_of(path: &Path) -> Result<Faces, FilesError> {
+pub(super) fn attributes_of(path: &Path) -> Result<Faces, FilesError> {
     let text = files::text(path, MOST_BYTES)?;
     let mut lines = (1..)
         .zip(text.lines())
@@ -202,7 +202,7 @@ fn add(faces: &mut Faces, line: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn partition_of(path: &Path) -> Result<HashMap<String, Part>, FilesError> {
+pub(super) fn partition_of(path: &Path) -> Result<HashMap<String, Part>, FilesError> {
     let text = files::text(path, MOST_BYTES)?;
     let mut parts = HashMap::new();
     for (number, line) in (1..).zip(text.lines()) {

@@ -35,7 +35,6 @@ pub(super) fn read_labels(
 fn read_rows(root: &Path, folder: &Path, rows: &[Row<2>]) -> Result<Vec<Listed>, LabelsError> {
     let mut seen: HashMap<PathBuf, String> = HashMap::new();
     let mut pictures = Vec::new();
-    let mut repeated = 0;
     for row in rows {
         let picture = read_row(root, folder, row)?;
         match seen.get(&picture.path) {
@@ -48,16 +47,13 @@ fn read_rows(root: &Path, folder: &Path, rows: &[Row<2>]) -> Result<Vec<Listed>,
                 });
             }
             // A list may repeat a picture to give it more weight.
-            Some(_) => repeated += 1,
+            Some(_) => {}
             None => drop(seen.insert(picture.path.clone(), picture.class.clone())),
         }
         pictures.push(picture);
     }
     if pictures.is_empty() {
         return Err(LabelsError::NoRows);
-    }
-    if repeated > 0 {
-        tracing::warn!(repeated, "{LABELS_FILE} lists pictures more than once");
     }
     Ok(pictures)
 }

@@ -59,6 +59,17 @@ impl Pictures {
         }
     }
 
+    /// How many there are.
+    pub(in crate::dataset) fn count(&self) -> usize {
+        self.listed.len()
+    }
+
+    /// How often a picture is listed again.
+    pub(in crate::dataset) fn repeated(&self) -> usize {
+        let pairs = self.listed.windows(2);
+        pairs.filter(|pair| pair[0].path == pair[1].path).count()
+    }
+
     /// The side for these pictures when nobody says one.
     pub(in crate::dataset) fn side(&self) -> usize {
         let paths = self.listed.iter().map(|picture| picture.path.as_path());
