@@ -99,11 +99,11 @@ fn unreadable(path: &Path, error: &io::Error) -> StorageError {
     }
 }
 
-/// `len` bytes of `file` from byte `start` on; threads do not disturb each other.
+/// The `len` bytes of `file` from byte `start`; threads do not disturb each other.
 ///
 /// # Errors
 ///
-/// When the file cannot be read or ends before.
+/// When the file ends before, or cannot be read.
 pub fn read_at(file: &File, start: u64, len: usize) -> io::Result<Arc<[u8]>> {
     let mut bytes = vec![0; len];
     #[cfg(unix)]

@@ -5,6 +5,7 @@ mod decoding;
 mod index;
 mod jpeg;
 pub(crate) mod kind;
+mod place;
 mod region;
 mod size;
 mod source;
@@ -21,11 +22,14 @@ use thiserror::Error;
 
 use crate::zipped;
 
-pub(crate) use check::{BadPicture, Check, Checked, ToCheck};
+pub(crate) use check::{BadPicture, Check, Checked};
 pub(crate) use decoding::Decoding;
 pub use decoding::Orientation;
+pub(crate) use index::Stamp;
+pub(crate) use place::{Container, Place};
 pub(crate) use region::Region;
 pub use size::picture_side;
+pub(crate) use size::side_of;
 pub(crate) use source::Room;
 
 /// Largest accepted side of a picture in pixels.
@@ -95,15 +99,22 @@ pub fn read_rgb(path: &Path, height: usize, width: usize) -> Result<Vec<u8>, Pic
     Ok(resize_rgb(picture, height, width))
 }
 
-/// Decodes a picture at its own size.
+/// Decodes the picture at `path` at its own size.
 pub(crate) fn decode_rgb(path: &Path, orientation: Orientation) -> Result<RgbImage, PictureError> {
-    let bytes = read_bytes(path)?;
-    let mut reader = reader(&bytes)?;
-    if reader.format() == Some(ImageFormat::Jpeg) && !jpeg::is_complete(&bytes) {
+    decode_bytes(&read_bytes(path)?, orientation)
+}
+
+/// Decodes an encoded picture at its own size.
+pub(crate) fn decode_bytes(
+    bytes: &[u8],
+    orientation: Orientation,
+) -> Result<RgbImage, PictureError> {
+    let mut reader = reader(bytes)?;
+    if reader.format() == Some(ImageFormat::Jpeg) && !jpeg::is_complete(bytes) {
         return Err(PictureError::Damaged("the JPEG data ends early".into()));
     }
     // Gray and palettes take less while they are decoded than what comes out.
-    let (width, height) = dimensions(&bytes)?;
+    let (width, height) = dimensions(bytes)?;
     if u64::from(width) * u64::from(height) * 3 > MAX_DECODED_BYTES {
         return Err(PictureError::TooLarge);
     }

@@ -27,7 +27,7 @@ pub use error::{BadPictures, FolderError, LabelsError};
 
 pub(super) use self::list::{Listed, Listing, list_classes, list_pictures, list_unlabelled};
 use self::list::{Root, list_root};
-pub(super) use self::pictures::{Pictures, Reader};
+pub(super) use self::pictures::{Item, Pictures, Reader};
 use super::subset::stratified_split;
 use super::{DataError, Dataset, DatasetInfo, LoadContext, NotRead, Split};
 use crate::picture::{Decoding, Orientation};

@@ -1,6 +1,7 @@
 //! Every picture of a list is decoded once before anything relies on it, or known from an earlier start.
 
-use std::path::{Path, PathBuf};
+use std::collections::HashSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use cd_core::{Progress, Task};
@@ -8,9 +9,9 @@ use rayon::prelude::*;
 
 use super::index::{Index, Stamp};
 use super::source::{Picture, PictureSource, Room};
-use super::{Decoding, PictureError, Region};
+use super::{Decoding, PictureError, Place, Region};
 
-/// Picture files to check, and how.
+/// How pictures are checked.
 #[derive(Clone, Copy)]
 pub(crate) struct Check<'a> {
     /// Folder that the names are relative to.
@@ -23,15 +24,6 @@ pub(crate) struct Check<'a> {
     pub(crate) index: Option<&'a Path>,
     /// Told of every picture that is decoded.
     pub(crate) progress: &'a dyn Progress,
-}
-
-/// One of them.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ToCheck<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) path: &'a Path,
-    /// The part of it that counts.
-    pub(crate) region: Option<Region>,
 }
 
 /// Pictures that can be used and pictures that cannot.
@@ -55,27 +47,30 @@ pub(crate) struct BadPicture {
 }
 
 impl Check<'_> {
-    /// Checks `pictures` in parallel.
-    pub(crate) fn run(self, pictures: &[ToCheck<'_>]) -> Checked {
-        let regions: Vec<_> = pictures.iter().map(|one| (one.name, one.region)).collect();
-        let regions = Region::words(&regions);
+    /// Checks the pictures of these names and places, in parallel.
+    pub(crate) fn run(self, pictures: &[(&str, &Place)]) -> Checked {
+        let regions = pictures.iter().map(|(name, place)| (*name, place.region()));
+        let regions = Region::words(&regions.collect::<Vec<_>>());
         let mut index = self
             .index
             .map(|folder| Index::open(folder, self.base, self.decoding, &regions));
         let file = index.as_ref().map(|index| index.path().to_owned());
         let stamps = stamps(pictures, index.is_some());
-        let known = |at: usize| index.as_ref()?.digest(pictures[at].name, stamps[at]?);
+        let known = |at: usize| index.as_ref()?.digest(pictures[at].0, stamps[at]?);
         let known: Vec<_> = (0..pictures.len()).map(known).collect();
         let checked = self.decoded(pictures, &known);
         if let Some(index) = &mut index {
             for (at, picture) in checked.iter().enumerate() {
                 if let (Ok(picture), Some(stamp), None) = (picture, stamps[at], known[at]) {
-                    index.remember(pictures[at].name, stamp, picture.digest());
+                    index.remember(pictures[at].0, stamp, picture.digest());
                 }
             }
         }
         // Also when some are bad: the next start will find the others unchanged.
-        index.into_iter().for_each(Index::save);
+        if let Some(index) = index {
+            let names: HashSet<&str> = pictures.iter().map(|(name, _)| *name).collect();
+            index.save(|name| names.contains(name));
+        }
         let mut usable = Vec::with_capacity(checked.len());
         let (mut good, mut bad) = (Vec::with_capacity(checked.len()), Vec::new());
         for (at, picture) in checked.into_iter().enumerate() {
@@ -93,18 +88,18 @@ impl Check<'_> {
 
     fn decoded(
         self,
-        pictures: &[ToCheck<'_>],
+        pictures: &[(&str, &Place)],
         known: &[Option<[u8; 32]>],
     ) -> Vec<Result<Picture, PictureError>> {
         let unknown = known.iter().filter(|digest| digest.is_none()).count();
         let task = (unknown > 0)
             .then(|| Task::start(self.progress, "reading pictures", Some(unknown as u64)));
-        let check = |(one, known): (&ToCheck<'_>, &Option<[u8; 32]>)| {
-            let path = PathBuf::from(one.path);
+        let check = |(&(_, place), known): (&(&str, &Place), &Option<[u8; 32]>)| {
+            let place = place.clone();
             if let Some(digest) = *known {
-                return Ok(Picture::known(path, one.region, digest));
+                return Ok(Picture::known(place, digest));
             }
-            let picture = Picture::decoded(path, one.region, self.decoding, self.room);
+            let picture = Picture::decoded(place, self.decoding, self.room);
             if let Some(task) = &task {
                 task.advance(1);
             }
@@ -115,11 +110,11 @@ impl Check<'_> {
 }
 
 /// How the files look before any of them is decoded; not asked for without need.
-fn stamps(pictures: &[ToCheck<'_>], wanted: bool) -> Vec<Option<Stamp>> {
+fn stamps(pictures: &[(&str, &Place)], wanted: bool) -> Vec<Option<Stamp>> {
     if !wanted {
         return vec![None; pictures.len()];
     }
-    let stamp = |one: &ToCheck<'_>| Stamp::of(one.path);
+    let stamp = |(_, place): &(&str, &Place)| place.stamp();
     pictures.par_iter().map(stamp).collect()
 }
 

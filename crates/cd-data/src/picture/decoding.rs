@@ -1,10 +1,8 @@
 //! How the pictures of a data set are brought to pixels.
 
-use std::path::Path;
-
 use serde::{Deserialize, Serialize};
 
-use super::{PictureError, Region, decode_rgb, resize_rgb};
+use super::{PictureError, Place, decode_bytes, resize_rgb};
 
 /// What to do with the note of a camera how a picture is to be turned (EXIF orientation).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -41,10 +39,10 @@ impl Decoding {
         Self { side, orientation }
     }
 
-    /// Reads the picture at `path`, or a region of it as it is stored, `[side, side, 3]`.
-    pub(super) fn read(self, path: &Path, region: Option<Region>) -> Result<Vec<u8>, PictureError> {
-        let mut picture = decode_rgb(path, self.orientation)?;
-        if let Some(region) = region {
+    /// Reads the picture at `place`, `[side, side, 3]`.
+    pub(super) fn read(self, place: &Place) -> Result<Vec<u8>, PictureError> {
+        let mut picture = decode_bytes(&place.bytes()?, self.orientation)?;
+        if let Some(region) = place.region() {
             picture = region.of(&picture)?;
         }
         Ok(resize_rgb(picture, self.side, self.side))

@@ -23,7 +23,7 @@ const SETTLED: Duration = Duration::from_secs(2);
 
 /// How a file looks from outside; another look means that its content may be another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(crate) struct Stamp {
     /// Size in bytes.
     bytes: u64,
     /// Time of the last change, in nanoseconds since 1970.
@@ -35,7 +35,7 @@ pub(super) struct Stamp {
 
 impl Stamp {
     /// The stamp of the file at `path`; none when it cannot be had or does not tell changes yet.
-    pub(super) fn of(path: &Path) -> Option<Self> {
+    pub(crate) fn of(path: &Path) -> Option<Self> {
         let metadata = zipped::metadata(path).ok()?;
         let modified = metadata.modified().ok()?;
         if SystemTime::now().duration_since(modified).ok()? < SETTLED {
@@ -129,14 +129,15 @@ impl Index {
         self.changed = true;
     }
 
-    /// Writes what is new, without the pictures that are gone. A failure costs time at the next start and nothing else.
-    pub(super) fn save(mut self) {
+    /// Writes what is new, without the pictures that are gone: those that are not listed and lie in no file of their own. A failure
+    /// costs time at the next start and nothing else.
+    pub(super) fn save(mut self, is_listed: impl Fn(&str) -> bool) {
         if !self.changed {
             return;
         }
         let base = &self.base;
         self.entries
-            .retain(|name, _| zipped::is_file(&base.join(name)));
+            .retain(|name, _| is_listed(name) || zipped::is_file(&base.join(name)));
         if let Err(error) = write(&self.path, &self.decoding, &self.entries) {
             tracing::warn!(file = %self.path.display(), %error, "cannot remember the pictures that were checked");
         }

@@ -1,4 +1,4 @@
-//! Picture files as a source of pixels: decoded when they are asked for, kept while there is room.
+//! Encoded pictures as a source of pixels: decoded when they are asked for, kept while there is room.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use cd_core::{PixelSource, StorageError};
 use sha2::{Digest, Sha256};
 
-use super::{Decoding, PictureError, Region};
+use super::{Decoding, PictureError, Place};
 
 /// Bytes of memory that decoded pictures may still take; shared by the sets of a data set.
 #[derive(Debug)]
@@ -34,12 +34,10 @@ impl Room {
     }
 }
 
-/// A picture file and what is known of its pixels.
+/// A picture and what is known of its pixels.
 #[derive(Debug)]
 pub(super) struct Picture {
-    path: PathBuf,
-    /// The part of it that counts.
-    region: Option<Region>,
+    place: Place,
     /// SHA-256 of the decoded pixels.
     digest: [u8; 32],
     kept: OnceLock<Arc<[u8]>>,
@@ -47,11 +45,10 @@ pub(super) struct Picture {
 
 impl Picture {
     /// A picture whose pixels are known to have this digest; it is not opened.
-    pub(super) fn known(path: PathBuf, region: Option<Region>, digest: [u8; 32]) -> Self {
+    pub(super) fn known(place: Place, digest: [u8; 32]) -> Self {
         let kept = OnceLock::new();
         Self {
-            path,
-            region,
+            place,
             digest,
             kept,
         }
@@ -59,13 +56,12 @@ impl Picture {
 
     /// Decodes a picture to learn its digest, and keeps it where there is room.
     pub(super) fn decoded(
-        path: PathBuf,
-        region: Option<Region>,
+        place: Place,
         decoding: Decoding,
         room: &Room,
     ) -> Result<Self, PictureError> {
-        let pixels: Arc<[u8]> = decoding.read(&path, region)?.into();
-        let picture = Self::known(path, region, Sha256::digest(&pixels).into());
+        let pixels: Arc<[u8]> = decoding.read(&place)?.into();
+        let picture = Self::known(place, Sha256::digest(&pixels).into());
         picture.keep(&pixels, room);
         Ok(picture)
     }
@@ -84,7 +80,7 @@ impl Picture {
     }
 }
 
-/// Picture files of a data set at one size, `[side, side, 3]` bytes each.
+/// Pictures of a data set at one size, `[side, side, 3]` bytes each.
 ///
 /// A picture stays in memory once it is decoded as long as there is room, and is never dropped for another; the others
 /// are decoded at every read. Threads decode side by side and wait for nothing.
@@ -137,12 +133,12 @@ impl PixelSource for PictureSource {
             return Ok(Arc::clone(pixels));
         }
         let failed = |reason| StorageError::Source {
-            path: picture.path.clone(),
+            path: picture.place.shown(),
             reason,
         };
         let pixels = self
             .decoding
-            .read(&picture.path, picture.region)
+            .read(&picture.place)
             .map_err(|error| failed(error.to_string()))?;
         if Sha256::digest(&pixels)[..] != picture.digest {
             return Err(failed(self.changed()));

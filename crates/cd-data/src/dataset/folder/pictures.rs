@@ -9,20 +9,27 @@ use cd_core::{ImageSet, PixelSource};
 
 use super::bad;
 use super::error::{BadPictures, FolderError};
-use super::list::{Listed, Listing};
+use super::list::Listing;
 use crate::dataset::subset::balanced;
 use crate::dataset::{LoadContext, NotRead};
-use crate::picture::{Check, Checked, Decoding, PictureError, Room, ToCheck, picture_side};
+use crate::picture::{Check, Checked, Decoding, PictureError, Place, Room, side_of};
 
 /// Bytes of decoded pictures that a data set keeps in memory.
 const KEPT_BYTES: usize = 256 << 20;
+
+/// A picture with the name that people know it by.
+#[derive(Debug, Clone)]
+pub(in crate::dataset) struct Item {
+    pub(in crate::dataset) name: String,
+    pub(in crate::dataset) place: Place,
+}
 
 /// Pictures of one set with their labels.
 #[derive(Debug)]
 pub(in crate::dataset) struct Pictures {
     /// Folder that the names are relative to.
     base: PathBuf,
-    listed: Vec<Listed>,
+    listed: Vec<Item>,
     /// One for each picture; empty when nothing tells the classes.
     labels: Vec<u32>,
 }
@@ -38,11 +45,21 @@ impl Pictures {
         } else {
             labels(&listing, class_names)?
         };
-        Ok(Self {
-            base: listing.base,
-            listed: listing.pictures,
+        let item = |picture: super::Listed| Item {
+            name: picture.name,
+            place: Place::File(picture.path),
+        };
+        let items = listing.pictures.into_iter().map(item).collect();
+        Ok(Self::of_items(listing.base, items, labels))
+    }
+
+    /// Pictures with a label each, or with none at all; names are relative to `base`.
+    pub(in crate::dataset) fn of_items(base: PathBuf, items: Vec<Item>, labels: Vec<u32>) -> Self {
+        Self {
+            base,
+            listed: items,
             labels,
-        })
+        }
     }
 
     /// Leaves at most `limit` pictures, the classes as equal as they can be.
@@ -59,21 +76,15 @@ impl Pictures {
         }
     }
 
-    /// How many there are.
-    pub(in crate::dataset) fn count(&self) -> usize {
-        self.listed.len()
-    }
-
-    /// How often a picture is listed again.
-    pub(in crate::dataset) fn repeated(&self) -> usize {
-        let pairs = self.listed.windows(2);
-        pairs.filter(|pair| pair[0].path == pair[1].path).count()
-    }
-
     /// The side for these pictures when nobody says one.
     pub(in crate::dataset) fn side(&self) -> usize {
-        let paths = self.listed.iter().map(|picture| picture.path.as_path());
-        picture_side(&paths.collect::<Vec<_>>())
+        side_of(
+            &self
+                .listed
+                .iter()
+                .map(|item| &item.place)
+                .collect::<Vec<_>>(),
+        )
     }
 
     /// Fails when a class among `class_names` has no picture, or there is none at all.
@@ -131,7 +142,7 @@ impl<'a> Reader<'a> {
         let checked: Vec<Checked> = parts.iter().map(|part| self.checked(part)).collect();
         let total = parts.iter().map(|part| part.listed.len()).sum();
         let mut sources = Vec::with_capacity(parts.len());
-        let mut bad: Vec<(Listed, PictureError)> = Vec::new();
+        let mut bad: Vec<(Item, PictureError)> = Vec::new();
         for (part, checked) in parts.iter_mut().zip(checked) {
             let named =
                 |wrong: crate::picture::BadPicture| (part.listed[wrong.at].clone(), wrong.reason);
@@ -175,7 +186,7 @@ impl<'a> Reader<'a> {
     /// What the bad pictures come to: nothing, a note, or an error; `enough` says whether there are pictures without them.
     fn without(
         &self,
-        bad: Vec<(Listed, PictureError)>,
+        bad: Vec<(Item, PictureError)>,
         total: usize,
         enough: bool,
     ) -> Result<NotRead, FolderError> {
@@ -190,7 +201,7 @@ impl<'a> Reader<'a> {
             return Err(BadPictures {
                 pictures: bad
                     .into_iter()
-                    .map(|(picture, reason)| (picture.path, reason))
+                    .map(|(picture, reason)| (picture.place.shown(), reason))
                     .collect(),
                 total,
                 allowed,
@@ -236,13 +247,12 @@ impl<'a> Reader<'a> {
             index: self.context.index,
             progress: self.context.progress,
         };
-        let listed = pictures.listed.iter().map(|picture| ToCheck {
-            name: &picture.name,
-            path: &picture.path,
-            region: picture.region,
-        });
-        let listed: Vec<ToCheck<'_>> = listed.collect();
-        check.run(&listed)
+        let named: Vec<(&str, &Place)> = pictures
+            .listed
+            .iter()
+            .map(|picture| (picture.name.as_str(), &picture.place))
+            .collect();
+        check.run(&named)
     }
 }
 
