@@ -7,6 +7,8 @@ mod archives;
 mod celeba;
 mod cifar10;
 mod cifar100;
+mod classes;
+mod container;
 mod demo;
 mod error;
 mod files;
@@ -16,10 +18,14 @@ mod imagenet;
 mod members;
 mod mnist;
 mod not_read;
+mod parquet;
 mod planes;
+mod shards;
+mod spool;
 mod stored;
 mod subset;
 mod tiny_imagenet;
+mod webdataset;
 
 use std::fmt::Debug;
 use std::path::Path;
@@ -57,6 +63,15 @@ pub struct DatasetInfo {
     pub summary: &'static str,
     /// Where the pictures come from.
     pub source: &'static str,
+}
+
+/// What the training pictures of a data set are like, before any of them is decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pictured {
+    /// How many there are.
+    pub count: usize,
+    /// The side in pixels that they are brought to when nobody says one.
+    pub side: usize,
 }
 
 /// What a data set is given to load with.
@@ -101,7 +116,37 @@ pub trait Dataset: Debug + Send + Sync {
     ///
     /// When the files cannot be listed.
     fn settle(&mut self) -> Result<Option<String>, DataError> {
+        if self.size().is_none_or(|size| size.is_some()) {
+            return Ok(None);
+        }
+        let pictured = self.pictures()?;
+        let (Some(pictured), Some(size)) = (pictured, self.size()) else {
+            return Ok(None);
+        };
+        let side = pictured.side;
+        *size = Some(side);
+        Ok(Some(format!(
+            "pictures are read at {side} x {side} pixels, chosen from their own sizes"
+        )))
+    }
+
+    /// How many training pictures there are and how large; none when only loading tells.
+    ///
+    /// # Errors
+    ///
+    /// When the files cannot be listed.
+    fn pictures(&self) -> Result<Option<Pictured>, DataError> {
         Ok(None)
+    }
+
+    /// The option of the side in pixels that pictures are resized to, where it may be left to the pictures.
+    fn size(&mut self) -> Option<&mut Option<usize>> {
+        None
+    }
+
+    /// Whether its pictures are read without labels.
+    fn is_unlabelled(&self) -> bool {
+        false
     }
 }
 
@@ -134,14 +179,10 @@ macro_rules! datasets {
                 }
             }
 
-            /// As [`Dataset::settle`].
-            ///
-            /// # Errors
-            ///
-            /// Those of [`Dataset::settle`].
-            pub fn settle(&mut self) -> Result<Option<String>, DataError> {
+            /// The configured data set, to change its options.
+            pub fn dataset_mut(&mut self) -> &mut dyn Dataset {
                 match self {
-                    $(Self::$variant(config) => config.settle(),)+
+                    $(Self::$variant(config) => config,)+
                 }
             }
         }
@@ -165,6 +206,10 @@ datasets! {
     "mnist" => mnist, Mnist(MnistConfig);
     /// Faces with 40 attributes each.
     "celeba" => celeba, CelebA(CelebAConfig);
+    /// The user's own pictures, or a hub's, in parquet shards.
+    "parquet" => parquet, Parquet(ParquetConfig);
+    /// The user's own pictures in tar shards.
+    "webdataset" => webdataset, WebDataset(WebDatasetConfig);
     /// The user's own pictures.
     "folder" => folder, Folder(FolderConfig);
 }
@@ -173,6 +218,15 @@ impl DatasetConfig {
     /// The name under which this data set is registered.
     pub fn name(&self) -> &'static str {
         self.dataset().info().name
+    }
+
+    /// As [`Dataset::settle`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Dataset::settle`].
+    pub fn settle(&mut self) -> Result<Option<String>, DataError> {
+        self.dataset_mut().settle()
     }
 
     /// As [`load_with`](Self::load_with), and remembers nothing.

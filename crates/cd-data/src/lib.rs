@@ -45,7 +45,7 @@ pub use cd_core::{NoProgress, Progress};
 pub use dataset::{
     CelebAConfig, Cifar10Config, Cifar100Config, DATASETS, DataError, Dataset, DatasetConfig,
     DatasetInfo, DemoConfig, FolderConfig, GtsrbConfig, ImageNetConfig, LoadContext, MnistConfig,
-    NotRead, Split, TinyImageNetConfig,
+    NotRead, ParquetConfig, Pictured, Split, TinyImageNetConfig, WebDatasetConfig,
 };
 pub use export::{ExportError, export};
 pub use fetch::{FetchError, Fetched, PUBLISHED, Published, published};

@@ -25,11 +25,12 @@ use serde::{Deserialize, Serialize};
 
 pub use error::{BadPictures, FolderError, LabelsError};
 
+pub(super) use self::kinds::{HIDDEN, has_picture_ending};
 pub(super) use self::list::{Listed, Listing, list_classes, list_pictures, list_unlabelled};
 use self::list::{Root, list_root};
 pub(super) use self::pictures::{Item, Pictures, Reader};
 use super::subset::stratified_split;
-use super::{DataError, Dataset, DatasetInfo, LoadContext, NotRead, Split};
+use super::{DataError, Dataset, DatasetInfo, LoadContext, NotRead, Pictured, Split};
 use crate::picture::{Decoding, Orientation};
 
 /// What lists say about image folders.
@@ -74,7 +75,7 @@ pub struct FolderConfig {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
-fn is_zero(share: &f64) -> bool {
+pub(super) fn is_zero(share: &f64) -> bool {
     *share == 0.0
 }
 
@@ -162,15 +163,20 @@ impl Dataset for FolderConfig {
         Ok(load(self, context)?)
     }
 
-    fn settle(&mut self) -> Result<Option<String>, DataError> {
-        if self.size.is_some() {
-            return Ok(None);
-        }
-        let side = self.side()?;
-        self.size = Some(side);
-        Ok(Some(format!(
-            "pictures are read at {side} x {side} pixels, chosen from their own sizes"
-        )))
+    fn pictures(&self) -> Result<Option<Pictured>, DataError> {
+        let train = list(self)?.train;
+        Ok(Some(Pictured {
+            count: train.count(),
+            side: train.side(),
+        }))
+    }
+
+    fn size(&mut self) -> Option<&mut Option<usize>> {
+        Some(&mut self.size)
+    }
+
+    fn is_unlabelled(&self) -> bool {
+        self.unlabelled
     }
 }
 
@@ -242,21 +248,29 @@ fn load(config: &FolderConfig, context: &LoadContext<'_>) -> Result<Split, Folde
 }
 
 fn check_options(config: &FolderConfig) -> Result<(), FolderError> {
-    if let Some(size) = config.size.filter(|size| !(1..=MAX_SIZE).contains(size)) {
+    check_ranges(config.size, config.skip_bad, config.test_fraction)?;
+    if config.unlabelled && (config.test.is_some() || config.test_fraction.is_some()) {
+        return Err(FolderError::UnlabelledTest);
+    }
+    Ok(())
+}
+
+/// Fails when one of these options is out of range.
+pub(super) fn check_ranges(
+    size: Option<usize>,
+    skip_bad: f64,
+    test_fraction: Option<f64>,
+) -> Result<(), FolderError> {
+    if let Some(size) = size.filter(|size| !(1..=MAX_SIZE).contains(size)) {
         return Err(FolderError::Size {
             size,
             largest: MAX_SIZE,
         });
     }
-    if !(0.0..=1.0).contains(&config.skip_bad) {
-        return Err(FolderError::SkipBad {
-            share: config.skip_bad,
-        });
+    if !(0.0..=1.0).contains(&skip_bad) {
+        return Err(FolderError::SkipBad { share: skip_bad });
     }
-    if config.unlabelled && (config.test.is_some() || config.test_fraction.is_some()) {
-        return Err(FolderError::UnlabelledTest);
-    }
-    match config.test_fraction {
+    match test_fraction {
         Some(fraction) if !(fraction > 0.0 && fraction < 1.0) => {
             Err(FolderError::TestFraction { fraction })
         }

@@ -64,7 +64,7 @@ const MADE_BY_MACHINES: [&str; 20] = [
 ];
 
 /// Why a file is not read.
-pub(super) const HIDDEN: &str = "hidden, their names or folders begin with a dot";
+pub(in crate::dataset) const HIDDEN: &str = "hidden, their names or folders begin with a dot";
 pub(super) const MACHINE: &str =
     "pictures in folders that storage devices, operating systems or tools make, mostly thumbnails";
 const NO_PICTURE: &str = "no pictures by their endings and content";
@@ -99,7 +99,7 @@ pub(super) fn file_left_out(path: &Path) -> Option<&'static str> {
 }
 
 /// Whether a file has the ending of a picture.
-pub(super) fn has_picture_ending(path: &Path) -> bool {
+pub(in crate::dataset) fn has_picture_ending(path: &Path) -> bool {
     let ending = ending(path);
     READ.contains(&ending.as_str()) || OTHER_PICTURES.contains(&ending.as_str())
 }
