@@ -36,7 +36,7 @@ use serde::{Deserialize, Serialize};
 pub use cifar10::Cifar10Error;
 pub use error::DataError;
 pub use files::FilesError;
-pub use folder::{BadPictures, FolderError, LabelsError, Survey};
+pub use folder::{BadPictures, FolderError, LabelsError};
 pub use not_read::{LeftOut, NotRead};
 
 /// A data set: images to train on and, where there are any, images to test on.

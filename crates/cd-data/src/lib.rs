@@ -23,6 +23,8 @@
 //! ```
 
 pub mod attack;
+#[cfg(test)]
+mod damage_tests;
 pub mod dataset;
 pub mod export;
 pub mod fetch;

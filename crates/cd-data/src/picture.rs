@@ -1,5 +1,6 @@
 //! One picture file to RGB bytes of a given size, and many of them as a source of pixels.
 
+mod animation;
 mod check;
 mod decoding;
 mod index;
@@ -212,5 +213,9 @@ fn feature(kind: &UnsupportedErrorKind) -> String {
     }
 }
 
+#[cfg(test)]
+mod damage_tests;
+#[cfg(test)]
+mod golden_tests;
 #[cfg(test)]
 mod tests;

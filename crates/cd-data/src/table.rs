@@ -90,7 +90,12 @@ impl<const N: usize> Table<N> {
     ///
     /// When the file cannot be read, a column is missing or twice there, or a line has another number of fields than the first.
     pub fn read(path: &Path, columns: [&str; N]) -> Result<Self, TableError> {
-        let text = text::decoded(path, bytes(path)?)?;
+        Self::parse(path, bytes(path)?, columns)
+    }
+
+    /// As [`read`](Self::read), from the bytes of the table that errors call `path`.
+    fn parse(path: &Path, bytes: Vec<u8>, columns: [&str; N]) -> Result<Self, TableError> {
+        let text = text::decoded(path, bytes)?;
         let (text, skipped) = text::without_separator_line(&text);
         let (separator, places) =
             text::separator(text, columns).ok_or_else(|| TableError::Columns {

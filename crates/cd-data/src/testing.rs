@@ -24,7 +24,7 @@ pub(crate) fn golden_bytes_of(file: &str, tensor: &str) -> Vec<u8> {
     file.tensor(tensor).expect("golden tensor").data().to_vec()
 }
 
-fn golden_folder() -> PathBuf {
+pub(crate) fn golden_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .ancestors()
         .map(|folder| folder.join("tests/golden"))

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use cd_data::dataset::{FolderError, Survey};
 use cd_data::{DatasetConfig, FolderConfig, Orientation};
 use cd_detect::{DetectorConfig, ThresholdRule};
 use cd_eval::Experiment;
@@ -99,13 +98,13 @@ fn experiment(
     // Names first: a slip in them costs nothing yet.
     let named = model.and_then(|model| model.model.as_deref());
     named.map(ModelConfig::from_name).transpose()?;
-    let (folder, survey) = folder(images, weights, session)?;
+    let folder = folder(images, weights, session)?;
     // Weights tell their own architecture, and nothing is trained.
     let trained = model.filter(|_| weights.is_none());
     let (model, train) = match trained {
         Some(model) => {
             let name = named.unwrap_or_else(|| default_model(folder.size));
-            let train = training(model, &survey);
+            let train = training(model, &folder)?;
             session.say(&format!(
                 "the classifier is {name} of width {}, trained for {} epochs",
                 model.width, train.epochs
@@ -134,7 +133,7 @@ fn folder(
     images: &ImagesArgs,
     weights: Option<Given<'_>>,
     session: &Session,
-) -> Result<(FolderConfig, Survey)> {
+) -> Result<FolderConfig> {
     let path = absolute(Some(&images.images))?.context("a path was given")?;
     let mut folder = FolderConfig {
         size: images.size,
@@ -145,16 +144,10 @@ fn folder(
         },
         ..FolderConfig::new(path)
     };
-    let survey = match folder.survey() {
-        // Given weights need no labels.
-        Err(FolderError::Flat { .. }) if weights.is_some() => {
-            folder.unlabelled = true;
-            folder.survey()?
-        }
-        survey => survey?,
-    };
+    // Given weights need no labels.
+    folder.unlabelled = weights.is_some() && folder.is_flat();
     if folder.size.is_none() {
-        let pictures = survey.side();
+        let pictures = folder.side()?;
         let (side, why) = match weights {
             Some(weights) => size::for_weights(weights, pictures, session)?,
             None => (pictures, "chosen from their own sizes".to_owned()),
@@ -164,7 +157,7 @@ fn folder(
         ));
         folder.size = Some(side);
     }
-    Ok((folder, survey))
+    Ok(folder)
 }
 
 /// The architecture to train on pictures of this size: one that halves large ones twice before it looks for details.
@@ -176,11 +169,12 @@ fn default_model(size: Option<usize>) -> &'static str {
     }
 }
 
-fn training(model: &ModelArgs, survey: &Survey) -> TrainConfig {
-    TrainConfig {
-        epochs: model
-            .epochs
-            .unwrap_or_else(|| default_epochs(survey.count())),
+fn training(model: &ModelArgs, folder: &FolderConfig) -> Result<TrainConfig> {
+    Ok(TrainConfig {
+        epochs: match model.epochs {
+            Some(epochs) => epochs,
+            None => default_epochs(folder.count()?),
+        },
         batch_size: 64,
         learning_rate: 0.1,
         schedule: Schedule::Cosine {
@@ -191,7 +185,7 @@ fn training(model: &ModelArgs, survey: &Survey) -> TrainConfig {
         seed: model.seed,
         record_losses: 0,
         ..TrainConfig::default()
-    }
+    })
 }
 
 /// A classifier shows a trigger once it has learned to trust it: passes over `pictures` pictures that were

@@ -12,6 +12,7 @@ mod models;
 mod own_folder;
 mod reproduce;
 mod resume;
+mod sets;
 mod stages;
 mod together;
 mod weights;

@@ -105,7 +105,7 @@ impl FolderConfig {
     ///
     /// When the folder cannot be listed or has none of the known layouts.
     pub fn count(&self) -> Result<usize, FolderError> {
-        Ok(self.survey()?.count())
+        Ok(list(self)?.train.count())
     }
 
     /// The side for its training pictures when nobody says one: their own when all are the same square, else the nearest of 32, 64,
@@ -115,16 +115,7 @@ impl FolderConfig {
     ///
     /// When the folder cannot be listed or has none of the known layouts.
     pub fn side(&self) -> Result<usize, FolderError> {
-        Ok(self.survey()?.side())
-    }
-
-    /// Lists the pictures once, for what is asked of them before they are read.
-    ///
-    /// # Errors
-    ///
-    /// When the folder cannot be listed or has none of the known layouts.
-    pub fn survey(&self) -> Result<Survey, FolderError> {
-        Ok(Survey(list(self)?.train))
+        Ok(list(self)?.train.side())
     }
 
     fn root(&self) -> Result<Root, FolderError> {
@@ -135,22 +126,6 @@ impl FolderConfig {
             });
         }
         list_root(&self.path)
-    }
-}
-
-/// The training pictures of a folder, none of them opened.
-#[derive(Debug)]
-pub struct Survey(Pictures);
-
-impl Survey {
-    /// How many there are.
-    pub fn count(&self) -> usize {
-        self.0.count()
-    }
-
-    /// As [`FolderConfig::side`].
-    pub fn side(&self) -> usize {
-        self.0.side()
     }
 }
 

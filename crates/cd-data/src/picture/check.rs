@@ -82,6 +82,13 @@ impl Check<'_> {
                 Err(reason) => bad.push(BadPicture { at, reason }),
             }
         }
+        let animated = usable.iter().filter(|picture| picture.is_animated).count();
+        if animated > 0 {
+            tracing::warn!(
+                animated,
+                "some pictures are animations: only the first picture of each is read"
+            );
+        }
         let source = PictureSource::new(usable, self.decoding, Arc::clone(self.room), file);
         Checked { source, good, bad }
     }

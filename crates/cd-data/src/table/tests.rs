@@ -120,3 +120,23 @@ fn what_is_no_such_table_is_said() {
     let error = Table::read(folder.path(), ["file"]).expect_err("a folder");
     assert!(matches!(error, TableError::Io { .. }), "{error}");
 }
+
+#[test]
+fn damaged_tables_never_panic() {
+    let plain = "file,poisoned\na.png,True\n\"b, c.png\",False\n";
+    let bases = [
+        plain.as_bytes().to_vec(),
+        utf16(plain, u16::to_le_bytes),
+        b"sep=;\r\nindex;score;poisoned;file\r\n0;0,5;True;a.png\r\n".to_vec(),
+    ];
+    let survivors = crate::testing::mutations(&bases, |bytes| {
+        let table = Table::parse(Path::new("x"), bytes.to_vec(), ["file", "poisoned"]);
+        let used = |table: Table<2>| {
+            let rows = table.rows().iter();
+            rows.map(|row| (table.truth(row, 1, "x"), table.number(row, 1, "x")))
+                .count()
+        };
+        table.map(used).is_ok()
+    });
+    assert!(survivors > 0.01, "{survivors}");
+}

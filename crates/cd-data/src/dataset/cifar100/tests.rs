@@ -119,3 +119,24 @@ fn damaged_files_are_named() {
         .to_string();
     assert!(message.contains("no CIFAR-100"), "{message}");
 }
+
+#[test]
+fn damaged_pickles_never_panic() {
+    let survivors = crate::testing::mutations(&[pickle(4, 99), pickle(0, 0)], |bytes| {
+        records::parts_of_pickle(bytes, "x", Cifar100Labels::Fine).is_ok()
+    });
+    assert!(survivors > 0.01, "{survivors}");
+}
+
+#[test]
+fn damaged_records_never_panic() {
+    let folder = tempdir().expect("scratch");
+    let path = folder.path().join("train.bin");
+    let base = [record(4, 99), record(0, 0)].concat();
+    let survivors = crate::testing::mutations(&[base], |bytes| {
+        fs::write(&path, bytes).expect("writes");
+        let mut members = members::read(folder.path(), records::most_bytes, 0).expect("a folder");
+        records::read(folder.path(), &mut members, "train", Cifar100Labels::Fine).is_ok()
+    });
+    assert!(survivors > 0.01, "{survivors}");
+}
