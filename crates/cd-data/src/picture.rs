@@ -26,7 +26,7 @@ use crate::zipped;
 pub(crate) use check::{BadPicture, Check, Checked};
 pub(crate) use decoding::Decoding;
 pub use decoding::Orientation;
-pub(crate) use index::Stamp;
+pub(crate) use index::{Stamp, changed};
 pub(crate) use place::{Container, Place};
 pub(crate) use region::Region;
 pub use size::picture_side;

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use self::archive::Archive;
+use crate::picture::changed;
 
 /// Archives whose directories are kept.
 const KEPT: usize = 8;
@@ -148,7 +149,7 @@ fn outside(path: &Path) -> Option<(&Path, Metadata)> {
 /// An archive that was read, and how its file looked then.
 struct Known {
     path: PathBuf,
-    stamp: (u64, Option<SystemTime>),
+    stamp: (u64, Option<SystemTime>, i64),
     archive: Arc<Archive<File>>,
 }
 
@@ -156,7 +157,7 @@ struct Known {
 static KNOWN: Mutex<Vec<Known>> = Mutex::new(Vec::new());
 
 fn opened(path: &Path, metadata: &Metadata) -> io::Result<Arc<Archive<File>>> {
-    let stamp = (metadata.len(), metadata.modified().ok());
+    let stamp = (metadata.len(), metadata.modified().ok(), changed(metadata));
     // A thread that died meanwhile has changed nothing or all.
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     let found = known.iter().position(|one| one.path == path);

@@ -18,6 +18,7 @@ mod kinds;
 mod labels;
 mod list;
 mod pictures;
+mod walk;
 
 use std::path::{Path, PathBuf};
 

@@ -50,15 +50,17 @@ impl Stamp {
     }
 }
 
+/// Time of the last change of content or of what is known of a file, in nanoseconds since 1970; 0 where the system has none.
 #[cfg(unix)]
-fn changed(metadata: &Metadata) -> i64 {
+pub(crate) fn changed(metadata: &Metadata) -> i64 {
     use std::os::unix::fs::MetadataExt;
     let seconds = metadata.ctime().saturating_mul(1_000_000_000);
     seconds.saturating_add(metadata.ctime_nsec())
 }
 
+/// This system has no such time.
 #[cfg(not(unix))]
-fn changed(_: &Metadata) -> i64 {
+pub(crate) fn changed(_: &Metadata) -> i64 {
     0
 }
 

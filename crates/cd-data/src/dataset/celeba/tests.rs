@@ -175,7 +175,9 @@ fn pictures_and_lists_may_lie_in_archives() {
     fs::write(&path, "<!DOCTYPE html><html>Google Drive - Quota exceeded").expect("writes");
     let message = load(&config(&folder)).expect_err("a page").to_string();
     assert!(
-        message.contains("img_align_celeba.zip") && message.contains("a web page; fetch it again"),
+        ["img_align_celeba.zip", "a web page", "fetch it again"]
+            .iter()
+            .all(|part| message.contains(part)),
         "{message}"
     );
 }

@@ -84,15 +84,12 @@ fn table(path: &Path) -> Result<HashMap<String, String>, FilesError> {
     let rows = Table::read(path, ["ImageId", "PredictionString"])?;
     let class = |row: &crate::table::Row<2>| {
         let [name, boxes] = row.fields.each_ref().map(|field| field.trim());
-        match boxes.split(' ').next().filter(|class| is_wnid(class)) {
-            Some(class) => Ok((name.to_owned(), class.to_owned())),
-            None => {
-                let reason = format!(
-                    "`PredictionString` is `{boxes}`, expected a class such as n01440764 first"
-                );
-                Err(rows.error(row, reason).into())
-            }
+        if let Some(class) = boxes.split(' ').next().filter(|class| is_wnid(class)) {
+            return Ok((name.to_owned(), class.to_owned()));
         }
+        let reason =
+            format!("`PredictionString` is `{boxes}`, expected a class such as n01440764 first");
+        Err(rows.error(row, reason).into())
     };
     rows.rows().iter().map(class).collect()
 }

@@ -152,9 +152,10 @@ impl Idx {
         let file = BufReader::new(file);
         Self {
             path: path.into(),
-            reader: match is_packed {
-                true => Box::new(MultiGzDecoder::new(file)),
-                false => Box::new(file),
+            reader: if is_packed {
+                Box::new(MultiGzDecoder::new(file))
+            } else {
+                Box::new(file)
             },
             is_packed,
         }
