@@ -94,7 +94,11 @@ impl<const N: usize> Table<N> {
     }
 
     /// As [`read`](Self::read), from the bytes of the table that errors call `path`.
-    fn parse(path: &Path, bytes: Vec<u8>, columns: [&str; N]) -> Result<Self, TableError> {
+    pub(crate) fn parse(
+        path: &Path,
+        bytes: Vec<u8>,
+        columns: [&str; N],
+    ) -> Result<Self, TableError> {
         let text = text::decoded(path, bytes)?;
         let (text, skipped) = text::without_separator_line(&text);
         let (separator, places) =

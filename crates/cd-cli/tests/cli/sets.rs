@@ -80,7 +80,7 @@ fn a_run_on_faces_takes_one_attribute_or_a_few_and_says_so() {
     fail_with(
         here,
         "run faces.toml",
-        &["unknown attribute `Heavy_Makeup`", "`Smiling`"],
+        &["unknown attribute `Heavy_Makeup`", "known: Smiling, Young"],
     );
     for (classes, count) in [("[\"Smiling\"]", 2), ("[\"Smiling\", \"Young\"]", 4)] {
         write(classes);

@@ -116,7 +116,8 @@ fn test(root: &Path, classes: &Classes) -> Result<Option<Listing>, FilesError> {
     let table = folder.join(ANNOTATIONS);
     let is_flat = zipped::is_dir(&folder.join("images"));
     if zipped::is_file(&table) && is_flat {
-        return annotated(root, &folder, &table, classes).map(Some);
+        let text = files::text(&table, MOST_BYTES)?;
+        return annotated(root, &folder, &table, &text, classes).map(Some);
     }
     if !zipped::is_dir(&folder) {
         return Ok(None);
@@ -137,9 +138,9 @@ fn annotated(
     root: &Path,
     folder: &Path,
     table: &Path,
+    text: &str,
     classes: &Classes,
 ) -> Result<Listing, FilesError> {
-    let text = files::text(table, MOST_BYTES)?;
     let mut pictures = Vec::new();
     for (number, line) in (1..)
         .zip(text.lines())

@@ -55,8 +55,8 @@ pub(super) fn read(root: &Path) -> Result<Faces, FilesError> {
         path: root.into(),
         missing: "`list_eval_partition.txt` (or `.csv`), which says what is trained on".into(),
     })?;
-    let parts = partition_of(&partition)?;
-    let mut faces = attributes_of(&attributes)?;
+    let parts = partition_of(&partition, &files::text(&partition, MOST_BYTES)?)?;
+    let mut faces = attributes_of(&attributes, &files::text(&attributes, MOST_BYTES)?)?;
     faces.folder = pictures(root, &roots)?;
     for file in &faces.files {
         let part = parts.get(file.as_str()).ok_or_else(|| {
@@ -134,8 +134,7 @@ fn fields(line: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Everything but parts and folder.
-pub(super) fn attributes_of(path: &Path) -> Result<Faces, FilesError> {
-    let text = files::text(path, MOST_BYTES)?;
+pub(super) fn attributes_of(path: &Path, text: &str) -> Result<Faces, FilesError> {
     let mut lines = (1..)
         .zip(text.lines())
         .filter(|(_, line)| !line.trim().is_empty())
@@ -202,8 +201,7 @@ fn add(faces: &mut Faces, line: &str) -> Result<(), String> {
     Ok(())
 }
 
-pub(super) fn partition_of(path: &Path) -> Result<HashMap<String, Part>, FilesError> {
-    let text = files::text(path, MOST_BYTES)?;
+pub(super) fn partition_of(path: &Path, text: &str) -> Result<HashMap<String, Part>, FilesError> {
     let mut parts = HashMap::new();
     for (number, line) in (1..).zip(text.lines()) {
         let mut fields = fields(line);

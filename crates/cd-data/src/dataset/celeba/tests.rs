@@ -196,13 +196,13 @@ fn one_attribute_makes_two_classes() {
 
 #[test]
 fn damaged_lists_never_panic() {
-    let folder = faces(OFFICIAL, PARTS, "txt");
-    let path = |name: &str| folder.path().join(name);
     let bases = [OFFICIAL.as_bytes().to_vec(), PARTS.as_bytes().to_vec()];
+    let path = Path::new("x");
     let survivors = crate::testing::mutations(&bases, |bytes| {
-        fs::write(path("damaged"), bytes).expect("writes");
-        let attributes = lists::attributes_of(&path("damaged"));
-        attributes.is_ok() | lists::partition_of(&path("damaged")).is_ok()
+        let Ok(text) = str::from_utf8(bytes) else {
+            return false;
+        };
+        lists::attributes_of(path, text).is_ok() | lists::partition_of(path, text).is_ok()
     });
     assert!(survivors > 0.01, "{survivors}");
 }

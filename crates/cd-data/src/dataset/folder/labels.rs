@@ -123,3 +123,24 @@ fn class_names(pictures: &[Listed]) -> Vec<String> {
     }
     names
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::mutations;
+
+    #[test]
+    fn damaged_tables_never_panic() {
+        let good = b"file,label\na.png,cat\n\"deep/b, c.png\",dog\na.png,cat\n".to_vec();
+        let windows = b"sep=;\r\nlabel;file\r\n1;deep\\b.png\r\n2;a.png\r\n".to_vec();
+        let root = Path::new("no such folder");
+        let survivors = mutations(&[good, windows], |bytes| {
+            let table = Table::parse(Path::new("x"), bytes.to_vec(), COLUMNS);
+            let pictures = table.map(|table| read_rows(root, root, table.rows()));
+            pictures.is_ok_and(|pictures| {
+                pictures.is_ok_and(|pictures| !class_names(&pictures).is_empty())
+            })
+        });
+        assert!(survivors > 0.01, "{survivors}");
+    }
+}

@@ -31,21 +31,9 @@ pub(super) fn listed(
     roi: bool,
 ) -> Result<Listing, FilesError> {
     let rows = Table::read(table, [column, "ClassId"])?;
-    let mut pictures = Vec::with_capacity(rows.rows().len());
-    for row in rows.rows() {
-        let [file, label] = row.fields.each_ref().map(|field| field.trim());
-        let class = class(label.parse().ok())
-            .ok_or_else(|| rows.error(row, format!("`ClassId` is `{label}`, expected 0 to 42")))?;
-        let mut parts = Path::new(file).components();
-        if file.is_empty() || !parts.all(|part| matches!(part, Component::Normal(_))) {
-            let reason = format!("`{column}` is `{file}`, expected a name below the folder");
-            return Err(rows.error(row, reason).into());
-        }
-        let path = folder.join(file);
-        pictures.push(Listed::new(name(root, &path), path, class));
-    }
+    let mut pictures = named(root, folder, &rows, column)?;
     if roi {
-        let regions = regions(table, column)?;
+        let regions = regions(&Table::read(table, region_columns(column))?)?;
         for (picture, row) in pictures.iter_mut().zip(rows.rows()) {
             picture.region = regions.get(row.fields[0].trim()).copied();
         }
@@ -72,6 +60,28 @@ pub(super) fn listed(
     })
 }
 
+/// The pictures of the rows, in their order.
+fn named(
+    root: &Path,
+    folder: &Path,
+    rows: &Table<2>,
+    column: &str,
+) -> Result<Vec<Listed>, FilesError> {
+    let picture = |row: &Row<2>| -> Result<Listed, FilesError> {
+        let [file, label] = row.fields.each_ref().map(|field| field.trim());
+        let class = class(label.parse().ok())
+            .ok_or_else(|| rows.error(row, format!("`ClassId` is `{label}`, expected 0 to 42")))?;
+        let mut parts = Path::new(file).components();
+        if file.is_empty() || !parts.all(|part| matches!(part, Component::Normal(_))) {
+            let reason = format!("`{column}` is `{file}`, expected a name below the folder");
+            return Err(rows.error(row, reason).into());
+        }
+        let path = folder.join(file);
+        Ok(Listed::new(name(root, &path), path, class))
+    };
+    rows.rows().iter().map(picture).collect()
+}
+
 /// Puts in where the signs are, which the tables `GT-000CC.csv` of the class folders in `train` say.
 pub(super) fn add_regions(train: &Path, pictures: &mut [Listed]) -> Result<(), FilesError> {
     let mut known: HashMap<String, HashMap<String, Region>> = HashMap::new();
@@ -79,7 +89,8 @@ pub(super) fn add_regions(train: &Path, pictures: &mut [Listed]) -> Result<(), F
         let class = &picture.class;
         let table = train.join(class).join(format!("GT-{class}.csv"));
         if !known.contains_key(class) {
-            known.insert(class.clone(), regions(&table, "Filename")?);
+            let rows = Table::read(&table, region_columns("Filename"))?;
+            known.insert(class.clone(), regions(&rows)?);
         }
         let file = picture.path.file_name().unwrap_or_default();
         let region = known[class].get(file.to_string_lossy().as_ref());
@@ -91,10 +102,14 @@ pub(super) fn add_regions(train: &Path, pictures: &mut [Listed]) -> Result<(), F
     Ok(())
 }
 
-/// The regions of a table by the names of their pictures.
-fn regions(table: &Path, column: &str) -> Result<HashMap<String, Region>, FilesError> {
+/// The columns of pictures and corners.
+fn region_columns(column: &str) -> [&str; 5] {
     let [left, top, right, bottom] = CORNERS;
-    let rows = Table::read(table, [column, left, top, right, bottom])?;
+    [column, left, top, right, bottom]
+}
+
+/// The regions of a table by the names of their pictures.
+fn regions(rows: &Table<5>) -> Result<HashMap<String, Region>, FilesError> {
     let region = |row: &Row<5>| -> Result<(String, Region), FilesError> {
         let corner = |at: usize| {
             let text = row.fields[at].trim();
@@ -136,4 +151,23 @@ fn name(root: &Path, path: &Path) -> String {
     let below = path.strip_prefix(root).unwrap_or(path);
     let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
     parts.join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::mutations;
+
+    #[test]
+    fn damaged_tables_never_panic() {
+        let good = b"Filename;Width;Height;Roi.X1;Roi.Y1;Roi.X2;Roi.Y2;ClassId\r\n00001.ppm;5;6;1;1;4;4;41\r\n00000.ppm;5;6;1;1;4;4;3\r\n".to_vec();
+        let place = Path::new("x");
+        let survivors = mutations(&[good], |bytes| {
+            let labels = Table::parse(place, bytes.to_vec(), ["Filename", "ClassId"]);
+            let corners = Table::parse(place, bytes.to_vec(), region_columns("Filename"));
+            labels.is_ok_and(|rows| named(place, place, &rows, "Filename").is_ok())
+                | corners.is_ok_and(|rows| regions(&rows).is_ok())
+        });
+        assert!(survivors > 0.01, "{survivors}");
+    }
 }

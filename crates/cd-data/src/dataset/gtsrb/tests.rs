@@ -355,17 +355,3 @@ fn regions_of_the_signs_can_be_read_alone() {
     let message = load(&config).expect_err("no number").to_string();
     assert!(message.contains("`Roi.Y1` is `-1`"), "{message}");
 }
-
-#[test]
-fn damaged_tables_never_panic() {
-    let folder = tempdir().expect("scratch");
-    test(folder.path(), "Test", "Test/GT-final_test.csv");
-    let table = folder.path().join("Test/GT-final_test.csv");
-    let good = fs::read(&table).expect("written");
-    let survivors = crate::testing::mutations(&[good], |bytes| {
-        fs::write(&table, bytes).expect("writes");
-        let place = folder.path().join("Test");
-        super::tables::listed(&place, &place, &table, "Filename", true).is_ok()
-    });
-    assert!(survivors > 0.01, "{survivors}");
-}

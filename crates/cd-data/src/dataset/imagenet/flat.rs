@@ -12,6 +12,7 @@ use crate::zipped;
 
 /// Table of picture and classes with boxes, of which the first class counts.
 const TABLE: &str = "LOC_val_solution.csv";
+const COLUMNS: [&str; 2] = ["ImageId", "PredictionString"];
 /// Classes of the pictures in the order of their numbers, one in a line.
 const LINES: &str = "imagenet_2012_validation_synset_labels.txt";
 /// The lists that are understood, for messages.
@@ -33,13 +34,13 @@ impl Map {
         let paths = |name: &'static str| folders.iter().map(move |folder| folder.join(name));
         let there = |path: &PathBuf| zipped::is_file(path);
         if let Some(path) = paths(TABLE).find(there) {
-            let classes = table(&path)?;
+            let classes = of_table(&Table::read(&path, COLUMNS)?)?;
             return Ok(Some(Self { path, classes }));
         }
         let Some(path) = paths(LINES).find(there) else {
             return Ok(None);
         };
-        let classes = lines(&path)?;
+        let classes = of_lines(&path, &files::text(&path, MOST_BYTES)?)?;
         Ok(Some(Self { path, classes }))
     }
 
@@ -80,8 +81,7 @@ impl Map {
     }
 }
 
-fn table(path: &Path) -> Result<HashMap<String, String>, FilesError> {
-    let rows = Table::read(path, ["ImageId", "PredictionString"])?;
+fn of_table(rows: &Table<2>) -> Result<HashMap<String, String>, FilesError> {
     let class = |row: &crate::table::Row<2>| {
         let [name, boxes] = row.fields.each_ref().map(|field| field.trim());
         if let Some(class) = boxes.split(' ').next().filter(|class| is_wnid(class)) {
@@ -94,8 +94,7 @@ fn table(path: &Path) -> Result<HashMap<String, String>, FilesError> {
     rows.rows().iter().map(class).collect()
 }
 
-fn lines(path: &Path) -> Result<HashMap<String, String>, FilesError> {
-    let text = files::text(path, MOST_BYTES)?;
+fn of_lines(path: &Path, text: &str) -> Result<HashMap<String, String>, FilesError> {
     let lines = (1..).zip(text.lines().map(str::trim));
     let class = |(number, class): (usize, &str)| {
         if is_wnid(class) {
@@ -105,4 +104,26 @@ fn lines(path: &Path) -> Result<HashMap<String, String>, FilesError> {
         Err(FilesError::content(path, reason))
     };
     lines.map(class).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::mutations;
+
+    #[test]
+    fn damaged_lists_never_panic() {
+        let bases = [
+            b"n02102040\nn01440764\n".to_vec(),
+            b"ImageId,PredictionString\nILSVRC2012_val_00000001,n02102040 1 1 5 5\n".to_vec(),
+        ];
+        let path = Path::new("x");
+        let survivors = mutations(&bases, |bytes| {
+            let table = Table::parse(path, bytes.to_vec(), COLUMNS);
+            let text = str::from_utf8(bytes);
+            table.is_ok_and(|table| of_table(&table).is_ok())
+                | text.is_ok_and(|text| of_lines(path, text).is_ok())
+        });
+        assert!(survivors > 0.01, "{survivors}");
+    }
 }
