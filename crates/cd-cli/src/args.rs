@@ -137,12 +137,12 @@ pub(crate) struct DemoArgs {
     pub(crate) overrides: Vec<String>,
 }
 
-/// A folder of pictures and how to read it.
+/// The user's own pictures and how to read them.
 #[derive(Debug, Args)]
 pub(crate) struct ImagesArgs {
-    /// Folder with one folder of pictures per class (or train/CLASS and test/CLASS, or labels.csv);
-    /// with given weights the pictures may also lie directly in it; or a zip archive of such a folder
-    #[arg(long, value_name = "DIR")]
+    /// Folder with one folder of pictures per class (or train/CLASS and test/CLASS, or labels.csv) or a zip archive of it, parquet or
+    /// tar shards or NumPy arrays, or one such file; with given weights pictures need no classes
+    #[arg(long, value_name = "PATH")]
     pub(crate) images: PathBuf,
     /// Side in pixels that pictures are resized to [default: what fits the pictures, at most 224, or the given weights]
     #[arg(long, value_name = "PIXELS")]

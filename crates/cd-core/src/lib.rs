@@ -25,6 +25,7 @@ mod pixels;
 mod progress;
 pub mod random;
 mod records;
+pub mod resample;
 mod source;
 
 pub use images::{CHANNELS, ImageSet, ImageSetError};

@@ -10,6 +10,7 @@ mod cifar100;
 mod classes;
 mod container;
 mod demo;
+mod detect;
 mod error;
 mod files;
 mod folder;
@@ -18,12 +19,14 @@ mod imagenet;
 mod members;
 mod mnist;
 mod not_read;
+mod npy;
 mod parquet;
 mod planes;
 mod shards;
 mod spool;
 mod stored;
 mod subset;
+mod svhn;
 mod tiny_imagenet;
 mod webdataset;
 
@@ -34,10 +37,12 @@ use cd_core::{ImageSet, Progress};
 use serde::{Deserialize, Serialize};
 
 pub use cifar10::Cifar10Error;
+pub use detect::PictureOptions;
 pub use error::DataError;
 pub use files::FilesError;
 pub use folder::{BadPictures, FolderError, LabelsError};
 pub use not_read::{LeftOut, NotRead};
+pub use npy::{ArrayLayout, ArrayRange};
 
 /// A data set: images to train on and, where there are any, images to test on.
 #[derive(Debug, Clone, PartialEq)]
@@ -148,6 +153,11 @@ pub trait Dataset: Debug + Send + Sync {
     fn is_unlabelled(&self) -> bool {
         false
     }
+
+    /// Reads its pictures without labels from here on, if its files can be read that way only; whether that is so.
+    fn drop_missing_labels(&mut self) -> bool {
+        false
+    }
 }
 
 macro_rules! datasets {
@@ -206,6 +216,10 @@ datasets! {
     "mnist" => mnist, Mnist(MnistConfig);
     /// Faces with 40 attributes each.
     "celeba" => celeba, CelebA(CelebAConfig);
+    /// Cropped digits of house numbers from their MATLAB files.
+    "svhn" => svhn, Svhn(SvhnConfig);
+    /// The user's own pictures as NumPy arrays.
+    "npy" => npy, Npy(NpyConfig);
     /// The user's own pictures, or a hub's, in parquet shards.
     "parquet" => parquet, Parquet(ParquetConfig);
     /// The user's own pictures in tar shards.

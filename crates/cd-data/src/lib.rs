@@ -47,7 +47,8 @@ pub use cd_core::{NoProgress, Progress};
 pub use dataset::{
     CelebAConfig, Cifar10Config, Cifar100Config, DATASETS, DataError, Dataset, DatasetConfig,
     DatasetInfo, DemoConfig, FolderConfig, GtsrbConfig, ImageNetConfig, LoadContext, MnistConfig,
-    NotRead, ParquetConfig, Pictured, Split, TinyImageNetConfig, WebDatasetConfig,
+    NotRead, NpyConfig, ParquetConfig, PictureOptions, Pictured, Split, SvhnConfig,
+    TinyImageNetConfig, WebDatasetConfig,
 };
 pub use export::{ExportError, export};
 pub use fetch::{FetchError, Fetched, PUBLISHED, Published, published};

@@ -14,8 +14,8 @@ mod source;
 use std::io::{self, Cursor, Read};
 use std::path::Path;
 
+use cd_core::{CHANNELS, resample};
 use image::error::{ImageError, ImageFormatHint, UnsupportedErrorKind};
-use image::imageops::{self, FilterType};
 use image::{
     DynamicImage, ExtendedColorType, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage,
 };
@@ -30,7 +30,7 @@ pub(crate) use index::{Stamp, changed};
 pub(crate) use place::{Container, Place};
 pub(crate) use region::Region;
 pub use size::picture_side;
-pub(crate) use size::side_of;
+pub(crate) use size::{side_of, side_of_sizes};
 pub(crate) use source::Room;
 
 /// Largest accepted side of a picture in pixels.
@@ -161,7 +161,12 @@ pub(crate) fn resize_rgb(picture: RgbImage, height: usize, width: usize) -> Vec<
     if picture.dimensions() == (to_width, to_height) {
         return picture.into_raw();
     }
-    imageops::resize(&picture, to_width, to_height, FilterType::Triangle).into_raw()
+    let (from_width, from_height) = picture.dimensions();
+    if from_width * from_height == 0 {
+        return vec![0; height * width * CHANNELS];
+    }
+    let from = (from_width as usize, from_height as usize);
+    resample::triangle(&picture.into_raw(), from, (width, height))
 }
 
 fn read_bytes(path: &Path) -> Result<Vec<u8>, PictureError> {

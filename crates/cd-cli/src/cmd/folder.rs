@@ -1,9 +1,9 @@
-//! `scan`, `train` and `detect`: the user's own folder of pictures.
+//! `scan`, `train` and `detect`: the user's own pictures.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use cd_data::{DatasetConfig, FolderConfig, Orientation};
+use cd_data::{DatasetConfig, Orientation, PictureOptions, Pictured};
 use cd_detect::{DetectorConfig, ThresholdRule};
 use cd_eval::Experiment;
 use cd_eval::bootstrap::Bootstrap;
@@ -87,7 +87,7 @@ fn given<'a>(file: Option<&'a Path>, key: Option<&'a str>) -> Option<Given<'a>> 
     file.map(|file| Given { file, key })
 }
 
-/// An experiment on a folder of pictures, without ground truth.
+/// An experiment on the user's own pictures, without ground truth.
 fn experiment(
     name: &str,
     images: &ImagesArgs,
@@ -98,13 +98,14 @@ fn experiment(
     // Names first: a slip in them costs nothing yet.
     let named = model.and_then(|model| model.model.as_deref());
     named.map(ModelConfig::from_name).transpose()?;
-    let folder = folder(images, weights, session)?;
+    let mut dataset = pictures(images, weights, session)?;
     // Weights tell their own architecture, and nothing is trained.
     let trained = model.filter(|_| weights.is_none());
     let (model, train) = match trained {
         Some(model) => {
-            let name = named.unwrap_or_else(|| default_model(folder.size));
-            let train = training(model, &folder)?;
+            let size = dataset.dataset_mut().size().and_then(|size| *size);
+            let name = named.unwrap_or_else(|| default_model(size));
+            let train = training(model, &dataset)?;
             session.say(&format!(
                 "the classifier is {name} of width {}, trained for {} epochs",
                 model.width, train.epochs
@@ -117,7 +118,7 @@ fn experiment(
     Ok(Experiment {
         name: name.to_owned(),
         seed: 0,
-        dataset: DatasetConfig::Folder(folder),
+        dataset,
         poison: None,
         model,
         weights: absolute(weights.map(|weights| weights.file))?,
@@ -129,35 +130,44 @@ fn experiment(
 }
 
 /// The pictures, with every number that their files decide.
-fn folder(
+fn pictures(
     images: &ImagesArgs,
     weights: Option<Given<'_>>,
     session: &Session,
-) -> Result<FolderConfig> {
+) -> Result<DatasetConfig> {
     let path = absolute(Some(&images.images))?.context("a path was given")?;
-    let mut folder = FolderConfig {
+    let options = PictureOptions {
         size: images.size,
         skip_bad: images.skip_bad.unwrap_or(0.0),
         orientation: match images.orientation {
             Turn::Ignore => Orientation::Ignore,
             Turn::Apply => Orientation::Apply,
         },
-        ..FolderConfig::new(path)
     };
+    let mut dataset = DatasetConfig::of_images(&path, options);
     // Given weights need no labels.
-    folder.unlabelled = weights.is_some() && folder.is_flat();
-    if folder.size.is_none() {
-        let pictures = folder.side()?;
+    if weights.is_some() && dataset.dataset_mut().drop_missing_labels() {
+        session.say("nothing tells the classes of the pictures; the given weights need none");
+    }
+    if images.size.is_none() {
+        let side = pictured(&dataset)?.side;
         let (side, why) = match weights {
-            Some(weights) => size::for_weights(weights, pictures, session)?,
-            None => (pictures, "chosen from their own sizes".to_owned()),
+            Some(weights) => size::for_weights(weights, side, session)?,
+            None => (side, "chosen from their own sizes".to_owned()),
         };
         session.say(&format!(
             "pictures are read at {side} x {side} pixels, {why}"
         ));
-        folder.size = Some(side);
+        if let Some(size) = dataset.dataset_mut().size() {
+            *size = Some(side);
+        }
     }
-    Ok(folder)
+    Ok(dataset)
+}
+
+fn pictured(dataset: &DatasetConfig) -> Result<Pictured> {
+    let pictured = dataset.dataset().pictures()?;
+    pictured.context("the user's own pictures can be counted")
 }
 
 /// The architecture to train on pictures of this size: one that halves large ones twice before it looks for details.
@@ -169,11 +179,11 @@ fn default_model(size: Option<usize>) -> &'static str {
     }
 }
 
-fn training(model: &ModelArgs, folder: &FolderConfig) -> Result<TrainConfig> {
+fn training(model: &ModelArgs, dataset: &DatasetConfig) -> Result<TrainConfig> {
     Ok(TrainConfig {
         epochs: match model.epochs {
             Some(epochs) => epochs,
-            None => default_epochs(folder.count()?),
+            None => default_epochs(pictured(dataset)?.count),
         },
         batch_size: 64,
         learning_rate: 0.1,

@@ -4,6 +4,7 @@ mod bench;
 mod common;
 mod content;
 mod folders;
+mod formats;
 mod full_disk;
 mod killed;
 mod lists;

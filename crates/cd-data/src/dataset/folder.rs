@@ -154,6 +154,11 @@ impl Dataset for FolderConfig {
     fn is_unlabelled(&self) -> bool {
         self.unlabelled
     }
+
+    fn drop_missing_labels(&mut self) -> bool {
+        self.unlabelled |= self.is_flat();
+        self.unlabelled
+    }
 }
 
 /// The pictures of a data set, none of them opened yet.

@@ -12,7 +12,9 @@
 
 mod columns;
 mod copying;
+mod data;
 mod listing;
+mod packed;
 mod pages;
 mod rows;
 
@@ -160,6 +162,14 @@ impl Dataset for ParquetConfig {
     fn is_unlabelled(&self) -> bool {
         self.unlabelled
     }
+
+    fn drop_missing_labels(&mut self) -> bool {
+        if !self.unlabelled && self.listed().is_err() {
+            self.unlabelled = true;
+            self.unlabelled = self.listed().is_ok();
+        }
+        self.unlabelled
+    }
 }
 
 /// What is found without looking at pictures.
@@ -226,5 +236,7 @@ impl ParquetConfig {
 
 #[cfg(test)]
 mod damage_tests;
+#[cfg(test)]
+mod made;
 #[cfg(test)]
 mod tests;

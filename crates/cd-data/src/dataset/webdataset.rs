@@ -1,4 +1,4 @@
-//! Tar shards in the convention of WebDataset: files of one name with several endings are a sample.
+//! Tar shards in the convention of `WebDataset`: files of one name with several endings are a sample.
 //!
 //! | file of a sample | meaning |
 //! |---|---|
@@ -144,6 +144,14 @@ impl Dataset for WebDatasetConfig {
     }
 
     fn is_unlabelled(&self) -> bool {
+        self.unlabelled
+    }
+
+    fn drop_missing_labels(&mut self) -> bool {
+        if !self.unlabelled && self.listed().is_err() {
+            self.unlabelled = true;
+            self.unlabelled = self.listed().is_ok();
+        }
         self.unlabelled
     }
 }

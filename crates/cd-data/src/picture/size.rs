@@ -29,10 +29,12 @@ pub fn picture_side(paths: &[&Path]) -> usize {
 /// As [`picture_side`], for pictures that may lie in files with many.
 pub(crate) fn side_of(places: &[&Place]) -> usize {
     let looked_at: Vec<&&Place> = spread(places).collect();
-    let mut sizes: Vec<(u32, u32)> = looked_at
-        .into_par_iter()
-        .filter_map(|place| size(place))
-        .collect();
+    let sizes = looked_at.into_par_iter().filter_map(|place| size(place));
+    side_of_sizes(sizes.collect())
+}
+
+/// As [`picture_side`], for pictures of these widths and heights.
+pub(crate) fn side_of_sizes(mut sizes: Vec<(u32, u32)>) -> usize {
     let largest = SIDES[SIDES.len() - 1];
     match sizes.first() {
         None => return SIDES[0],

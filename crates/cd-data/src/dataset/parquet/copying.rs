@@ -29,8 +29,14 @@ pub(super) fn copied(
         let source = spool
             .source(&shard.path, stamp)
             .map_err(FilesError::io(&std::env::temp_dir()))?;
+        // What is remembered of a picture under its name must not be taken for one of another column.
+        let prefix = match wanted.image {
+            Some(column) => format!("{}/{column}", shard.name),
+            None => shard.name.clone(),
+        };
         let mut copying = Copying {
             shard,
+            prefix,
             table: &table,
             columns: &columns,
             source,
@@ -45,6 +51,8 @@ pub(super) fn copied(
 
 struct Copying<'a> {
     shard: &'a Shard,
+    /// What names begin with.
+    prefix: String,
     table: &'a Table<File>,
     columns: &'a Columns,
     source: Source,
@@ -58,8 +66,8 @@ impl Copying<'_> {
         let mut elsewhere = Vec::new();
         let (mut row, mut wanted) = (0, rows.iter().peekable());
         self.table.bytes(group, self.columns.image.bytes, |bytes| {
-            if wanted.next_if(|wanted| wanted.row == row).is_some() {
-                let name = name(self.shard, group, row);
+            if wanted.next_if(|wanted| wanted.at == row).is_some() {
+                let name = name(&self.prefix, group, row);
                 let short = format!("row {row} of row group {group}");
                 let put = self.spool.put(&self.source, &short, bytes.unwrap_or_default());
                 let place = put.map_err(|error| format!("cannot write the temporary file: {error}; the variable TMPDIR names another folder"))?;
@@ -74,11 +82,11 @@ impl Copying<'_> {
         if items.len() - first != rows.len() {
             return Err("it has changed while it was read".into());
         }
-        self.from_paths(group, &elsewhere, items)
+        self.take_paths(group, &elsewhere, items)
     }
 
     /// Puts the files under their paths in the places of pictures without bytes, given as rows and positions of `items`.
-    fn from_paths(
+    fn take_paths(
         &self,
         group: usize,
         rows: &[(usize, usize)],

@@ -9,8 +9,8 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::columns::{Columns, Wanted};
+use super::made::{Leaf, STRUCTURES, file, named};
 use super::rows::Table;
-use super::tests::{Leaf, STRUCTURES, file, named};
 
 /// Small files of several kinds.
 fn bases() -> Vec<Vec<u8>> {

@@ -18,7 +18,7 @@ const NO_LABEL: &str = "rows without a label";
 pub(super) struct Row {
     pub(super) shard: usize,
     pub(super) group: usize,
-    pub(super) row: usize,
+    pub(super) at: usize,
 }
 
 /// Reads the labels of one shard after the other.
@@ -54,10 +54,10 @@ impl LabelReader<'_> {
         for group in table.groups() {
             let Some(leaf) = columns.label else {
                 let rows = 0..table.rows(group) as usize;
-                part.items.extend(rows.map(|row| Row {
+                part.items.extend(rows.map(|at| Row {
                     shard: number,
                     group,
-                    row,
+                    at,
                 }));
                 continue;
             };
@@ -72,10 +72,10 @@ impl LabelReader<'_> {
                         part.items.push(Row {
                             shard: number,
                             group,
-                            row,
+                            at: row,
                         });
                     }
-                    None => self.not_read.add(NO_LABEL, name(shard, group, row)),
+                    None => self.not_read.add(NO_LABEL, name(&shard.name, group, row)),
                 }
                 row += 1;
                 Ok(())
@@ -87,12 +87,11 @@ impl LabelReader<'_> {
     /// Fails when shards name their classes differently.
     fn note_names(&mut self, names: Option<Vec<String>>, shard: &str) -> Result<(), String> {
         match (&self.names, names) {
-            (_, None) => {}
             (None, Some(names)) => self.names = Some((names, shard.into())),
             (Some((known, first)), Some(names)) if *known != names => {
                 return Err(format!("its class names are not those of `{first}`"));
             }
-            (Some(_), Some(_)) => {}
+            _ => {}
         }
         Ok(())
     }
@@ -130,8 +129,8 @@ impl LabelReader<'_> {
     }
 }
 
-pub(super) fn name(shard: &Shard, group: usize, row: usize) -> String {
-    format!("{}/{group:03}-{row:05}", shard.name)
+pub(super) fn name(prefix: &str, group: usize, row: usize) -> String {
+    format!("{prefix}/{group:03}-{row:05}")
 }
 
 pub(super) fn opened(path: &Path) -> Result<Table<File>, String> {

@@ -18,15 +18,15 @@ const MOST_UNPACKED: u64 = 4;
 const MOST_ENTRIES: i64 = 1 << 20;
 /// Deepest nesting of a header.
 const DEEPEST: usize = 16;
-/// Encodings that are read: plain, by dictionary (two numbers), and differences of numbers.
-const ENCODINGS: [i64; 4] = [0, 2, 8, 5];
+/// Encodings that are read: plain, by dictionary (two numbers), differences of numbers, texts with differences of their lengths.
+const ENCODINGS: [i64; 5] = [0, 2, 8, 5, 6];
 
 /// Fails when a page of `chunk` claims more than a page of pictures or labels has, so that reading it takes no more memory than it
 /// should. Errors name the byte of the file.
 pub(super) fn check(file: &impl ChunkReader, chunk: &ColumnChunkMetaData) -> Result<(), String> {
     let length = file.len();
-    let first = chunk.dictionary_page_offset().unwrap_or(i64::MAX);
-    let first = first.min(chunk.data_page_offset());
+    let first = chunk.dictionary_page_offset();
+    let first = first.unwrap_or_else(|| chunk.data_page_offset());
     let (start, bytes) = (u64::try_from(first), u64::try_from(chunk.compressed_size()));
     let (Ok(mut at), Ok(bytes)) = (start, bytes) else {
         return Err("its column has an offset or size below 0".into());
@@ -111,7 +111,7 @@ impl Page {
         }
         if !ENCODINGS.contains(&self.encoding) {
             return Err(format!(
-                "a page has encoding {}, expected plain, dictionary or delta-packed numbers; write the file again with the defaults of pyarrow",
+                "a page has encoding {}, which is not read; write the file again with the defaults of pyarrow",
                 self.encoding
             ));
         }

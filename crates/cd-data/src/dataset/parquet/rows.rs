@@ -4,16 +4,13 @@ use std::sync::Arc;
 
 use parquet::basic::{Compression, Type};
 use parquet::column::page::PageReader;
-use parquet::column::reader::ColumnReaderImpl;
-use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int32Type, Int64Type};
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::reader::{ChunkReader, SerializedPageReader};
+use parquet::schema::types::ColumnDescPtr;
 
+use super::data::{Data, Dictionary};
 use super::pages;
 use crate::dataset::classes::Label;
-
-/// Rows that are read at once.
-const AT_ONCE: usize = 256;
 
 /// A parquet file whose footer has been read.
 pub(super) struct Table<R: ChunkReader> {
@@ -71,23 +68,24 @@ impl<R: ChunkReader + 'static> Table<R> {
         leaf: usize,
         mut each: impl FnMut(Option<Label>) -> Result<(), String>,
     ) -> Result<(), String> {
-        let column = self.metadata.file_metadata().schema_descr().column(leaf);
-        match column.physical_type() {
-            Type::INT32 => self.values::<Int32Type>(group, leaf, |value| {
-                each(value.map(|&value| Label::Number(value.into())))
-            }),
-            Type::INT64 => self.values::<Int64Type>(group, leaf, |value| {
-                each(value.map(|&value| Label::Number(value)))
-            }),
-            _ => self.bytes(group, leaf, |value| {
+        let kind = self.column(leaf).physical_type();
+        if kind == Type::BYTE_ARRAY {
+            return self.bytes(group, leaf, |value| {
                 let text = value.map(str::from_utf8).transpose();
                 let text = text.map_err(|_| "its label is no text".to_owned())?;
-                each(
-                    text.filter(|text| !text.is_empty())
-                        .map(|text| Label::Name(text.into())),
-                )
-            }),
+                let text = text.filter(|text| !text.is_empty());
+                each(text.map(|text| Label::Name(text.into())))
+            });
         }
+        self.values(group, leaf, |first, data, dictionary| {
+            let mut numbers = data.numbers(kind, dictionary)?.into_iter();
+            for (at, &there) in data.present.iter().enumerate() {
+                let number = if there { numbers.next() } else { None };
+                each(number.map(Label::Number))
+                    .map_err(|reason| in_row(first + at, group, &reason))?;
+            }
+            Ok(())
+        })
     }
 
     /// Calls `each` with the bytes in column `leaf` of every row of `group`.
@@ -97,56 +95,56 @@ impl<R: ChunkReader + 'static> Table<R> {
         leaf: usize,
         mut each: impl FnMut(Option<&[u8]>) -> Result<(), String>,
     ) -> Result<(), String> {
-        self.values::<ByteArrayType>(group, leaf, |value| each(value.map(ByteArray::data)))
+        self.values(group, leaf, |first, data, dictionary| {
+            let mut texts = data.texts(dictionary)?.into_iter();
+            for (at, &there) in data.present.iter().enumerate() {
+                let text = if there { texts.next() } else { None };
+                each(text).map_err(|reason| in_row(first + at, group, &reason))?;
+            }
+            Ok(())
+        })
     }
 
-    fn values<T: DataType>(
+    /// Calls `each` with every page of a column, and the number of its first row.
+    fn values(
         &self,
         group: usize,
         leaf: usize,
-        mut each: impl FnMut(Option<&T::T>) -> Result<(), String>,
+        mut each: impl FnMut(usize, &Data, &Dictionary) -> Result<(), String>,
     ) -> Result<(), String> {
-        let column = self.metadata.file_metadata().schema_descr().column(leaf);
-        let mut reader = ColumnReaderImpl::<T>::new(Arc::clone(&column), self.pages(group, leaf)?);
-        let named = |error: parquet::errors::ParquetError| {
-            format!("row group {group}, column `{}`: {error}", column.path())
-        };
         let rows = self.rows(group) as usize;
-        let (mut present, mut nested, mut values) = (Vec::new(), Vec::new(), Vec::new());
+        if rows == 0 {
+            return Ok(());
+        }
+        let column = self.column(leaf);
+        let named = |done: usize, reason: String| {
+            format!(
+                "row group {group}, column `{}`, from row {done}: {reason}",
+                column.path().string()
+            )
+        };
+        let mut pages = self.pages(group, leaf)?;
+        let mut dictionary = Dictionary::default();
         let mut done = 0;
         while done < rows {
-            present.clear();
-            nested.clear();
-            values.clear();
-            let wanted = AT_ONCE.min(rows - done);
-            let (records, _, levels) = reader
-                .read_records(wanted, Some(&mut present), Some(&mut nested), &mut values)
-                .map_err(named)?;
-            if nested.contains(&1) || levels > records {
-                let from = done;
-                return Err(format!(
-                    "row group {group}: one of the {records} rows from row {from} has several pictures in `{}`",
-                    column.path()
-                ));
+            let page = pages.get_next_page();
+            let page = page.map_err(|error| named(done, error.to_string()))?;
+            let page = page.ok_or_else(|| named(done, format!("it ends, expected {rows} rows")))?;
+            if page.is_dictionary_page() {
+                let read = Dictionary::of(page, column.physical_type());
+                dictionary = read.map_err(|reason| named(done, reason))?;
+                continue;
             }
-            if records == 0 {
-                return Err(format!(
-                    "row group {group}: `{}` ends at row {done} of {rows}",
-                    column.path()
-                ));
-            }
-            let mut read = values.iter();
-            for record in 0..records {
-                let is_there = column.max_def_level() == 0
-                    || present.get(record) == Some(&column.max_def_level());
-                let value = if is_there { read.next() } else { None };
-                each(value).map_err(|reason| {
-                    format!("row {} of row group {group}: {reason}", done + record)
-                })?;
-            }
-            done += records;
+            let data =
+                Data::of(page, &column, rows - done).map_err(|reason| named(done, reason))?;
+            each(done, &data, &dictionary).map_err(|reason| named(done, reason))?;
+            done += data.present.len();
         }
         Ok(())
+    }
+
+    fn column(&self, leaf: usize) -> ColumnDescPtr {
+        self.metadata.file_metadata().schema_descr().column(leaf)
     }
 
     /// The pages of a column, whose sizes have been looked at.
@@ -164,14 +162,18 @@ impl<R: ChunkReader + 'static> Table<R> {
                 let name = name.split('(').next().unwrap_or_default();
                 return Err(format!(
                     "column `{}` is compressed with {name}, expected snappy, gzip, zstd, LZ4 (raw) or nothing; write the file again with compression=\"snappy\"",
-                    chunk.column_path()
+                    chunk.column_path().string()
                 ));
             }
         }
         pages::check(&*self.file, chunk)
-            .map_err(|reason| format!("column `{}`: {reason}", chunk.column_path()))?;
+            .map_err(|reason| format!("column `{}`: {reason}", chunk.column_path().string()))?;
         let rows = group_metadata.num_rows() as usize;
         let reader = SerializedPageReader::new(Arc::clone(&self.file), chunk, rows, None);
         Ok(Box::new(reader.map_err(|error| error.to_string())?))
     }
+}
+
+fn in_row(row: usize, group: usize, reason: &str) -> String {
+    format!("row {row} of row group {group}: {reason}")
 }

@@ -1,34 +1,19 @@
 //! Shards in every form, as the crate `parquet` and other libraries write them.
 
 use std::fs;
-use std::io::Cursor;
 use std::sync::Arc;
 
 use ::parquet::basic::{Compression, Encoding, GzipLevel, ZstdLevel};
 use ::parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
-use ::parquet::file::metadata::KeyValue;
 use ::parquet::file::properties::{WriterProperties, WriterVersion};
 use ::parquet::file::writer::SerializedFileWriter;
 use ::parquet::schema::parser::parse_message_type;
+use ::parquet::schema::types::ColumnPath;
 use cd_core::NoProgress;
-use image::{ImageFormat, Rgb, RgbImage};
 use tempfile::{TempDir, tempdir};
 
+use super::made::{Leaf, STRUCTURES, file, named, picture};
 use super::*;
-
-pub(super) fn picture(red: u8) -> Vec<u8> {
-    let mut bytes = Cursor::new(Vec::new());
-    RgbImage::from_pixel(4, 4, Rgb([red, 0, 0]))
-        .write_to(&mut bytes, ImageFormat::Png)
-        .expect("encodes");
-    bytes.into_inner()
-}
-
-/// The values of a leaf, a null where there is none.
-pub(super) enum Leaf {
-    Bytes(Vec<Option<Vec<u8>>>),
-    Numbers(Vec<Option<i64>>),
-}
 
 fn bytes(values: &[Option<&[u8]>]) -> Leaf {
     Leaf::Bytes(
@@ -54,74 +39,6 @@ fn numbers(values: &[i64]) -> Leaf {
 
 fn pictures(count: u8) -> Leaf {
     Leaf::Bytes((0..count).map(|red| Some(picture(red))).collect())
-}
-
-/// A file with these leaves in two groups of rows, the second with the last row.
-pub(super) fn file(schema: &str, leaves: &[Leaf], properties: WriterProperties) -> Vec<u8> {
-    let schema = Arc::new(parse_message_type(schema).expect("a schema"));
-    let mut writer =
-        SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties)).expect("memory");
-    let count = match &leaves[0] {
-        Leaf::Bytes(values) => values.len(),
-        Leaf::Numbers(values) => values.len(),
-    };
-    for rows in [0..count - 1, count - 1..count] {
-        let mut group = writer.next_row_group().expect("memory");
-        let mut leaves = leaves.iter();
-        while let Some(mut column) = group.next_column().expect("memory") {
-            let leaf = leaves.next().expect("a leaf for each column");
-            match leaf {
-                Leaf::Bytes(values) => {
-                    let values = &values[rows.clone()];
-                    let there: Vec<ByteArray> = values
-                        .iter()
-                        .flatten()
-                        .cloned()
-                        .map(ByteArray::from)
-                        .collect();
-                    let typed = column.typed::<ByteArrayType>();
-                    let levels = levels(values, typed.get_descriptor().max_def_level());
-                    let first = vec![0; levels.len()];
-                    typed
-                        .write_batch(&there, Some(&levels), Some(&first))
-                        .expect("memory");
-                }
-                Leaf::Numbers(values) => {
-                    let values = &values[rows.clone()];
-                    let there: Vec<i64> = values.iter().flatten().copied().collect();
-                    let typed = column.typed::<Int64Type>();
-                    let levels = levels(values, typed.get_descriptor().max_def_level());
-                    typed
-                        .write_batch(&there, Some(&levels), None)
-                        .expect("memory");
-                }
-            }
-            column.close().expect("memory");
-        }
-        group.close().expect("memory");
-    }
-    writer.into_inner().expect("memory")
-}
-
-/// How deep each value is there.
-fn levels<T>(values: &[Option<T>], most: i16) -> Vec<i16> {
-    let level = |value: &Option<T>| if value.is_some() { most } else { 0 };
-    values.iter().map(level).collect()
-}
-
-pub(super) const STRUCTURES: &str = "message schema {
-    optional group image { optional binary bytes; optional binary path (UTF8); }
-    optional int64 label;
-}";
-
-pub(super) fn named(names: &[&str]) -> WriterProperties {
-    let names = serde_json::to_string(names).expect("texts");
-    let noted = format!(
-        r#"{{"info": {{"features": {{"label": {{"names": {names}, "_type": "ClassLabel"}}, "image": {{"_type": "Image"}}}}}}}}"#
-    );
-    WriterProperties::builder()
-        .set_key_value_metadata(Some(vec![KeyValue::new("huggingface".into(), noted)]))
-        .build()
 }
 
 fn plain() -> WriterProperties {
@@ -255,11 +172,20 @@ fn every_codec_encoding_and_version_gives_the_same_pictures() {
         .set_dictionary_enabled(false);
     let (_folder, config) = scene(&[("a.parquet", structures(&[5, 7, 5], deltas.build()))]);
     assert_eq!(load(&config).expect("reads").train.labels(), [0, 1, 0]);
+    let column = |parts: &[&str]| ColumnPath::new(parts.iter().map(ToString::to_string).collect());
     let lengths = plain()
-        .set_column_encoding("image.bytes".into(), Encoding::DELTA_LENGTH_BYTE_ARRAY)
+        .set_column_encoding(
+            column(&["image", "bytes"]),
+            Encoding::DELTA_LENGTH_BYTE_ARRAY,
+        )
         .set_dictionary_enabled(false);
     let (_folder, config) = scene(&[("a.parquet", structures(&[5, 7, 5], lengths.build()))]);
-    refused(&config, "has encoding 6");
+    assert_eq!(reds(&load(&config).expect("reads")), [0, 1, 2]);
+    let prefixes = plain()
+        .set_column_encoding(column(&["image", "bytes"]), Encoding::DELTA_BYTE_ARRAY)
+        .set_dictionary_enabled(false);
+    let (_folder, config) = scene(&[("a.parquet", structures(&[5, 7, 5], prefixes.build()))]);
+    refused(&config, "has encoding 7, which is not read");
     let hadoop = plain().set_compression(Compression::LZ4);
     let (_folder, config) = scene(&[("a.parquet", structures(&[5, 7, 5], hadoop.build()))]);
     refused(&config, "compressed with LZ4, expected snappy");
@@ -436,5 +362,8 @@ fn rows_with_several_pictures_are_refused() {
     column.close().expect("memory");
     group.close().expect("memory");
     let (_folder, config) = scene(&[("a.parquet", writer.into_inner().expect("memory"))]);
-    refused(&config, "has several pictures in `images.bytes`");
+    refused(
+        &config,
+        "column `images.bytes`, from row 0: a page has 2 values for 1 rows: a row has several pictures",
+    );
 }

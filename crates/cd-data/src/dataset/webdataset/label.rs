@@ -61,7 +61,7 @@ impl Telling {
 }
 
 fn is_json(field: &str) -> bool {
-    field == "json" || field.ends_with(".json")
+    field.rsplit('.').next() == Some("json")
 }
 
 #[cfg(test)]

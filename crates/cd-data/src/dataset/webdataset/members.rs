@@ -59,7 +59,7 @@ pub(super) fn each(
                     Some(path) => path,
                     None => text(&entry.header().path_bytes()),
                 };
-                let path = path.strip_prefix("./").map_or(path.clone(), str::to_owned);
+                let path = path.strip_prefix("./").unwrap_or(&path).to_owned();
                 each(Member { path, start, len }, &mut entry).map_err(wrong)?;
             }
             EntryType::GNULongName => {
@@ -80,14 +80,17 @@ pub(super) fn each(
             _ => long_name = None,
         }
     }
-    // Without this block the rest of the archive may be missing.
-    if at + BLOCK > length {
-        let reason = format!(
-            "it is cut short: it ends at byte {length} without the mark of an archive's end"
-        );
-        return Err(TarError { at, reason });
+    check_end(at, length)
+}
+
+/// Fails when an archive ends where another file might begin.
+fn check_end(at: u64, length: u64) -> Result<(), TarError> {
+    if at + BLOCK <= length {
+        return Ok(());
     }
-    Ok(())
+    let reason =
+        format!("it is cut short: it ends at byte {length} without the mark of an archive's end");
+    Err(TarError { at, reason })
 }
 
 fn name(entry: &mut impl Read, len: u64) -> Result<Vec<u8>, String> {

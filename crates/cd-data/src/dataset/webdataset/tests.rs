@@ -193,7 +193,7 @@ fn what_cannot_be_read_says_why() {
             b"version https://git-lfs.github.com/spec/v1\noid".repeat(20),
             "Git LFS",
         ),
-        (vec![0x28, 0xb5, 0x2f, 0xfd, 0, 0, 0, 0].repeat(90), "zstd"),
+        ([0x28, 0xb5, 0x2f, 0xfd, 0, 0, 0, 0].repeat(90), "zstd"),
         ([0x1f, 0x8b, 8].repeat(300), "gzip layer is damaged"),
         (tar(&[]), "holds no samples"),
         (
