@@ -6,6 +6,7 @@ mod decoding;
 mod index;
 mod jpeg;
 pub(crate) mod kind;
+mod limits;
 mod place;
 mod region;
 mod size;
@@ -16,9 +17,7 @@ use std::path::Path;
 
 use cd_core::{CHANNELS, resample};
 use image::error::{ImageError, ImageFormatHint, UnsupportedErrorKind};
-use image::{
-    DynamicImage, ExtendedColorType, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage,
-};
+use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageFormat, ImageReader, RgbImage};
 use thiserror::Error;
 
 use crate::zipped;
@@ -27,6 +26,7 @@ pub(crate) use check::{BadPicture, Check, Checked};
 pub(crate) use decoding::Decoding;
 pub use decoding::Orientation;
 pub(crate) use index::{Stamp, changed};
+use limits::limits;
 pub(crate) use place::{Container, Place};
 pub(crate) use region::Region;
 pub use size::picture_side;
@@ -114,18 +114,15 @@ pub(crate) fn decode_bytes(
     if reader.format() == Some(ImageFormat::Jpeg) && !jpeg::is_complete(bytes) {
         return Err(PictureError::Damaged("the JPEG data ends early".into()));
     }
-    // Gray and palettes take less while they are decoded than what comes out.
-    let (width, height) = dimensions(bytes)?;
-    if u64::from(width) * u64::from(height) * 3 > MAX_DECODED_BYTES {
-        return Err(PictureError::TooLarge);
-    }
-    reader.limits(limits());
+    let pixels = limits::pixels(dimensions(bytes)?, bytes.len())?;
+    let limits = limits(bytes.len(), pixels);
+    reader.limits(limits.clone());
     let mut decoder = reader.into_decoder().map_err(classify)?;
     let turn = match orientation {
         Orientation::Ignore => None,
         Orientation::Apply => Some(decoder.orientation().map_err(classify)?),
     };
-    let mut limits = limits();
+    let mut limits = limits;
     limits.reserve(decoder.total_bytes()).map_err(classify)?;
     decoder.set_limits(limits).map_err(classify)?;
     let mut picture = DynamicImage::from_decoder(decoder).map_err(classify)?;
@@ -138,7 +135,7 @@ pub(crate) fn decode_bytes(
 /// Width and height of a picture as its header states them.
 fn dimensions(bytes: &[u8]) -> Result<(u32, u32), PictureError> {
     let mut reader = reader(bytes)?;
-    reader.limits(limits());
+    reader.limits(limits(bytes.len(), 0));
     reader.into_dimensions().map_err(classify)
 }
 
@@ -178,14 +175,6 @@ fn read_bytes(path: &Path) -> Result<Vec<u8>, PictureError> {
         _ if length == longest => Err(PictureError::TooLarge),
         _ => Ok(bytes),
     }
-}
-
-fn limits() -> Limits {
-    let mut limits = Limits::default();
-    limits.max_image_width = Some(MAX_SIDE);
-    limits.max_image_height = Some(MAX_SIDE);
-    limits.max_alloc = Some(MAX_DECODED_BYTES);
-    limits
 }
 
 fn classify(error: ImageError) -> PictureError {
