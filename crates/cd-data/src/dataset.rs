@@ -3,6 +3,7 @@
 //! A data set is one file in `dataset/` and one line of the registry below, which makes the configuration, the list and
 //! the look-up by name.
 
+mod archives;
 mod celeba;
 mod cifar10;
 mod cifar100;
@@ -23,6 +24,7 @@ mod parquet;
 mod planes;
 mod shards;
 mod spool;
+mod stored;
 mod subset;
 mod svhn;
 mod tiny_imagenet;

@@ -13,6 +13,7 @@ mod models;
 mod own_folder;
 mod reproduce;
 mod resume;
+mod sets;
 mod stages;
 mod together;
 mod weights;

@@ -10,6 +10,7 @@ use walkdir::WalkDir;
 use super::folder::has_picture_ending;
 use super::{DatasetConfig, FolderConfig, NpyConfig, ParquetConfig, WebDatasetConfig};
 use crate::picture::Orientation;
+use crate::zipped;
 
 /// How deep shards are looked for, and among how many files.
 const DEEPEST: usize = 3;
@@ -122,12 +123,25 @@ fn by_content(path: &Path) -> Option<Kind> {
     file.take(512).read_to_end(&mut start).ok()?;
     match &start[..] {
         [b'P', b'A', b'R', b'1', ..] => Some(Kind::Parquet),
+        [b'P', b'K', ..] if name.to_ascii_lowercase().ends_with(".zip") => in_archive(path),
         [b'P', b'K', 3, 4, ..] | [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => Some(Kind::Arrays),
         [0x1f, 0x8b, ..] => Some(Kind::Tar),
         start if start.get(257..262) == Some(b"ustar") => Some(Kind::Tar),
         // Damaged ones are told by their names, so that the error speaks of what they should be.
         _ => by_name(&name),
     }
+}
+
+/// Archives hold folders of pictures, unless arrays lie directly in them.
+fn in_archive(path: &Path) -> Option<Kind> {
+    let children = zipped::children(path).ok()?;
+    let is_array = |child: &zipped::Child| {
+        child
+            .path
+            .extension()
+            .is_some_and(|ending| ending.eq_ignore_ascii_case("npy"))
+    };
+    children.iter().any(is_array).then_some(Kind::Arrays)
 }
 
 #[cfg(test)]
@@ -137,6 +151,7 @@ mod tests {
     use tempfile::tempdir;
 
     use super::*;
+    use crate::zipped::tests::archive;
 
     fn name(path: &Path) -> &'static str {
         DatasetConfig::of_images(path, PictureOptions::default()).name()
@@ -159,6 +174,12 @@ mod tests {
             ("e", &[&[0; 257][..], b"ustar\0"].concat(), "webdataset"),
             ("f.parquet", b"<html>", "parquet"),
             ("g", b"words", "folder"),
+            ("h.zip", &archive(&[("cat/1.png", b"x")]), "folder"),
+            (
+                "i.zip",
+                &archive(&[("x.npy", b"x"), ("y.npy", b"x")]),
+                "npy",
+            ),
         ] {
             assert_eq!(name(&write(file, bytes)), expected, "{file}");
         }

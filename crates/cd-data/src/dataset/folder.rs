@@ -6,7 +6,7 @@
 //! | `ROOT/train/CLASS/picture` and `ROOT/test/CLASS/picture` (or `val`) | training and test pictures |
 //! | `ROOT/labels.csv` with the columns `file,label` | pictures anywhere below `ROOT`; `labels.csv` may also stand in `ROOT/train` and `ROOT/test` |
 //!
-//! With `unlabelled` every picture below `ROOT` counts, whatever the layout.
+//! `ROOT` may be a zip archive of such a folder, which need not be unpacked. With `unlabelled` every picture below `ROOT` counts, whatever the layout.
 //!
 //! Classes are numbered in the order of their sorted names. Pictures are ordered by path. What lies there and is not
 //! read (thumbnails, hidden files, pictures that a table does not list, test pictures of other classes) is counted by reason.
@@ -18,6 +18,7 @@ mod kinds;
 mod labels;
 mod list;
 mod pictures;
+mod walk;
 
 use std::path::{Path, PathBuf};
 
@@ -47,7 +48,7 @@ const MAX_SIZE: usize = 4096;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FolderConfig {
-    /// Root folder of the pictures.
+    /// Root folder of the pictures, or a zip archive of it.
     pub path: PathBuf,
     /// Root folder of test pictures, when they lie elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -105,7 +106,7 @@ impl FolderConfig {
     ///
     /// When the folder cannot be listed or has none of the known layouts.
     pub fn count(&self) -> Result<usize, FolderError> {
-        Ok(self.root()?.train.pictures.len())
+        Ok(list(self)?.train.count())
     }
 
     /// The side for its training pictures when nobody says one: their own when all are the same square, else the nearest of 32, 64,
@@ -194,6 +195,10 @@ pub(super) fn list(config: &FolderConfig) -> Result<ListedSplit, FolderError> {
 /// Loads an image folder; its name becomes the name of the split.
 fn load(config: &FolderConfig, context: &LoadContext<'_>) -> Result<Split, FolderError> {
     let listed = list(config)?;
+    let repeated = listed.train.repeated() + listed.test.as_ref().map_or(0, Pictures::repeated);
+    if repeated > 0 {
+        tracing::warn!(repeated, "labels.csv lists pictures more than once");
+    }
     let decoding = Decoding {
         side: config.size.unwrap_or_else(|| listed.train.side()),
         orientation: config.orientation,
@@ -279,6 +284,8 @@ fn split_name(path: &Path) -> String {
     )
 }
 
+#[cfg(test)]
+mod archive_tests;
 #[cfg(test)]
 mod left_out_tests;
 #[cfg(test)]

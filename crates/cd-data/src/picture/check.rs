@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::index::{Index, Stamp};
 use super::source::{Picture, PictureSource, Room};
-use super::{Decoding, PictureError, Place};
+use super::{Decoding, PictureError, Place, Region};
 
 /// How pictures are checked.
 #[derive(Clone, Copy)]
@@ -49,9 +49,11 @@ pub(crate) struct BadPicture {
 impl Check<'_> {
     /// Checks the pictures of these names and places, in parallel.
     pub(crate) fn run(self, pictures: &[(&str, &Place)]) -> Checked {
+        let regions = pictures.iter().map(|(name, place)| (*name, place.region()));
+        let regions = Region::words(&regions.collect::<Vec<_>>());
         let mut index = self
             .index
-            .map(|folder| Index::open(folder, self.base, self.decoding));
+            .map(|folder| Index::open(folder, self.base, self.decoding, &regions));
         let file = index.as_ref().map(|index| index.path().to_owned());
         let stamps = stamps(pictures, index.is_some());
         let known = |at: usize| index.as_ref()?.digest(pictures[at].0, stamps[at]?);
@@ -79,6 +81,13 @@ impl Check<'_> {
                 }
                 Err(reason) => bad.push(BadPicture { at, reason }),
             }
+        }
+        let animated = usable.iter().filter(|picture| picture.is_animated).count();
+        if animated > 0 {
+            tracing::warn!(
+                animated,
+                "some pictures are animations: only the first picture of each is read"
+            );
         }
         let source = PictureSource::new(usable, self.decoding, Arc::clone(self.room), file);
         Checked { source, good, bad }

@@ -79,7 +79,8 @@ pub(crate) fn foreign(start: &[u8]) -> Option<&'static str> {
     text(start)
 }
 
-fn text(start: &[u8]) -> Option<&'static str> {
+/// What text is that people take for something else.
+pub(crate) fn text(start: &[u8]) -> Option<&'static str> {
     let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
     let small = start.trim_ascii_start().to_ascii_lowercase();
     let holds = |part: &[u8]| small.windows(part.len()).any(|window| window == part);

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use cd_core::read_at;
 
 use super::index::Stamp;
-use super::{MAX_DECODED_BYTES, PictureError, read_bytes};
+use super::{MAX_DECODED_BYTES, PictureError, Region, read_bytes};
+use crate::zipped;
 
 /// A file that holds many pictures.
 #[derive(Debug)]
@@ -39,6 +40,8 @@ impl Container {
 pub(crate) enum Place {
     /// In a file of their own.
     File(PathBuf),
+    /// In a file of their own, of whose pixels only a region counts.
+    Region { path: PathBuf, region: Region },
     /// In a file with many.
     Part {
         container: Arc<Container>,
@@ -53,7 +56,7 @@ impl Place {
     /// The encoded bytes, not none and not too many.
     pub(super) fn bytes(&self) -> Result<Arc<[u8]>, PictureError> {
         match self {
-            Self::File(path) => Ok(read_bytes(path)?.into()),
+            Self::File(path) | Self::Region { path, .. } => Ok(read_bytes(path)?.into()),
             Self::Part { len: 0, .. } => Err(PictureError::Empty),
             Self::Part { len, .. } if *len > MAX_DECODED_BYTES => Err(PictureError::TooLarge),
             Self::Part {
@@ -68,9 +71,9 @@ impl Place {
     /// The first bytes, at most `most`.
     pub(super) fn beginning(&self, most: u64) -> io::Result<Vec<u8>> {
         match self {
-            Self::File(path) => {
+            Self::File(path) | Self::Region { path, .. } => {
                 let mut bytes = Vec::new();
-                File::open(path)?.take(most).read_to_end(&mut bytes)?;
+                zipped::open(path)?.take(most).read_to_end(&mut bytes)?;
                 Ok(bytes)
             }
             Self::Part {
@@ -82,10 +85,18 @@ impl Place {
         }
     }
 
+    /// The region of its pixels that counts, where not all do.
+    pub(super) fn region(&self) -> Option<Region> {
+        match self {
+            Self::Region { region, .. } => Some(*region),
+            Self::File(_) | Self::Part { .. } => None,
+        }
+    }
+
     /// How errors call it.
     pub(crate) fn shown(&self) -> PathBuf {
         match self {
-            Self::File(path) => path.clone(),
+            Self::File(path) | Self::Region { path, .. } => path.clone(),
             Self::Part {
                 container, name, ..
             } => format!("{}:{name}", container.path.display()).into(),
@@ -95,7 +106,7 @@ impl Place {
     /// How the file looks from outside; none when that cannot be told.
     pub(super) fn stamp(&self) -> Option<Stamp> {
         match self {
-            Self::File(path) => Stamp::of(path),
+            Self::File(path) | Self::Region { path, .. } => Stamp::of(path),
             Self::Part { container, .. } => container.stamp,
         }
     }

@@ -63,8 +63,10 @@ fn spread<T>(items: &[T]) -> impl Iterator<Item = &T> {
 }
 
 fn size(place: &Place) -> Option<(u32, u32)> {
-    let mut reader = ImageReader::new(Cursor::new(place.beginning(HEADER).ok()?));
-    reader.limits(limits());
+    let start = place.beginning(HEADER).ok()?;
+    let limits = limits(start.len(), 0);
+    let mut reader = ImageReader::new(Cursor::new(start));
+    reader.limits(limits);
     reader.with_guessed_format().ok()?.into_dimensions().ok()
 }
 

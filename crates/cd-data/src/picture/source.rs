@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use cd_core::{PixelSource, StorageError};
 use sha2::{Digest, Sha256};
 
+use super::animation::is_animated;
 use super::{Decoding, PictureError, Place};
 
 /// Bytes of memory that decoded pictures may still take; shared by the sets of a data set.
@@ -40,6 +41,8 @@ pub(super) struct Picture {
     place: Place,
     /// SHA-256 of the decoded pixels.
     digest: [u8; 32],
+    /// Whether it was just seen to be an animation, of which the first picture counts.
+    pub(super) is_animated: bool,
     kept: OnceLock<Arc<[u8]>>,
 }
 
@@ -50,6 +53,7 @@ impl Picture {
         Self {
             place,
             digest,
+            is_animated: false,
             kept,
         }
     }
@@ -60,8 +64,12 @@ impl Picture {
         decoding: Decoding,
         room: &Room,
     ) -> Result<Self, PictureError> {
-        let pixels: Arc<[u8]> = decoding.read(&place)?.into();
-        let picture = Self::known(place, Sha256::digest(&pixels).into());
+        let bytes = place.bytes()?;
+        let pixels: Arc<[u8]> = decoding.pixels(&bytes, place.region())?.into();
+        let picture = Self {
+            is_animated: is_animated(&bytes),
+            ..Self::known(place, Sha256::digest(&pixels).into())
+        };
         picture.keep(&pixels, room);
         Ok(picture)
     }

@@ -1,10 +1,10 @@
 //! Which files and folders are meant as pictures of a data set, by their names and, where those say nothing, by content.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use crate::picture::kind;
+use crate::zipped;
 
 /// Endings of files that are taken for pictures; how they are decoded is told from their content.
 const READ: [&str; 24] = [
@@ -116,6 +116,7 @@ fn is_hidden(path: &Path) -> bool {
 
 fn looks_decodable(path: &Path) -> bool {
     let mut start = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(kind::LOOKED_AT).read_to_end(&mut start));
+    let read =
+        zipped::open(path).and_then(|file| file.take(kind::LOOKED_AT).read_to_end(&mut start));
     read.is_ok() && kind::is_decoded(&start)
 }

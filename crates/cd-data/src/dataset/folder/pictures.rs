@@ -47,7 +47,13 @@ impl Pictures {
         };
         let item = |picture: super::Listed| Item {
             name: picture.name,
-            place: Place::File(picture.path),
+            place: match picture.region {
+                Some(region) => Place::Region {
+                    path: picture.path,
+                    region,
+                },
+                None => Place::File(picture.path),
+            },
         };
         let items = listing.pictures.into_iter().map(item).collect();
         Ok(Self::of_items(listing.base, items, labels))
@@ -74,6 +80,12 @@ impl Pictures {
         if !self.labels.is_empty() {
             self.labels = chosen.iter().map(|&at| self.labels[at]).collect();
         }
+    }
+
+    /// How often a picture is listed again.
+    pub(in crate::dataset) fn repeated(&self) -> usize {
+        let pairs = self.listed.windows(2);
+        pairs.filter(|pair| pair[0].name == pair[1].name).count()
     }
 
     /// How many there are.
