@@ -7,7 +7,8 @@ use crate::elementwise::{activate, activated, add};
 use crate::geometry::{Geometry, Map};
 use crate::level::level;
 use crate::narrow::Narrow;
-use crate::panel::{BLOCK, Tiled, accumulate, cover, pack};
+use crate::panel::{BLOCK, Tiled, accumulate, cover, in_tiles, pack};
+use crate::parts::even;
 use crate::plan::{Direction, Pass, Plan};
 use crate::vectors::{first_vectors, store_vectors};
 use crate::winograd::Winograd;
@@ -138,7 +139,7 @@ impl Dense {
             }
             None => {}
         }
-        let images = TASK_PIXELS.div_ceil(plan.target.pixels());
+        let images = even(batch, TASK_PIXELS.div_ceil(plan.target.pixels()));
         let level = level();
         target
             .par_chunks_mut(images * to)
@@ -196,12 +197,14 @@ impl Tiled for Task<'_> {
         let plan = self.plan;
         for pass in &plan.passes {
             let count = pass.targets.len() * (self.target.len() / plan.target.len());
-            let tiled = count - count % P;
-            for first in (0..tiled).step_by(P) {
-                self.tile::<S, V, B, P, T>(simd, block, pass, first);
-            }
-            for first in tiled..count {
-                self.tile::<S, V, B, 1, T>(simd, block, pass, first);
+            if count < P {
+                for first in 0..count {
+                    self.tile::<S, V, B, 1, T>(simd, block, pass, first);
+                }
+            } else {
+                for first in in_tiles(count, P) {
+                    self.tile::<S, V, B, P, T>(simd, block, pass, first);
+                }
             }
         }
     }

@@ -45,11 +45,14 @@ mod elementwise;
 mod geometry;
 mod gradient;
 mod level;
+mod masking;
 mod narrow;
 mod norm;
 mod panel;
 mod parts;
 mod plan;
+mod pool;
+mod scratch;
 mod vectors;
 mod winograd;
 
@@ -62,7 +65,9 @@ pub use elementwise::masked;
 pub use geometry::{Geometry, Map};
 pub use gradient::weight_gradient;
 pub use level::{LEVEL_VARIABLE, Level, LevelError, level, set_level};
+pub use masking::{Adam, MaskGradient, Masks, Penalties, Squashed};
 pub use norm::{Moments, NormGradient, normalize, normalize_backward};
+pub use pool::{max_pool, max_pool_backward, mean_pool, mean_pool_backward};
 
 /// What happens to a sum before it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

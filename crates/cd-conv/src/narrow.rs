@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use crate::Epilogue;
 use crate::elementwise::{activate, add};
 use crate::level::level;
-use crate::panel::{BLOCK, Tiled, accumulate, cover, pack};
+use crate::panel::{BLOCK, Tiled, accumulate, cover, in_tiles, pack};
 use crate::plan::Plan;
 use crate::vectors::store_vectors;
 
@@ -126,12 +126,14 @@ impl Tiled for Task<'_> {
         block: usize,
     ) {
         let count = self.products.len() / self.narrow.columns;
-        let tiled = count - count % P;
-        for first in (0..tiled).step_by(P) {
-            self.tile::<S, V, B, P, T>(simd, block, first);
-        }
-        for first in tiled..count {
-            self.tile::<S, V, B, 1, T>(simd, block, first);
+        if count < P {
+            for first in 0..count {
+                self.tile::<S, V, B, 1, T>(simd, block, first);
+            }
+        } else {
+            for first in in_tiles(count, P) {
+                self.tile::<S, V, B, P, T>(simd, block, first);
+            }
         }
     }
 }
