@@ -3,6 +3,7 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use crate::buffers::taken;
 use crate::elementwise::activated;
 use crate::geometry::{Geometry, Map};
 use crate::level::{level, multiply_add};
@@ -68,7 +69,7 @@ impl Depthwise {
         let (from, to) = (plan.source.len(), plan.target.len());
         assert_eq!(plan.source.channels, self.channels, "source channels");
         assert_eq!(plan.target.channels, self.channels, "target channels");
-        let mut target = vec![0.0; plan.checked_batch(source, epilogue) * to];
+        let mut target = taken(plan.checked_batch(source, epilogue) * to);
         if target.is_empty() {
             return target;
         }

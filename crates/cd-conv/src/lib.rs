@@ -39,6 +39,7 @@
     reason = "short counted loops over arrays are what the compiler unrolls into registers"
 )]
 
+mod buffers;
 mod dense;
 mod depthwise;
 mod elementwise;
@@ -59,9 +60,10 @@ mod winograd;
 #[cfg(test)]
 mod reference;
 
+pub use buffers::give_back;
 pub use dense::Dense;
 pub use depthwise::{Depthwise, depthwise_weight_gradient};
-pub use elementwise::masked;
+pub use elementwise::{masked, masked_in_place};
 pub use geometry::{Geometry, Map};
 pub use gradient::weight_gradient;
 pub use level::{LEVEL_VARIABLE, Level, LevelError, level, set_level};

@@ -10,6 +10,7 @@ mod terms;
 
 use rayon::prelude::*;
 
+use crate::buffers::taken;
 use crate::level::level;
 
 pub use adam::Adam;
@@ -115,7 +116,7 @@ impl Masks {
             colours.len() * area,
             "a colour for each image"
         );
-        let mut filled = vec![0.0; images.len()];
+        let mut filled = taken(images.len());
         let level = level();
         let sources = images
             .par_chunks(COLOURS * area)

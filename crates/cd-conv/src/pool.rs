@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use crate::buffers::taken;
 use crate::geometry::{Geometry, Map};
 use crate::level::level;
 use crate::plan::{Direction, Plan};
@@ -15,7 +16,7 @@ use crate::plan::{Direction, Plan};
 pub fn max_pool(source: &[f32], geometry: Geometry, input: Map, output: Map) -> Vec<f32> {
     let plan = Plan::cached(geometry, input, output, Direction::Forward);
     let (from, to) = (input.len(), output.len());
-    let mut target = vec![0.0; plan.batch(source) * to];
+    let mut target = taken(plan.batch(source) * to);
     if target.is_empty() {
         return target;
     }
@@ -69,7 +70,7 @@ pub fn max_pool_backward(
         "one gradient per output"
     );
     let (from, to) = (input.len(), output.len());
-    let mut result = vec![0.0; source.len()];
+    let mut result = taken(source.len());
     if gradient.is_empty() {
         return result;
     }
@@ -82,6 +83,7 @@ pub fn max_pool_backward(
         .for_each(|(result, (source, (gradient, largest)))| {
             let mut left = vec![0.0; channels];
             level.run(|| {
+                result.fill(0.0);
                 for pass in &plan.passes {
                     for (&pixel, &base) in pass.targets.iter().zip(&pass.bases) {
                         let largest = &largest[pixel * channels..][..channels];
@@ -140,7 +142,7 @@ pub fn mean_pool(source: &[f32], map: Map) -> Vec<f32> {
 pub fn mean_pool_backward(gradient: &[f32], map: Map) -> Vec<f32> {
     let channels = map.channels.max(1);
     assert!(gradient.len().is_multiple_of(channels), "whole rows");
-    let mut result = vec![0.0; gradient.len() * map.pixels()];
+    let mut result = taken(gradient.len() * map.pixels());
     let images = result.par_chunks_mut(map.len().max(1));
     images
         .zip(gradient.par_chunks(channels))

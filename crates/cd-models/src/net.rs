@@ -16,6 +16,7 @@ pub(crate) mod googlenet;
 mod layers;
 pub(crate) mod mobilenet_v2;
 pub(crate) mod norm;
+mod pool;
 pub(crate) mod preact_resnet;
 pub(crate) mod resnet;
 pub(crate) mod toy;

@@ -26,36 +26,21 @@ pub(super) trait Tile<const M: usize, const N: usize>: Sync + Send {
     /// `A`: the gradient of target values to that of positions.
     fn scattered<S: Simd>(simd: S, targets: [S::f32s; M]) -> [S::f32s; N];
 
-    /// `G`, a row of three numbers for every position.
-    const WEIGHTS: [[f64; 3]; N];
+    /// `G`: a line of three weights to positions.
+    fn weights(line: [&Lanes; 3]) -> [Lanes; N];
 
-    /// `G` times a line of three weights.
-    #[inline(always)]
-    fn weights(line: [&Lanes; 3]) -> [Lanes; N] {
-        let mut result = [[0.0; BLOCK]; N];
-        for (result, row) in result.iter_mut().zip(&Self::WEIGHTS) {
-            for (line, factor) in line.into_iter().zip(row) {
-                for lane in 0..BLOCK {
-                    result[lane] += factor * line[lane];
-                }
-            }
-        }
-        result
-    }
+    /// `G^T`: the gradient of positions to that of a line of three weights.
+    fn window(positions: [&Lanes; N]) -> [Lanes; 3];
+}
 
-    /// `G^T` times the values of every position.
-    #[inline(always)]
-    fn window(positions: [&Lanes; N]) -> [Lanes; 3] {
-        let mut result = [[0.0; BLOCK]; 3];
-        for (position, row) in positions.into_iter().zip(&Self::WEIGHTS) {
-            for (result, factor) in result.iter_mut().zip(row) {
-                for lane in 0..BLOCK {
-                    result[lane] += factor * position[lane];
-                }
-            }
-        }
-        result
+/// `of(lane)` for every lane.
+#[inline(always)]
+fn lanes(of: impl Fn(usize) -> f64) -> Lanes {
+    let mut lanes = [0.0; BLOCK];
+    for (lane, value) in lanes.iter_mut().enumerate() {
+        *value = of(lane);
     }
+    lanes
 }
 
 /// `factor * x + y`.
@@ -73,12 +58,20 @@ fn times<S: Simd>(simd: S, factor: f32, x: S::f32s) -> S::f32s {
 pub(super) struct Two;
 
 impl Tile<2, 4> for Two {
-    const WEIGHTS: [[f64; 3]; 4] = [
-        [1.0, 0.0, 0.0],
-        [0.5, 0.5, 0.5],
-        [0.5, -0.5, 0.5],
-        [0.0, 0.0, 1.0],
-    ];
+    #[inline(always)]
+    fn weights([a, b, c]: [&Lanes; 3]) -> [Lanes; 4] {
+        let half = |sign: f64| lanes(|k| 0.5 * (a[k] + sign * b[k] + c[k]));
+        [*a, half(1.0), half(-1.0), *c]
+    }
+
+    #[inline(always)]
+    fn window([a, b, c, d]: [&Lanes; 4]) -> [Lanes; 3] {
+        [
+            lanes(|k| a[k] + 0.5 * (b[k] + c[k])),
+            lanes(|k| 0.5 * (b[k] - c[k])),
+            lanes(|k| d[k] + 0.5 * (b[k] + c[k])),
+        ]
+    }
 
     #[inline(always)]
     fn spread<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> [S::f32s; 4] {
@@ -118,15 +111,26 @@ const NEAR: f32 = FRAC_1_SQRT_2 as f32;
 const FAR: f32 = SQRT_2 as f32;
 
 impl Tile<4, 6> for Four {
-    // The row of position `p` is (1, p, p^2) over the product of its distances from the other finite positions.
-    const WEIGHTS: [[f64; 3]; 6] = [
-        [1.0, 0.0, 0.0],
-        [-2.0 / 3.0, -2.0 / 3.0 * FRAC_1_SQRT_2, -1.0 / 3.0],
-        [-2.0 / 3.0, 2.0 / 3.0 * FRAC_1_SQRT_2, -1.0 / 3.0],
-        [1.0 / 6.0, SQRT_2 / 6.0, 1.0 / 3.0],
-        [1.0 / 6.0, -SQRT_2 / 6.0, 1.0 / 3.0],
-        [0.0, 0.0, 1.0],
-    ];
+    // The row of position `p` is (1, p, p^2) over the product of its distances from the other finite positions, which is
+    // 1 at 0, -3/2 near it and 6 beyond.
+    #[inline(always)]
+    fn weights([a, b, c]: [&Lanes; 3]) -> [Lanes; 6] {
+        let near =
+            |sign: f64| lanes(|k| (a[k] + sign * FRAC_1_SQRT_2 * b[k] + 0.5 * c[k]) * (-2.0 / 3.0));
+        let far = |sign: f64| lanes(|k| (a[k] + sign * SQRT_2 * b[k] + 2.0 * c[k]) * (1.0 / 6.0));
+        [*a, near(1.0), near(-1.0), far(1.0), far(-1.0), *c]
+    }
+
+    #[inline(always)]
+    fn window([a, b, c, d, e, f]: [&Lanes; 6]) -> [Lanes; 3] {
+        let near = |k: usize, sign: f64| (b[k] + sign * c[k]) * (-2.0 / 3.0);
+        let far = |k: usize, sign: f64| (d[k] + sign * e[k]) * (1.0 / 6.0);
+        [
+            lanes(|k| a[k] + near(k, 1.0) + far(k, 1.0)),
+            lanes(|k| FRAC_1_SQRT_2 * near(k, -1.0) + SQRT_2 * far(k, -1.0)),
+            lanes(|k| f[k] + 0.5 * near(k, 1.0) + 2.0 * far(k, 1.0)),
+        ]
+    }
 
     #[inline(always)]
     fn spread<S: Simd>(simd: S, [a, b, c, d, e, f]: [S::f32s; 6]) -> [S::f32s; 6] {

@@ -12,7 +12,7 @@ use burn::tensor::{Tensor, TensorData};
 use cd_conv::{Geometry, Map, max_pool, max_pool_backward, mean_pool, mean_pool_backward};
 
 use crate::device::is_cpu;
-use crate::net::cpu::{channels_first, channels_last, map_of, values};
+use crate::net::cpu::{channels_first, channels_last, done_with, map_of, values};
 
 /// How the windows of `pool` walk over `x`, if the kernels can work with both.
 pub(super) fn geometry(pool: &MaxPool2d, x: &Tensor<4>) -> Option<Geometry> {
@@ -101,15 +101,19 @@ impl Backward<Flex, 1> for LargestBackward {
         grads: &mut Gradients,
         _checkpointer: &mut Checkpointer,
     ) {
-        let gradient = channels_last(&grads.consume::<Flex>(&ops.node));
+        let gradient = grads.consume::<Flex>(&ops.node);
         let [parent] = ops.parents;
         let Some(node) = parent else { return };
         let LargestState { x, y, geometry } = ops.state;
         let (batch, input) = (x.shape()[0], map_of(&x));
-        let (x, y) = (channels_last(&x), channels_last(&y));
         let maps = [input, output(geometry, input)];
-        let dx = max_pool_backward(values(&gradient), values(&x), values(&y), geometry, maps);
+        let [g, from, to] = [&gradient, &x, &y].map(channels_last);
+        let dx = max_pool_backward(values(&g), values(&from), values(&to), geometry, maps);
         grads.register::<Flex>(node.id, channels_first(dx, batch, input));
+        drop([g, from, to]);
+        for tensor in [gradient, x, y] {
+            done_with(tensor);
+        }
     }
 }
 
@@ -197,6 +201,9 @@ mod tests {
             let found = geometry(&pool, &image()).expect("known");
             close(both(|x| largest(x, found)), both(|x| pool.forward(x)));
         }
-        close(both(mean), both(|x| x.mean_dims(&[2, 3]).flatten::<2>(1, 3)));
+        close(
+            both(mean),
+            both(|x| x.mean_dims(&[2, 3]).flatten::<2>(1, 3)),
+        );
     }
 }
