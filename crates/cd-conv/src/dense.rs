@@ -1,7 +1,6 @@
 //! Convolutions in which every output channel sees every input channel.
 
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 
 use crate::buffers::taken;
 use crate::elementwise::{activate, activated, add};
@@ -9,7 +8,7 @@ use crate::geometry::{Geometry, Map};
 use crate::level::level;
 use crate::narrow::Narrow;
 use crate::panel::{BLOCK, Tiled, accumulate, cover, in_tiles, pack};
-use crate::parts::even;
+use crate::parallel::{each, even};
 use crate::plan::{Direction, Pass, Plan};
 use crate::vectors::{first_vectors, store_vectors};
 use crate::winograd::Winograd;
@@ -142,10 +141,9 @@ impl Dense {
         }
         let images = even(batch, TASK_PIXELS.div_ceil(plan.target.pixels()));
         let level = level();
-        target
-            .par_chunks_mut(images * to)
-            .enumerate()
-            .for_each(|(task, target)| {
+        each(
+            target.chunks_mut(images * to).enumerate(),
+            |(task, target)| {
                 let first = task * images;
                 let count = target.len() / to;
                 let passes = plan.passes.iter();
@@ -163,7 +161,8 @@ impl Dense {
                     activation: epilogue.activation,
                     target,
                 });
-            });
+            },
+        );
         target
     }
 }

@@ -1,7 +1,7 @@
 //! Convolutions in which every output channel sees its own input channel alone.
 
+use crate::parallel::each;
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 
 use crate::buffers::taken;
 use crate::elementwise::activated;
@@ -74,8 +74,8 @@ impl Depthwise {
             return target;
         }
         let level = level();
-        let images = target.par_chunks_mut(to).zip(source.par_chunks(from));
-        images.enumerate().for_each(|(image, (target, source))| {
+        let images = target.chunks_mut(to).zip(source.chunks(from));
+        each(images.enumerate(), |(image, (target, source))| {
             level.run(Task {
                 plan: &plan,
                 weights: &self.weights,

@@ -1,7 +1,7 @@
 //! Elementwise work between convolutions.
 
+use crate::parallel::each;
 use pulp::Simd;
-use rayon::prelude::*;
 
 use crate::Activation;
 use crate::buffers::taken;
@@ -56,10 +56,10 @@ pub fn masked(gradient: &[f32], output: &[f32], activation: Activation) -> Vec<f
     assert_eq!(gradient.len(), output.len(), "one gradient per output");
     let mut result = taken(gradient.len());
     let level = level();
-    result
-        .par_chunks_mut(TASK)
-        .zip(gradient.par_chunks(TASK).zip(output.par_chunks(TASK)))
-        .for_each(|(result, (gradient, output))| {
+    let inputs = gradient.chunks(TASK).zip(output.chunks(TASK));
+    each(
+        result.chunks_mut(TASK).zip(inputs),
+        |(result, (gradient, output))| {
             level.run(|| match activation {
                 Activation::None => result.copy_from_slice(gradient),
                 Activation::Relu => keep(result, gradient, output, |value| value > 0.0),
@@ -67,7 +67,8 @@ pub fn masked(gradient: &[f32], output: &[f32], activation: Activation) -> Vec<f
                     keep(result, gradient, output, |value| value > 0.0 && value < 6.0);
                 }
             });
-        });
+        },
+    );
     result
 }
 
@@ -79,10 +80,9 @@ pub fn masked(gradient: &[f32], output: &[f32], activation: Activation) -> Vec<f
 pub fn masked_in_place(gradient: &mut [f32], output: &[f32], activation: Activation) {
     assert_eq!(gradient.len(), output.len(), "one gradient per output");
     let level = level();
-    gradient
-        .par_chunks_mut(TASK)
-        .zip(output.par_chunks(TASK))
-        .for_each(|(gradient, output)| {
+    each(
+        gradient.chunks_mut(TASK).zip(output.chunks(TASK)),
+        |(gradient, output)| {
             level.run(|| match activation {
                 Activation::None => {}
                 Activation::Relu => drop_others(gradient, output, |value| value > 0.0),
@@ -90,7 +90,8 @@ pub fn masked_in_place(gradient: &mut [f32], output: &[f32], activation: Activat
                     drop_others(gradient, output, |value| value > 0.0 && value < 6.0);
                 }
             });
-        });
+        },
+    );
 }
 
 #[inline(always)]

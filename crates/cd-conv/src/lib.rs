@@ -50,6 +50,7 @@ mod masking;
 mod narrow;
 mod norm;
 mod panel;
+mod parallel;
 mod parts;
 mod plan;
 mod pool;
@@ -69,6 +70,7 @@ pub use gradient::weight_gradient;
 pub use level::{LEVEL_VARIABLE, Level, LevelError, level, set_level};
 pub use masking::{Adam, MaskGradient, Masks, Penalties, Squashed};
 pub use norm::{Moments, NormGradient, normalize, normalize_backward};
+pub use parallel::Occupied;
 pub use pool::{max_pool, max_pool_backward, mean_pool, mean_pool_backward};
 
 /// What happens to a sum before it is stored.

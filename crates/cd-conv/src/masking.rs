@@ -8,7 +8,7 @@ mod adam;
 mod grid;
 mod terms;
 
-use rayon::prelude::*;
+use crate::parallel::each;
 
 use crate::buffers::taken;
 use crate::level::level;
@@ -77,30 +77,27 @@ impl Masks {
         let axes = self.axes();
         let mut tanh = vec![0.0; theta.len()];
         let mut masks = vec![0.0; theta.len() / count * area];
-        let images = tanh.par_chunks_mut(count).zip(masks.par_chunks_mut(area));
-        images
-            .zip(theta.par_chunks(count))
-            .for_each(|((tanh, mask), theta)| {
-                for (tanh, theta) in tanh.iter_mut().zip(theta) {
-                    *tanh = theta.tanh();
-                }
-                let squash = |tanh: f32| (tanh + 1.0) / 2.0;
-                match &axes {
-                    None => {
-                        for (mask, tanh) in mask.iter_mut().zip(&*tanh) {
-                            *mask = squash(*tanh);
-                        }
-                    }
-                    Some([rows, columns]) => {
-                        let cells: Vec<f32> = tanh.iter().map(|&tanh| squash(tanh)).collect();
-                        let planes = mask.chunks_exact_mut(self.area());
-                        for (plane, cells) in planes.zip(cells.chunks_exact(count / self.channels))
-                        {
-                            grid::spread(rows, columns, cells, plane);
-                        }
+        let images = tanh.chunks_mut(count).zip(masks.chunks_mut(area));
+        each(images.zip(theta.chunks(count)), |((tanh, mask), theta)| {
+            for (tanh, theta) in tanh.iter_mut().zip(theta) {
+                *tanh = theta.tanh();
+            }
+            let squash = |tanh: f32| (tanh + 1.0) / 2.0;
+            match &axes {
+                None => {
+                    for (mask, tanh) in mask.iter_mut().zip(&*tanh) {
+                        *mask = squash(*tanh);
                     }
                 }
-            });
+                Some([rows, columns]) => {
+                    let cells: Vec<f32> = tanh.iter().map(|&tanh| squash(tanh)).collect();
+                    let planes = mask.chunks_exact_mut(self.area());
+                    for (plane, cells) in planes.zip(cells.chunks_exact(count / self.channels)) {
+                        grid::spread(rows, columns, cells, plane);
+                    }
+                }
+            }
+        });
         Squashed { tanh, masks }
     }
 
@@ -119,10 +116,11 @@ impl Masks {
         let mut filled = taken(images.len());
         let level = level();
         let sources = images
-            .par_chunks(COLOURS * area)
-            .zip(squashed.masks.par_chunks(self.channels * area))
-            .zip(colours.par_chunks(COLOURS));
-        filled.par_chunks_mut(COLOURS * area).zip(sources).for_each(
+            .chunks(COLOURS * area)
+            .zip(squashed.masks.chunks(self.channels * area))
+            .zip(colours.chunks(COLOURS));
+        each(
+            filled.chunks_mut(COLOURS * area).zip(sources),
             |(filled, ((image, mask), colour))| {
                 level.run(|| {
                     let filled = &mut filled.as_chunks_mut::<COLOURS>().0[..area];
@@ -166,47 +164,45 @@ impl Masks {
         let mut terms = vec![[0.0; 2]; colours.len() / COLOURS];
         let level = level();
         let sources = gradient
-            .par_chunks(COLOURS * area)
-            .zip(images.par_chunks(COLOURS * area))
-            .zip(squashed.masks.par_chunks(self.channels * area))
-            .zip(squashed.tanh.par_chunks(count))
-            .zip(colours.par_chunks(COLOURS));
-        theta
-            .par_chunks_mut(count)
-            .zip(&mut terms)
-            .zip(sources)
-            .for_each(
-                |((theta, terms), ((((gradient, image), mask), tanh), colour))| {
-                    let mut of_mask = vec![0.0; self.channels * area];
-                    level.run(|| {
-                        let gradient = &gradient.as_chunks::<COLOURS>().0[..area];
-                        for channel in 0..COLOURS {
-                            let plane = &image[channel * area..][..area];
-                            let sums = &mut of_mask[channel % self.channels * area..][..area];
-                            let colour = colour[channel];
-                            for at in 0..area {
-                                sums[at] += gradient[at][channel] * (plane[at] - colour);
-                            }
-                        }
-                        let [height, width] = self.pixels;
-                        let plane = Plane { height, width };
-                        *terms = penalized(penalties, plane, mask, &mut of_mask);
-                    });
-                    match &axes {
-                        None => theta.copy_from_slice(&of_mask),
-                        Some([rows, columns]) => {
-                            let planes = of_mask.chunks_exact(area);
-                            let cells = theta.chunks_exact_mut(count / self.channels);
-                            for (plane, cells) in planes.zip(cells) {
-                                grid::gathered(rows, columns, plane, cells);
-                            }
+            .chunks(COLOURS * area)
+            .zip(images.chunks(COLOURS * area))
+            .zip(squashed.masks.chunks(self.channels * area))
+            .zip(squashed.tanh.chunks(count))
+            .zip(colours.chunks(COLOURS));
+        let results = theta.chunks_mut(count).zip(&mut terms);
+        each(
+            results.zip(sources),
+            |((theta, terms), ((((gradient, image), mask), tanh), colour))| {
+                let mut of_mask = vec![0.0; self.channels * area];
+                level.run(|| {
+                    let gradient = &gradient.as_chunks::<COLOURS>().0[..area];
+                    for channel in 0..COLOURS {
+                        let plane = &image[channel * area..][..area];
+                        let sums = &mut of_mask[channel % self.channels * area..][..area];
+                        let colour = colour[channel];
+                        for at in 0..area {
+                            sums[at] += gradient[at][channel] * (plane[at] - colour);
                         }
                     }
-                    for (theta, tanh) in theta.iter_mut().zip(tanh) {
-                        *theta *= (1.0 - tanh * tanh) / 2.0;
+                    let [height, width] = self.pixels;
+                    let plane = Plane { height, width };
+                    *terms = penalized(penalties, plane, mask, &mut of_mask);
+                });
+                match &axes {
+                    None => theta.copy_from_slice(&of_mask),
+                    Some([rows, columns]) => {
+                        let planes = of_mask.chunks_exact(area);
+                        let cells = theta.chunks_exact_mut(count / self.channels);
+                        for (plane, cells) in planes.zip(cells) {
+                            grid::gathered(rows, columns, plane, cells);
+                        }
                     }
-                },
-            );
+                }
+                for (theta, tanh) in theta.iter_mut().zip(tanh) {
+                    *theta *= (1.0 - tanh * tanh) / 2.0;
+                }
+            },
+        );
         MaskGradient {
             theta,
             penalties: terms,

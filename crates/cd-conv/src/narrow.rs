@@ -4,8 +4,9 @@
 //! taps come first, as one product of matrices whose columns are taps and target channels; then every target
 //! pixel adds up those that belong to it.
 
+use crate::parallel::{each, even};
+use crate::scratch;
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 
 use crate::Epilogue;
 use crate::elementwise::{activate, add};
@@ -68,27 +69,32 @@ impl Narrow {
         target: &mut [f32],
     ) {
         let (from, to) = (plan.source.len(), plan.target.len());
-        let images = TASK_PIXELS.div_ceil(plan.source.pixels().max(1));
+        let images = even(
+            target.len() / to,
+            TASK_PIXELS.div_ceil(plan.source.pixels().max(1)),
+        );
         let level = level();
-        let tasks = target.par_chunks_mut(images * to);
-        tasks
-            .enumerate()
-            .for_each_init(Vec::new, |products, (task, target)| {
+        each(
+            target.chunks_mut(images * to).enumerate(),
+            |(task, target)| {
                 let first = task * images;
                 let count = target.len() / to;
-                products.resize(count * plan.source.pixels() * self.columns, 0.0);
-                level.run(Task {
-                    narrow: self,
-                    plan,
-                    source: &source[first * from..(first + count) * from],
-                    products,
-                    residual: epilogue
-                        .residual
-                        .map(|residual| &residual[first * to..(first + count) * to]),
-                    epilogue,
-                    target,
+                let products = count * plan.source.pixels() * self.columns;
+                scratch::with(products, |products| {
+                    level.run(Task {
+                        narrow: self,
+                        plan,
+                        source: &source[first * from..(first + count) * from],
+                        products,
+                        residual: epilogue
+                            .residual
+                            .map(|residual| &residual[first * to..(first + count) * to]),
+                        epilogue,
+                        target,
+                    });
                 });
-            });
+            },
+        );
     }
 }
 

@@ -8,14 +8,6 @@ use rayon::prelude::*;
 /// always the same.
 const PARTS: usize = 4;
 
-/// Images of a task, near `suited`, such that the tasks of a batch are alike and occupy every thread. For work whose results
-/// do not depend on it.
-pub(crate) fn even(batch: usize, suited: usize) -> usize {
-    let threads = rayon::current_num_threads();
-    let tasks = batch.div_ceil(suited).next_multiple_of(threads);
-    batch.div_ceil(tasks).max(1)
-}
-
 /// Sums over a batch: `work(first image, images, sums)` adds to its own `len` sums.
 pub(crate) fn in_parts(
     batch: usize,

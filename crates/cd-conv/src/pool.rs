@@ -1,6 +1,6 @@
 //! Pooling, and its gradients.
 
-use rayon::prelude::*;
+use crate::parallel::each;
 
 use crate::buffers::taken;
 use crate::geometry::{Geometry, Map};
@@ -22,8 +22,8 @@ pub fn max_pool(source: &[f32], geometry: Geometry, input: Map, output: Map) -> 
     }
     let channels = input.channels;
     let level = level();
-    let images = target.par_chunks_mut(to).zip(source.par_chunks(from));
-    images.for_each(|(target, source)| {
+    let images = target.chunks_mut(to).zip(source.chunks(from));
+    each(images, |(target, source)| {
         level.run(|| {
             for pass in &plan.passes {
                 assert!(!pass.taps.is_empty(), "windows over the map");
@@ -76,11 +76,11 @@ pub fn max_pool_backward(
     }
     let channels = input.channels;
     let level = level();
-    let outputs = gradient.par_chunks(to).zip(output_values.par_chunks(to));
-    result
-        .par_chunks_mut(from)
-        .zip(source.par_chunks(from).zip(outputs))
-        .for_each(|(result, (source, (gradient, largest)))| {
+    let outputs = gradient.chunks(to).zip(output_values.chunks(to));
+    let images = result.chunks_mut(from);
+    each(
+        images.zip(source.chunks(from).zip(outputs)),
+        |(result, (source, (gradient, largest)))| {
             let mut left = vec![0.0; channels];
             level.run(|| {
                 result.fill(0.0);
@@ -102,7 +102,8 @@ pub fn max_pool_backward(
                     }
                 }
             });
-        });
+        },
+    );
     result
 }
 
@@ -116,21 +117,19 @@ pub fn mean_pool(source: &[f32], map: Map) -> Vec<f32> {
     assert!(source.len().is_multiple_of(len.max(1)), "whole images");
     let mut means = vec![0.0; source.len() / map.pixels().max(1)];
     let level = level();
-    let images = means.par_chunks_mut(channels.max(1));
-    images
-        .zip(source.par_chunks(len.max(1)))
-        .for_each(|(means, source)| {
-            level.run(|| {
-                for pixel in source.chunks_exact(channels) {
-                    for (mean, value) in means.iter_mut().zip(pixel) {
-                        *mean += value;
-                    }
+    let images = means.chunks_mut(channels.max(1));
+    each(images.zip(source.chunks(len.max(1))), |(means, source)| {
+        level.run(|| {
+            for pixel in source.chunks_exact(channels) {
+                for (mean, value) in means.iter_mut().zip(pixel) {
+                    *mean += value;
                 }
-                for mean in means {
-                    *mean /= map.pixels() as f32;
-                }
-            });
+            }
+            for mean in means {
+                *mean /= map.pixels() as f32;
+            }
         });
+    });
     means
 }
 
@@ -143,10 +142,10 @@ pub fn mean_pool_backward(gradient: &[f32], map: Map) -> Vec<f32> {
     let channels = map.channels.max(1);
     assert!(gradient.len().is_multiple_of(channels), "whole rows");
     let mut result = taken(gradient.len() * map.pixels());
-    let images = result.par_chunks_mut(map.len().max(1));
-    images
-        .zip(gradient.par_chunks(channels))
-        .for_each(|(result, gradient)| {
+    let images = result.chunks_mut(map.len().max(1));
+    each(
+        images.zip(gradient.chunks(channels)),
+        |(result, gradient)| {
             let share: Vec<f32> = gradient
                 .iter()
                 .map(|gradient| gradient / map.pixels() as f32)
@@ -154,7 +153,8 @@ pub fn mean_pool_backward(gradient: &[f32], map: Map) -> Vec<f32> {
             for pixel in result.chunks_exact_mut(channels) {
                 pixel.copy_from_slice(&share);
             }
-        });
+        },
+    );
     result
 }
 

@@ -18,7 +18,7 @@ use crate::Epilogue;
 use crate::geometry::{Geometry, Map};
 use crate::level::{Level, level};
 use crate::panel::BLOCK;
-use crate::parts::even;
+use crate::parallel::{each, even};
 use crate::scratch;
 
 pub(crate) use gradient::gradient;
@@ -115,32 +115,34 @@ impl Winograd {
         let room = sources.room().max(targets.room());
         let [spread, gathered] = group.values(self.sources, self.targets, N);
         let level = level();
-        let tasks = target.par_chunks_mut(images * to);
-        tasks.enumerate().for_each(|(task, target)| {
-            let first = task * images;
-            let count = target.len() / to;
-            scratch::with(room + spread + gathered, |values| {
-                let (room, values) = values.split_at_mut(room);
-                let (spread, gathered) = values.split_at_mut(spread);
-                level.run(Task::<W, M, N> {
-                    winograd: self,
-                    sources,
-                    targets,
-                    group,
-                    room,
-                    spread,
-                    gathered,
-                    source: &source[first * from..(first + count) * from],
-                    residual: epilogue
-                        .residual
-                        .map(|residual| &residual[first * to..(first + count) * to]),
-                    bias: &bias,
-                    epilogue,
-                    target,
-                    tile: std::marker::PhantomData,
+        each(
+            target.chunks_mut(images * to).enumerate(),
+            |(task, target)| {
+                let first = task * images;
+                let count = target.len() / to;
+                scratch::with(room + spread + gathered, |values| {
+                    let (room, values) = values.split_at_mut(room);
+                    let (spread, gathered) = values.split_at_mut(spread);
+                    level.run(Task::<W, M, N> {
+                        winograd: self,
+                        sources,
+                        targets,
+                        group,
+                        room,
+                        spread,
+                        gathered,
+                        source: &source[first * from..(first + count) * from],
+                        residual: epilogue
+                            .residual
+                            .map(|residual| &residual[first * to..(first + count) * to]),
+                        bias: &bias,
+                        epilogue,
+                        target,
+                        tile: std::marker::PhantomData,
+                    });
                 });
-            });
-        });
+            },
+        );
     }
 }
 

@@ -23,6 +23,7 @@ mod terms;
 
 use std::f64::consts::PI;
 
+use cd_conv::Occupied;
 use cd_models::burn::optim::{Adam, AdamConfig, AdamState, Optimizer};
 use cd_models::burn::tensor::Tensor;
 use cd_models::device::is_cpu;
@@ -175,6 +176,7 @@ impl CognitiveDistillation {
     ) -> Result<Distilled, DetectError> {
         self.check()?;
         let device = images.device();
+        let _occupied = is_cpu(&device).then(Occupied::begin);
         let target = self.target(model, images.clone())?;
         require_finite(&target, numbers, |index| DetectError::ModelOutput { index })?;
         let colours = noise::colours(

@@ -1,6 +1,6 @@
 //! Adam on plain slices (Kingma and Ba, *Adam: A Method for Stochastic Optimization*, ICLR 2015).
 
-use rayon::prelude::*;
+use crate::parallel::each;
 
 use crate::level::level;
 
@@ -36,11 +36,11 @@ impl Adam {
         let factor = root / (1.0 - slow.powi(self.time));
         let epsilon = self.epsilon * root;
         let level = level();
-        values
-            .par_chunks_mut(TASK)
-            .zip(gradient.par_chunks(TASK))
-            .zip(first.par_chunks_mut(TASK).zip(second.par_chunks_mut(TASK)))
-            .for_each(|((values, gradient), (first, second))| {
+        let means = first.chunks_mut(TASK).zip(second.chunks_mut(TASK));
+        let values = values.chunks_mut(TASK).zip(gradient.chunks(TASK));
+        each(
+            values.zip(means),
+            |((values, gradient), (first, second))| {
                 level.run(|| {
                     let means = first.iter_mut().zip(second);
                     let values = values.iter_mut().zip(gradient);
@@ -50,6 +50,7 @@ impl Adam {
                         *value -= *first * factor / (second.sqrt() + epsilon) * self.rate;
                     }
                 });
-            });
+            },
+        );
     }
 }
