@@ -16,8 +16,14 @@ const FRAMED: Geometry = Geometry {
     ..SAME
 };
 
-fn wave(count: usize, step: f32) -> Vec<f32> {
-    (0..count).map(|k| (k as f32 * step).sin()).collect()
+/// Numbers that look random: sums of waves nearly cancel, so that rounding would be large beside them.
+fn numbers(count: usize, seed: f32) -> Vec<f32> {
+    let seed = (seed * 1000.0) as u32;
+    (0..count as u32)
+        .map(|k| (k.wrapping_mul(2_654_435_761) ^ seed).wrapping_mul(2_246_822_519))
+        .map(|k| (k ^ (k >> 15)).wrapping_mul(3_266_489_917))
+        .map(|k| (k >> 8) as f32 / (1 << 23) as f32 - 1.0)
+        .collect()
 }
 
 fn framed(weights: &[f32]) -> Vec<f32> {
@@ -54,11 +60,11 @@ fn it_agrees_with_the_direct_way_on_odd_and_even_maps() {
                     channels: outputs,
                     ..input
                 };
-                let weights = wave(inputs * outputs * 9, 0.37);
-                let images = wave(batch * input.len(), 0.71);
-                let gradient = wave(batch * output.len(), 0.53);
-                let bias = wave(outputs, 1.3);
-                let residual = wave(batch * output.len(), 0.11);
+                let weights = numbers(inputs * outputs * 9, 0.37);
+                let images = numbers(batch * input.len(), 0.71);
+                let gradient = numbers(batch * output.len(), 0.53);
+                let bias = numbers(outputs, 1.3);
+                let residual = numbers(batch * output.len(), 0.11);
                 let epilogue = Epilogue {
                     bias: Some(&bias),
                     residual: Some(&residual),
@@ -105,9 +111,9 @@ fn an_image_does_not_depend_on_its_batch() {
                 channels: outputs,
                 ..input
             };
-            let weights = wave(inputs * outputs * 9, 1.0);
+            let weights = numbers(inputs * outputs * 9, 1.0);
             let dense = Dense::forward(&weights, [outputs, inputs], SAME);
-            let images = wave(23 * input.len(), 1.0);
+            let images = numbers(23 * input.len(), 1.0);
             let all = dense.apply(&images, input, output, &Epilogue::default());
             for (image, expected) in images.chunks(input.len()).zip(all.chunks(output.len())) {
                 let alone = dense.apply(image, input, output, &Epilogue::default());
@@ -124,7 +130,7 @@ fn threads_do_not_change_a_gradient() {
         width: 5,
         channels: 32,
     };
-    let (images, gradient) = (wave(93 * map.len(), 0.3), wave(93 * map.len(), 0.7));
+    let (images, gradient) = (numbers(93 * map.len(), 0.3), numbers(93 * map.len(), 0.7));
     assert!(super::gradient(&images, &gradient, map, 32).is_some());
     let of = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
