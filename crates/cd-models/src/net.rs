@@ -21,6 +21,7 @@ mod layers;
 pub(crate) mod mobilenet_v2;
 pub(crate) mod mobilenet_v3;
 pub(crate) mod norm;
+mod pool;
 pub(crate) mod preact_resnet;
 pub(crate) mod resnet;
 pub(crate) mod toy;
