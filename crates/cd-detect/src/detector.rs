@@ -6,6 +6,8 @@ mod settings;
 
 pub mod abl;
 pub mod cognitive;
+pub mod knn_label;
+pub mod probe_label;
 pub mod ss;
 
 use std::fmt::Debug;
@@ -29,6 +31,10 @@ registry! {
     Abl(abl::Abl) = "abl";
     /// Spectral signatures.
     Ss(ss::Ss) = "ss";
+    /// Labels of the nearest neighbours.
+    KnnLabel(knn_label::KnnLabel) = "knn-label";
+    /// Labels against a linear probe.
+    ProbeLabel(probe_label::ProbeLabel) = "probe-label";
 }
 
 impl DetectorConfig {
@@ -80,6 +86,12 @@ pub trait Detector: Debug + Send + Sync {
     /// What it needs besides images and classifier, with these settings.
     fn needs(&self) -> Needs {
         Needs::default()
+    }
+
+    /// The raw number beyond which the method itself calls an image suspicious, for the `own` rule; `None` where it leaves that
+    /// to others.
+    fn cutoff(&self) -> Option<f64> {
+        None
     }
 
     /// Looks at all images, or at this shard's where it sweeps. `None` when parts of other shards are missing yet.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::detection::{Detection, Direction, Scale};
-use crate::detector::DetectorInfo;
+use crate::detector::{Detector, DetectorInfo};
 use crate::statistics::{median, robust_spread};
 
 /// How images are flagged. No rule needs labels of what is poisoned.
@@ -23,6 +23,16 @@ pub enum ThresholdRule {
     Robust {
         /// Robust standard deviations (1.4826 median absolute deviations).
         t: f64,
+    },
+    /// Flag by the method's own rule, where it has one, and else as `robust` does.
+    Own {
+        /// Robust standard deviations for methods without a rule of their own.
+        t: f64,
+    },
+    /// Flag what lies beyond `value`, a number of the measure itself, on its suspicious side.
+    Cutoff {
+        /// The border.
+        value: f64,
     },
     /// Flag the most suspicious `share` of the images, in `[0, 1]`.
     Fraction {
@@ -90,8 +100,19 @@ impl ThresholdRule {
         self.check()?;
         match *self {
             Self::Calibrated { t } => calibrated(detection, t),
-            Self::Robust { t } => Ok(robust(detection, t)),
+            Self::Robust { t } | Self::Own { t } => Ok(robust(detection, t)),
+            Self::Cutoff { value } => Ok(beyond_value(detection, value)),
             Self::Fraction { share } => Ok(most_suspicious(detection, share)),
+        }
+    }
+
+    /// The rule for what `detector` finds: `own` becomes the detector's own rule, where it has one.
+    #[must_use]
+    pub fn for_detector(self, detector: &dyn Detector) -> Self {
+        match (self, detector.cutoff()) {
+            (Self::Own { .. }, Some(value)) => Self::Cutoff { value },
+            (Self::Own { t }, None) => Self::Robust { t },
+            (rule, _) => rule,
         }
     }
 
@@ -116,7 +137,8 @@ impl ThresholdRule {
     /// Names the parameter that is not.
     pub fn check(&self) -> Result<(), ThresholdError> {
         match *self {
-            Self::Calibrated { t } | Self::Robust { t } => finite("t", t),
+            Self::Calibrated { t } | Self::Robust { t } | Self::Own { t } => finite("t", t),
+            Self::Cutoff { value } => finite("value", value),
             Self::Fraction { share } if !(0.0..=1.0).contains(&share) => {
                 Err(ThresholdError::Parameter {
                     key: "share",
@@ -211,6 +233,19 @@ fn beyond(detection: &Detection, centre: f64, std: f64, t: f64, explanation: Str
         flagged: flagged.collect(),
         explanation,
         cutoff: usable.then_some(cutoff),
+    }
+}
+
+fn beyond_value(detection: &Detection, value: f64) -> Decision {
+    let (words, is_flagged): (_, fn(f64, f64) -> bool) = match detection.measure.direction {
+        Direction::Low => ("below", |raw, value| raw < value),
+        Direction::High => ("above", |raw, value| raw > value),
+    };
+    let flagged = detection.raw.iter().map(|&raw| is_flagged(raw, value));
+    Decision {
+        flagged: flagged.collect(),
+        explanation: format!("{} {words} {value}", detection.measure.title),
+        cutoff: Some(value),
     }
 }
 

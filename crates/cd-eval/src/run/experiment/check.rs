@@ -57,6 +57,12 @@ impl Experiment {
                 ));
             }
         }
+        if self.detect.features_weights.is_none() && self.detect.features_key.is_some() {
+            return Err("`detect.features_key` names a network in a file: name `detect.features_weights`, too".into());
+        }
+        if self.detect.features_size == Some(0) {
+            return Err("`detect.features_size` is 0; leave it out for the network's own".into());
+        }
         let calibrated = matches!(self.detect.threshold, ThresholdRule::Calibrated { .. });
         if calibrated && self.detect.trusted < 2 {
             return Err(
@@ -68,8 +74,13 @@ impl Experiment {
     }
 
     fn check_model(&self) -> Result<(), String> {
-        if self.is_unlabelled() && self.weights.is_none() {
-            return Err("pictures without classes cannot be trained on: name `weights`".into());
+        if self.train.finetune.is_some() && self.weights.is_none() {
+            return Err("`train.finetune` continues from weights: name `weights`, too".into());
+        }
+        if self.is_unlabelled() && self.given_weights().is_none() {
+            return Err(
+                "pictures without classes cannot be trained on: name `weights`, without `train.finetune`".into(),
+            );
         }
         if self.weights_key.is_some() && self.weights.is_none() {
             return Err("`weights_key` names a network in a file: name `weights`, too".into());

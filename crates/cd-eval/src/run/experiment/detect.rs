@@ -1,5 +1,7 @@
 //! The `[detect]` table.
 
+use std::path::PathBuf;
+
 use cd_detect::{Comparison, DetectorConfig, ThresholdRule};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -30,6 +32,17 @@ pub struct DetectStage {
     pub compare: Comparison,
     /// How images are flagged.
     pub threshold: ThresholdRule,
+    /// Weights of a network that was not trained on these images, for detectors that compare labels with what it sees; those that
+    /// are fine-tuned, as they were before, when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub features_weights: Option<PathBuf>,
+    /// Where in that file the network stands, for files with several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub features_key: Option<String>,
+    /// Side in pixels at which that network sees the images; when absent its published side, or the images' own for networks of
+    /// small images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub features_size: Option<usize>,
     /// The detectors.
     pub detectors: Vec<ConfiguredDetector>,
 }
@@ -45,6 +58,9 @@ impl Default for DetectStage {
             batch_size: 32,
             compare: Comparison::default(),
             threshold: ThresholdRule::default(),
+            features_weights: None,
+            features_key: None,
+            features_size: None,
             detectors: DetectorConfig::usual()
                 .into_iter()
                 .map(Into::into)

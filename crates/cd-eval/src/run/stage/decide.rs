@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use cd_core::Key;
-use cd_detect::{Decision, Detection};
+use cd_detect::{Decision, Detection, Detector};
 use serde::{Deserialize, Serialize};
 
 use super::data::Data;
@@ -40,21 +40,23 @@ pub(super) fn decided(
     work: &Work<'_>,
     data: &Data,
     label: &str,
+    detector: &dyn Detector,
     detected: &Slot,
 ) -> Result<Decided, PipelineError> {
     let detect = &work.experiment.detect;
+    let rule = detect.threshold.for_detector(detector);
     let key = Key::of("decide 1")
         .text("numbers", detected.key())
         .text("images", &data.searched.key)
         .with("compare", &detect.compare)
-        .with("threshold", &detect.threshold)
+        .with("threshold", &rule)
         .finish();
     let slot = work.slot(&format!("decide/{label}"), StageName::Decide, &key)?;
     slot.fill::<PipelineError>(label, work.options.progress, |folder| {
         let detection = numbers::read(&detected.folder(), data.searched.set.len())?;
         let raw = detection.raw.clone();
         let (judged, own) = detect.compare.apply(detection, data.searched.set.labels());
-        let mut decision = detect.threshold.apply(&judged)?;
+        let mut decision = rule.apply(&judged)?;
         decision.explanation += &compared_with_themselves(&own, data.searched.set.class_names());
         keep(folder, data, &raw, &judged, &decision)
     })?;

@@ -10,6 +10,7 @@ use super::classifier::Trained;
 use super::data::{Data, Keyed};
 use super::decide::{self, Decided};
 use super::features::{Seen, seen};
+use super::reference::Reference;
 use super::train::LOSSES;
 use super::{Work, masks, numbers};
 use crate::experiment::ConfiguredDetector;
@@ -32,15 +33,17 @@ pub(crate) fn all(
         let detector = configured.detector.detector();
         detector.needs().check(label, &offer)?;
     }
+    let reference = Reference::of(work)?;
     let run = |(label, configured): (&String, &ConfiguredDetector)| {
         let search = Search {
             work,
             data,
             trained,
+            reference: reference.as_ref(),
             config: &configured.detector,
         };
         let slot = search.run(label)?;
-        slot.map(|slot| decide::decided(work, data, label, &slot))
+        slot.map(|slot| decide::decided(work, data, label, configured.detector.detector(), &slot))
             .transpose()
     };
     let every = || labels.iter().zip(detectors);
@@ -69,6 +72,7 @@ struct Search<'a> {
     work: &'a Work<'a>,
     data: &'a Data,
     trained: &'a Trained,
+    reference: Option<&'a Reference>,
     config: &'a DetectorConfig,
 }
 
@@ -102,14 +106,18 @@ impl Search<'_> {
     fn key(&self) -> String {
         let needs = self.config.detector().needs();
         let training = self.trained.training.as_ref().filter(|_| needs.losses > 0);
-        Key::of("detect 1")
+        let key = Key::of("detect 1")
             .with("detector", self.config)
             .text("classifier", &self.trained.key)
             .text("images", &self.data.searched.key)
             .text("trusted", &self.data.trusted.key)
             .with("training", &training.map(Slot::key))
-            .text("device", self.work.options.device_name)
-            .finish()
+            .text("device", self.work.options.device_name);
+        match self.reference.filter(|_| needs.reference) {
+            Some(reference) => key.text("reference", &reference.key(&self.data.searched)),
+            None => key,
+        }
+        .finish()
     }
 
     /// Gives the detector what it needs, and its share of the work.
@@ -125,6 +133,13 @@ impl Search<'_> {
                 return Ok(None);
             }
         }
+        let mut reference = None;
+        if let Some(network) = self.reference.filter(|_| detector.needs().reference) {
+            reference = network.features(self.work, &self.data.searched)?;
+            if reference.is_none() {
+                return Ok(None);
+            }
+        }
         let losses = self.losses(detector)?;
         let images = &self.data.searched.set;
         let evidence = Evidence {
@@ -135,6 +150,7 @@ impl Search<'_> {
             losses: losses.as_ref(),
             clean: trusted.as_ref().map(|trusted| self.clean(trusted)),
             trainable: Some(&self.trained.model),
+            reference: reference.as_ref(),
             ..Evidence::new(&self.trained.model, images, self.work.compute(parts, key))
         };
         Ok(detector.detect(&evidence)?)

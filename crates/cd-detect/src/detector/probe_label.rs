@@ -1,0 +1,278 @@
+//! Labels that a linear classifier of another network's features would not give.
+//!
+//! Threat model: dirty labels, as for the labels of neighbours; a linear classifier also sees what no single neighbour shows.
+//!
+//! Out-of-fold predictions as in Northcutt, Jiang, Chuang: *Confident Learning: Estimating Uncertainty in Dataset Labels*, JAIR
+//! 2021. Ours repeats them: a first classifier learns the trigger of images that are many and alike, and a second one that does not
+//! see those which the first contradicts learns less of it.
+
+use std::collections::BTreeMap;
+
+use cd_core::random;
+use rand::seq::SliceRandom;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::{Detector, DetectorInfo};
+use crate::detection::{Detection, Direction, Measure, Scale};
+use crate::error::DetectError;
+use crate::evidence::Evidence;
+use crate::logistic::{Logistic, Standardised};
+use crate::needs::Needs;
+
+/// Settings of the linear probe.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProbeLabel {
+    /// Parts of the set, each judged by a classifier of the other parts; at least 2.
+    pub folds: usize,
+    /// How often classifiers are trained, each time without the images that the time before contradicts; at least 1.
+    pub rounds: usize,
+    /// Weight of the squared weights beside the mean cross-entropy, for features of mean squared length 1; above 0.
+    pub penalty: f64,
+    /// Decides which image is in which part.
+    pub seed: u64,
+}
+
+impl Default for ProbeLabel {
+    fn default() -> Self {
+        Self {
+            folds: 5,
+            rounds: 3,
+            penalty: 1e-3,
+            seed: 0,
+        }
+    }
+}
+
+impl ProbeLabel {
+    /// What the registry says of it.
+    pub const INFO: DetectorInfo = DetectorInfo {
+        name: "probe-label",
+        title: "Labels against a linear probe",
+        summary: "Trains a linear classifier on the features of a clean reference network, on four fifths of the images for the last fifth; an image whose label it contradicts is suspicious.",
+        threat_model: "Dirty labels, with or without a trigger, at any rate below one half of a class. Clean-label poison keeps its label and is not seen. Needs a network that was not trained on these images and knows their kind.",
+        paper: "Northcutt, Jiang, Chuang: Confident Learning: Estimating Uncertainty in Dataset Labels, Journal of Artificial Intelligence Research 2021",
+        source: "ours",
+        notes: "Multinomial logistic regression with a ridge penalty on standardised features, out of fold. The raw number is the largest logit of another class less that of the label. Later rounds leave out images above 0, at most half of a class: many images with one trigger and one label are otherwise learned as part of their class. An image whose class has no other images, or one of the only class, has 0. Own rule: suspicious above 0, where the classifier prefers another class.",
+        judges_clean: false,
+    };
+}
+
+impl Detector for ProbeLabel {
+    fn info(&self) -> &'static DetectorInfo {
+        &Self::INFO
+    }
+
+    fn check(&self) -> Result<(), DetectError> {
+        let failed = |key, value: String, expected| {
+            Err(DetectError::Config {
+                key,
+                value,
+                expected,
+            })
+        };
+        if self.folds < 2 {
+            return failed("folds", self.folds.to_string(), "at least 2");
+        }
+        if self.rounds == 0 {
+            return failed("rounds", "0".to_owned(), "at least 1");
+        }
+        if self.penalty > 0.0 && self.penalty.is_finite() {
+            return Ok(());
+        }
+        failed("penalty", self.penalty.to_string(), "a number above 0")
+    }
+
+    fn needs(&self) -> Needs {
+        Needs {
+            labels: true,
+            reference: true,
+            ..Needs::default()
+        }
+    }
+
+    fn cutoff(&self) -> Option<f64> {
+        Some(0.0)
+    }
+
+    fn detect(&self, evidence: &Evidence<'_>) -> Result<Option<Detection>, DetectError> {
+        self.check()?;
+        let labels = evidence.labels()?;
+        let features = evidence.reference()?;
+        let (labels, classes) = present(labels);
+        let raw = if classes < 2 {
+            vec![0.0; labels.len()]
+        } else {
+            self.margins(&Standardised::of(features), &labels, classes)
+        };
+        Ok(Some(Detection {
+            measure: Measure {
+                title: "preference of the linear probe for another class".into(),
+                direction: Direction::High,
+                scale: Scale::Linear,
+            },
+            raw,
+            clean: None,
+            masks: None,
+        }))
+    }
+}
+
+impl ProbeLabel {
+    /// How much more another class is preferred to the label, by the last round.
+    fn margins(&self, features: &Standardised, labels: &[u32], classes: usize) -> Vec<f64> {
+        let folds = self.folds_of(labels.len());
+        let mut used = vec![true; labels.len()];
+        let mut margins = vec![0.0; labels.len()];
+        let mut weights = vec![None; self.folds];
+        for _ in 0..self.rounds {
+            let trained: Vec<(Vec<f64>, Vec<f64>)> = weights
+                .into_par_iter()
+                .enumerate()
+                .map(|(fold, start)| {
+                    let others: Vec<bool> = (0..labels.len())
+                        .map(|image| used[image] && folds[image] != fold)
+                        .collect();
+                    let problem = Logistic {
+                        features,
+                        labels,
+                        classes,
+                        used: &others,
+                        penalty: self.penalty,
+                    };
+                    let weights = problem.solve(start);
+                    let margins = problem.margins(&weights);
+                    (weights, margins)
+                })
+                .collect();
+            for (image, margin) in margins.iter_mut().enumerate() {
+                *margin = trained[folds[image]].1[image];
+            }
+            used = agreeing(&margins, labels, classes);
+            weights = trained.into_iter().map(|(last, _)| Some(last)).collect();
+        }
+        margins
+    }
+
+    /// The part that each image is in; all parts have equally many, or one fewer.
+    fn folds_of(&self, images: usize) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..images).collect();
+        order.shuffle(&mut random::stream(self.seed, random::named("folds")));
+        let mut folds = vec![0; images];
+        for (place, image) in order.into_iter().enumerate() {
+            folds[image] = place % self.folds;
+        }
+        folds
+    }
+}
+
+/// The labels counted over the classes that have images, and how many those are.
+fn present(labels: &[u32]) -> (Vec<u32>, usize) {
+    let mut numbers: BTreeMap<u32, u32> = labels.iter().map(|&label| (label, 0)).collect();
+    for (number, place) in numbers.values_mut().enumerate() {
+        *place = number as u32;
+    }
+    let counted = labels.iter().map(|label| numbers[label]).collect();
+    (counted, numbers.len())
+}
+
+/// Which images the next round learns from: those below 0, and of a class of which most are above the better half.
+fn agreeing(margins: &[f64], labels: &[u32], classes: usize) -> Vec<bool> {
+    let mut members = vec![Vec::new(); classes];
+    for (image, &label) in labels.iter().enumerate() {
+        members[label as usize].push(image);
+    }
+    let mut used = vec![false; margins.len()];
+    for mut members in members {
+        members.sort_by(|&a, &b| margins[a].total_cmp(&margins[b]).then(a.cmp(&b)));
+        let half = members.len().div_ceil(2);
+        for (place, image) in members.into_iter().enumerate() {
+            used[image] = place < half || margins[image] < 0.0;
+        }
+    }
+    used
+}
+
+#[cfg(test)]
+mod tests {
+    use cd_core::Matrix;
+    use rand::Rng;
+
+    use super::*;
+
+    /// Two clouds, of which image 3 has the label of the other.
+    fn clouds() -> (Matrix, Vec<u32>) {
+        let mut random = random::stream(5, 0);
+        let mut values = Vec::new();
+        let mut labels = Vec::new();
+        for image in 0..60_u32 {
+            let label = image % 2;
+            for column in 0..4_u32 {
+                let middle = if column % 2 == label { 2.0 } else { 0.0 };
+                values.push(middle + random.random::<f32>());
+            }
+            labels.push(label);
+        }
+        labels[3] = 0;
+        (Matrix::new(4, values), labels)
+    }
+
+    #[test]
+    fn a_wrong_label_is_contradicted_and_the_others_are_not() {
+        let (features, labels) = clouds();
+        let features = Standardised::of(&features);
+        for rounds in [1, 3] {
+            let probe = ProbeLabel {
+                rounds,
+                ..ProbeLabel::default()
+            };
+            let margins = probe.margins(&features, &labels, 2);
+            let above = (0..60).filter(|&image| margins[image] > 0.0);
+            assert_eq!(above.collect::<Vec<_>>(), [3], "{rounds} rounds");
+        }
+    }
+
+    #[test]
+    fn at_least_half_of_a_class_stays() {
+        let used = agreeing(&[1.0, 3.0, 2.0, -1.0, 5.0], &[0, 0, 0, 1, 1], 2);
+        assert_eq!(used, [true, false, true, true, false]);
+    }
+
+    #[test]
+    fn classes_without_images_do_not_count() {
+        assert_eq!(present(&[7, 2, 7]), (vec![1, 0, 1], 2));
+        assert_eq!(present(&[]), (vec![], 0));
+    }
+
+    #[test]
+    fn settings_out_of_range_are_named() {
+        let usual = ProbeLabel::default;
+        for (probe, key) in [
+            (
+                ProbeLabel {
+                    folds: 1,
+                    ..usual()
+                },
+                "folds",
+            ),
+            (
+                ProbeLabel {
+                    rounds: 0,
+                    ..usual()
+                },
+                "rounds",
+            ),
+            (
+                ProbeLabel {
+                    penalty: f64::NAN,
+                    ..usual()
+                },
+                "penalty",
+            ),
+        ] {
+            let error = probe.check().expect_err(key).to_string();
+            assert!(error.contains(&format!("`{key}`")), "{error}");
+        }
+    }
+}
