@@ -20,6 +20,7 @@ mod labels;
 mod lock;
 mod matrix;
 pub mod names;
+pub mod npy;
 mod pixels;
 mod progress;
 pub mod random;
