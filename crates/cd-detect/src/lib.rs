@@ -82,4 +82,4 @@ pub use evidence::{Clean, Evidence};
 pub use extract::{Extracted, extract};
 pub use masks::Masks;
 pub use needs::{LossesOffer, Need, Needs, Offer};
-pub use sweep::{Batch, Column, Kind, Sweep, Swept};
+pub use sweep::{Batch, Column, Kept, Kind, Sweep, Swept};
