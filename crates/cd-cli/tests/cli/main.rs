@@ -14,4 +14,5 @@ mod reproduce;
 mod resume;
 mod stages;
 mod together;
+mod transfer;
 mod weights;

@@ -36,6 +36,7 @@ pub(crate) fn classifier(work: &Work<'_>, data: &Data) -> Result<Trained, Pipeli
         key: model.fingerprint(),
         model,
         training,
+        is_finetuned: work.experiment.train.finetune.is_some(),
     };
     let images = data.poisoned.train();
     trained.model.check_size(images.height(), images.width())?;
