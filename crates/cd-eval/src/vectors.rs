@@ -173,13 +173,15 @@ impl VectorsFile {
             folder: &work,
             fingerprint: &key,
         };
-        let seen = Seen::compute(vectors, store, compute)?;
+        let compute = compute.with_batches_for(height, width);
+        let seen = Seen::compute(vectors, store, &compute)?;
+        let width = seen.width()?;
         for (name, to) in self.made(vectors, &seen, &work)? {
             let from = work.join(name);
             fs::rename(&from, &to).map_err(VectorsError::io(&to))?;
         }
         fs::remove_dir_all(&work).map_err(VectorsError::io(&work))?;
-        Ok(seen.width()?)
+        Ok(width)
     }
 
     /// Writes all files into `work`: their names there, and where they belong; the table itself comes last.

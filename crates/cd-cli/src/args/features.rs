@@ -54,7 +54,7 @@ pub(crate) struct FeaturesArgs {
     /// Write class scores, too
     #[arg(long)]
     pub(crate) logits: bool,
-    /// Images computed at a time; bounds memory
+    /// At most so many images computed at a time; large ones are fewer
     #[arg(long, default_value_t = 32, value_name = "N", value_parser = positive)]
     pub(crate) batch_size: usize,
     /// File to write; the ending decides: .parquet, .npy or .npz, the last two with paths and labels beside them as .csv

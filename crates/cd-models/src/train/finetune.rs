@@ -44,13 +44,16 @@ impl Finetune {
     }
 }
 
-/// Names of the parameters that the number of classes shapes.
-pub(super) fn head(architecture: &Architecture, width: usize, classes: usize) -> BTreeSet<String> {
-    // Laid out, never filled.
-    let device = Device::default();
-    let of = |classes| shapes(&architecture.build(width, classes, &device));
+/// Names of the parameters that the number of classes shapes; networks are laid out on `device` for it and never filled.
+pub(super) fn head(
+    architecture: &Architecture,
+    width: usize,
+    classes: usize,
+    device: &Device,
+) -> BTreeSet<String> {
+    let of = |classes| shapes(&architecture.build(width, classes, device));
     let own = of(classes).into_iter();
-    let names: BTreeSet<String> = match architecture.family.output {
+    match architecture.family.output {
         Output::Classes(_) => {
             let others: BTreeSet<_> = of(classes + 1).into_iter().collect();
             let shaped = own.filter(|parameter| !others.contains(parameter));
@@ -60,8 +63,7 @@ pub(super) fn head(architecture: &Architecture, width: usize, classes: usize) ->
             .map(|(name, _)| name)
             .filter(|name| name.starts_with(beginning))
             .collect(),
-    };
-    names
+    }
 }
 
 /// The fresh network `net` with the weights of `start`, all but those of its `head`.
@@ -125,14 +127,14 @@ mod tests {
     fn every_architecture_has_a_head_that_is_the_smaller_part() {
         for architecture in ARCHITECTURES {
             let width = architecture.family.small_width;
-            let head = head(architecture, width, 3);
-            let all = shapes(&architecture.build(width, 3, &Device::default()));
+            let head = head(architecture, width, 3, &Device::flex());
+            let all = shapes(&architecture.build(width, 3, &Device::flex()));
             let name = architecture.name;
             assert!(!head.is_empty(), "{name}");
             assert!(2 * head.len() < all.len(), "{name}: {head:?}");
         }
         let resnet = Architecture::find("resnet18").expect("registered");
-        let found: Vec<String> = head(resnet, 4, 7).into_iter().collect();
+        let found: Vec<String> = head(resnet, 4, 7, &Device::flex()).into_iter().collect();
         assert_eq!(found, ["linear.bias", "linear.weight"]);
     }
 

@@ -113,7 +113,7 @@ fn trained(
     let plain = device.clone().without_autodiff();
     let classes = set.class_count();
     let net = model.init_net(classes, config.seed, &plain.clone().autodiff())?;
-    let head = head(architecture, model.resolved_width()?, classes);
+    let head = head(architecture, model.resolved_width()?, classes, &plain);
     let fresh = State {
         net: match start {
             Some(start) => continued(net, start, &head),

@@ -25,6 +25,7 @@ pub(crate) fn all(
     work: &Work<'_>,
     data: &Data,
     trained: &Trained,
+    reference: Option<&Reference>,
 ) -> Result<Option<Vec<Decided>>, PipelineError> {
     let labels = work.experiment.detector_labels();
     let detectors = &work.experiment.detect.detectors;
@@ -33,13 +34,12 @@ pub(crate) fn all(
         let detector = configured.detector.detector();
         detector.needs().check(label, &offer)?;
     }
-    let reference = Reference::of(work)?;
     let run = |(label, configured): (&String, &ConfiguredDetector)| {
         let search = Search {
             work,
             data,
             trained,
-            reference: reference.as_ref(),
+            reference,
             config: &configured.detector,
         };
         let slot = search.run(label)?;
@@ -114,7 +114,7 @@ impl Search<'_> {
             .with("training", &training.map(Slot::key))
             .text("device", self.work.options.device_name);
         match self.reference.filter(|_| needs.reference) {
-            Some(reference) => key.text("reference", &reference.key(&self.data.searched)),
+            Some(reference) => key.text("reference", &reference.key),
             None => key,
         }
         .finish()

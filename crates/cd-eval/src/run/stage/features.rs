@@ -33,7 +33,7 @@ pub(super) fn seen(
     let taps = needs.features.iter().map(|&tap| Some(tap));
     let logits = needs.predictions.then_some(None);
     for tap in taps.chain(logits) {
-        match extracted(work, &trained.model, &trained.key, images, tap)? {
+        match extracted(work, &trained.model, &trained.key, images, tap, None)? {
             Some(one) => {
                 seen.features.extend(one.features);
                 seen.predictions = one.predictions.or(seen.predictions);
@@ -45,14 +45,19 @@ pub(super) fn seen(
 }
 
 /// Features at `tap` of the classifier whose key is `key`, or logits; each is a stage of its own, so asking for one more
-/// computes that one alone.
+/// computes that one alone. `side` is that at which the classifier sees the images, where that is not their own.
 pub(super) fn extracted(
     work: &Work<'_>,
     classifier: &dyn Classifier,
     key: &str,
     images: &Keyed,
     tap: Option<Tap>,
+    side: Option<usize>,
 ) -> Result<Option<Seen>, PipelineError> {
+    let [height, width] = match side {
+        Some(side) => [side, side],
+        None => [images.set.height(), images.set.width()],
+    };
     let name = tap.map_or("logits".to_owned(), |tap| tap.to_string());
     let key = Key::of("features 1")
         .text("classifier", key)
@@ -70,6 +75,7 @@ pub(super) fn extracted(
     let read = |folder: &Path| -> Result<Option<Seen>, PipelineError> {
         let taps: Vec<Tap> = tap.into_iter().collect();
         let compute = work.compute(folder, slot.key());
+        let compute = compute.with_batches_for(height, width);
         let found = extract(
             classifier,
             (&images.set).into(),

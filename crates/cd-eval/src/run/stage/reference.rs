@@ -7,7 +7,7 @@ use cd_models::burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use cd_models::{Classifier, InputSize, InputSizeError, Model, Tap, TapError, WeightsRequest};
 
 use super::Work;
-use super::data::Keyed;
+use super::data::{Data, Keyed};
 use super::features::extracted;
 use crate::pipeline::PipelineError;
 
@@ -15,16 +15,17 @@ use crate::pipeline::PipelineError;
 const PHOTOGRAPHS: usize = 96;
 
 /// The reference network of a run.
-pub(super) struct Reference {
+pub(crate) struct Reference {
     model: Model,
-    fingerprint: String,
-    /// The side at which it sees the images, where that is not their own.
+    /// Of the network, and of the side at which it sees the images.
+    pub(super) key: String,
+    /// That side, where it is not their own.
     side: Option<usize>,
 }
 
 impl Reference {
-    /// The network that the experiment names, if a detector asks for one.
-    pub(super) fn of(work: &Work<'_>) -> Result<Option<Self>, PipelineError> {
+    /// The network that the experiment names, if a detector asks for one, for the searched images of `data`.
+    pub(crate) fn of(work: &Work<'_>, data: &Data) -> Result<Option<Self>, PipelineError> {
         let experiment = work.experiment;
         let mut detectors = experiment.detect.detectors.iter();
         let wanted = detectors.any(|one| one.detector.detector().needs().reference);
@@ -37,19 +38,20 @@ impl Reference {
             InputSize::Exactly(side) => Some(side),
             InputSize::From { published, .. } => (published >= PHOTOGRAPHS).then_some(published),
         });
+        let images = &data.searched.set;
+        let own = [images.height(), images.width()];
+        let side = side.filter(|&side| own != [side, side]);
+        let [height, width] = side.map_or(own, |side| [side, side]);
+        model.check_size(height, width)?;
+        let fingerprint = model.fingerprint();
         Ok(Some(Self {
-            fingerprint: model.fingerprint(),
+            key: match side {
+                Some(side) => format!("{fingerprint} at {side}"),
+                None => fingerprint,
+            },
             model,
             side,
         }))
-    }
-
-    /// Key of the network and of the side at which it sees `images`.
-    pub(super) fn key(&self, images: &Keyed) -> String {
-        match self.resized(images) {
-            Some(side) => format!("{} at {side}", self.fingerprint),
-            None => self.fingerprint.clone(),
-        }
     }
 
     /// Its penultimate features of `images`; `None` when parts of other shards are missing.
@@ -58,29 +60,14 @@ impl Reference {
         work: &Work<'_>,
         images: &Keyed,
     ) -> Result<Option<Matrix>, PipelineError> {
-        let key = self.key(images);
-        let tap = Tap::Penultimate;
-        let seen = match self.resized(images) {
-            Some(side) => {
-                let resized = Resized {
-                    model: &self.model,
-                    side,
-                };
-                resized.model.check_size(side, side)?;
-                extracted(work, &resized, &key, images, Some(tap))?
-            }
-            None => {
-                let (height, width) = (images.set.height(), images.set.width());
-                self.model.check_size(height, width)?;
-                extracted(work, &self.model, &key, images, Some(tap))?
-            }
+        let (model, tap) = (&self.model, Tap::Penultimate);
+        let resized = self.side.map(|side| Resized { model, side });
+        let network: &dyn Classifier = match &resized {
+            Some(resized) => resized,
+            None => model,
         };
+        let seen = extracted(work, network, &self.key, images, Some(tap), self.side)?;
         Ok(seen.and_then(|mut seen| seen.features.remove(&tap)))
-    }
-
-    fn resized(&self, images: &Keyed) -> Option<usize> {
-        let own = [images.set.height(), images.set.width()];
-        self.side.filter(|&side| own != [side, side])
     }
 }
 
