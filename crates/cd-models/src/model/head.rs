@@ -63,6 +63,7 @@ mod tests {
     use super::*;
     use crate::batch::to_host;
     use crate::classifier::{Classifier, Tap};
+    use crate::input_size::InputSize;
     use crate::model::config::ModelConfig;
     use crate::registry::ARCHITECTURES;
 
@@ -79,7 +80,10 @@ mod tests {
                 assert!(architecture.sees_attributes(), "{name}");
                 continue;
             };
-            let side = architecture.family.input.smallest().max(32);
+            let side = match architecture.family.input {
+                InputSize::Exactly(side) => side,
+                InputSize::From { smallest, .. } => smallest.max(32),
+            };
             let images = Tensor::random(
                 [2, 3, side, side],
                 burn::tensor::Distribution::Uniform(0.0, 1.0),
