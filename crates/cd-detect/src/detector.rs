@@ -5,7 +5,11 @@ mod registry;
 mod settings;
 
 pub mod abl;
+pub mod ac;
 pub mod cognitive;
+pub mod confidence;
+#[cfg(all(test, feature = "flex"))]
+pub(crate) mod golden;
 pub mod knn_label;
 pub mod probe_label;
 pub mod ss;
@@ -35,6 +39,10 @@ registry! {
     KnnLabel(knn_label::KnnLabel) = "knn-label";
     /// Labels against a linear probe.
     ProbeLabel(probe_label::ProbeLabel) = "probe-label";
+    /// Activation clustering.
+    Ac(ac::Ac) = "ac";
+    /// Confidence, the yardstick.
+    Confidence(confidence::Confidence) = "confidence";
 }
 
 impl DetectorConfig {
@@ -65,6 +73,8 @@ pub struct DetectorInfo {
     pub notes: &'static str,
     /// Whether it judges an image by itself, and so has numbers of trusted clean images, which the `calibrated` rule needs.
     pub judges_clean: bool,
+    /// The method's own rule for flagging images, in words; `None` where it only orders them.
+    pub rule: Option<&'static str>,
 }
 
 /// Gives every image one number that says how suspicious it is.
@@ -86,12 +96,6 @@ pub trait Detector: Debug + Send + Sync {
     /// What it needs besides images and classifier, with these settings.
     fn needs(&self) -> Needs {
         Needs::default()
-    }
-
-    /// The raw number beyond which the method itself calls an image suspicious, for the `own` rule; `None` where it leaves that
-    /// to others.
-    fn cutoff(&self) -> Option<f64> {
-        None
     }
 
     /// Looks at all images, or at this shard's where it sweeps. `None` when parts of other shards are missing yet.

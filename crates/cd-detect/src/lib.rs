@@ -54,6 +54,7 @@
 mod cognitive;
 mod compute;
 mod decide;
+mod dense;
 mod detection;
 pub mod detector;
 mod error;
@@ -66,6 +67,8 @@ mod neighbours;
 mod singular;
 mod statistics;
 mod sweep;
+#[cfg(all(test, feature = "flex"))]
+mod testing;
 
 pub use cognitive::{
     CognitiveDistillation, Decay, Distilled, Fill, Objective, Preset, Reduction, Search, Step,

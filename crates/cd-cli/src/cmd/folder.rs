@@ -7,7 +7,7 @@ use cd_data::{DatasetConfig, FolderConfig, Orientation};
 use cd_detect::{DetectorConfig, ThresholdRule};
 use cd_eval::Experiment;
 use cd_eval::bootstrap::Bootstrap;
-use cd_eval::experiment::DetectStage;
+use cd_eval::experiment::{ConfiguredDetector, DetectStage};
 use cd_eval::pipeline::{self, Outcome, Stage};
 use cd_eval::run_dir::OWN_STORE;
 
@@ -169,25 +169,29 @@ fn detect_stage(search: &SearchArgs, seed: u64) -> Result<DetectStage> {
         }
         Ok(config)
     };
-    let detectors: Vec<DetectorConfig> = search
-        .detectors
-        .iter()
-        .map(configure)
-        .collect::<Result<_>>()?;
-    let t = search.threshold;
-    let own = |config: &DetectorConfig| config.detector().cutoff().is_some();
-    let threshold = match detectors.iter().any(own) {
-        true => ThresholdRule::Own { t },
-        false => ThresholdRule::Robust { t },
+    // One that states a rule is flagged by it.
+    let configured = |name: &String| -> Result<ConfiguredDetector> {
+        let detector = configure(name)?;
+        let own = detector.detector().info().rule.map(|_| ThresholdRule::Own);
+        Ok(ConfiguredDetector {
+            threshold: own,
+            ..detector.into()
+        })
     };
     Ok(DetectStage {
         sample: search.sample,
         batch_size: search.batch_size,
         compare: search.compare,
-        threshold,
+        threshold: ThresholdRule::Robust {
+            t: search.threshold,
+        },
         features_weights: absolute(search.reference.features_weights.as_deref())?,
         features_key: search.reference.features_key.clone(),
-        detectors: detectors.into_iter().map(Into::into).collect(),
+        detectors: search
+            .detectors
+            .iter()
+            .map(configured)
+            .collect::<Result<_>>()?,
         ..DetectStage::default()
     })
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::detection::{Detection, Direction, Scale};
-use crate::detector::{Detector, DetectorInfo};
+use crate::detector::DetectorInfo;
 use crate::statistics::{median, robust_spread};
 
 /// How images are flagged. No rule needs labels of what is poisoned.
@@ -24,16 +24,8 @@ pub enum ThresholdRule {
         /// Robust standard deviations (1.4826 median absolute deviations).
         t: f64,
     },
-    /// Flag by the method's own rule, where it has one, and else as `robust` does.
-    Own {
-        /// Robust standard deviations for methods without a rule of their own.
-        t: f64,
-    },
-    /// Flag what lies beyond `value`, a number of the measure itself, on its suspicious side.
-    Cutoff {
-        /// The border.
-        value: f64,
-    },
+    /// Flag what the detector's own rule flags: the one that its method was published with, or that its documentation states.
+    Own,
     /// Flag the most suspicious `share` of the images, in `[0, 1]`.
     Fraction {
         /// Share of the images.
@@ -48,7 +40,8 @@ impl Default for ThresholdRule {
 }
 
 /// A rule applied to a set.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Decision {
     /// The rule in words, with the numbers it used.
     pub explanation: String,
@@ -78,6 +71,9 @@ pub enum ThresholdError {
         "the `calibrated` rule compares with trusted clean images, and `{0}` has no numbers of any; use the `robust` or the `fraction` rule"
     )]
     NoCleanNumbers(String),
+    /// A detector that only orders images was asked for a rule of its own.
+    #[error("`{0}` has no rule of its own; use the `robust` or the `fraction` rule")]
+    NoOwnRule(String),
     /// A parameter is out of its range.
     #[error("threshold: `{key}` is {value}, expected {expected}")]
     Parameter {
@@ -100,19 +96,12 @@ impl ThresholdRule {
         self.check()?;
         match *self {
             Self::Calibrated { t } => calibrated(detection, t),
-            Self::Robust { t } | Self::Own { t } => Ok(robust(detection, t)),
-            Self::Cutoff { value } => Ok(beyond_value(detection, value)),
+            Self::Robust { t } => Ok(robust(detection, t)),
             Self::Fraction { share } => Ok(most_suspicious(detection, share)),
-        }
-    }
-
-    /// The rule for what `detector` finds: `own` becomes the detector's own rule, where it has one.
-    #[must_use]
-    pub fn for_detector(self, detector: &dyn Detector) -> Self {
-        match (self, detector.cutoff()) {
-            (Self::Own { .. }, Some(value)) => Self::Cutoff { value },
-            (Self::Own { t }, None) => Self::Robust { t },
-            (rule, _) => rule,
+            Self::Own => detection
+                .own
+                .clone()
+                .ok_or_else(|| ThresholdError::NoOwnRule(detection.measure.title.to_string())),
         }
     }
 
@@ -120,11 +109,14 @@ impl ThresholdRule {
     ///
     /// # Errors
     ///
-    /// When the rule needs numbers of trusted clean images, and the detector has none.
+    /// When the rule needs numbers of trusted clean images, or one of the detector's own, and the detector has none.
     pub fn check_with(&self, info: &DetectorInfo) -> Result<(), ThresholdError> {
         match self {
             Self::Calibrated { .. } if !info.judges_clean => {
                 Err(ThresholdError::NoCleanNumbers(info.name.to_owned()))
+            }
+            Self::Own if info.rule.is_none() => {
+                Err(ThresholdError::NoOwnRule(info.name.to_owned()))
             }
             _ => Ok(()),
         }
@@ -137,8 +129,7 @@ impl ThresholdRule {
     /// Names the parameter that is not.
     pub fn check(&self) -> Result<(), ThresholdError> {
         match *self {
-            Self::Calibrated { t } | Self::Robust { t } | Self::Own { t } => finite("t", t),
-            Self::Cutoff { value } => finite("value", value),
+            Self::Calibrated { t } | Self::Robust { t } => finite("t", t),
             Self::Fraction { share } if !(0.0..=1.0).contains(&share) => {
                 Err(ThresholdError::Parameter {
                     key: "share",
@@ -146,7 +137,7 @@ impl ThresholdRule {
                     expected: "a number from 0 to 1",
                 })
             }
-            Self::Fraction { .. } => Ok(()),
+            Self::Fraction { .. } | Self::Own => Ok(()),
         }
     }
 }
@@ -207,6 +198,7 @@ fn robust(detection: &Detection, t: f64) -> Decision {
                 raw: logarithms,
                 clean: None,
                 masks: None,
+                own: None,
             };
             let decision = beyond(&on_logarithms, middle, std, t, words);
             Decision {
@@ -233,19 +225,6 @@ fn beyond(detection: &Detection, centre: f64, std: f64, t: f64, explanation: Str
         flagged: flagged.collect(),
         explanation,
         cutoff: usable.then_some(cutoff),
-    }
-}
-
-fn beyond_value(detection: &Detection, value: f64) -> Decision {
-    let (words, is_flagged): (_, fn(f64, f64) -> bool) = match detection.measure.direction {
-        Direction::Low => ("below", |raw, value| raw < value),
-        Direction::High => ("above", |raw, value| raw > value),
-    };
-    let flagged = detection.raw.iter().map(|&raw| is_flagged(raw, value));
-    Decision {
-        flagged: flagged.collect(),
-        explanation: format!("{} {words} {value}", detection.measure.title),
-        cutoff: Some(value),
     }
 }
 

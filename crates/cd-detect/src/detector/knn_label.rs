@@ -11,11 +11,15 @@ use cd_core::Matrix;
 use serde::{Deserialize, Serialize};
 
 use super::{Detector, DetectorInfo};
-use crate::detection::{Detection, Direction, Measure, Scale};
+use crate::decide::Decision;
+use crate::detection::{Detection, Measure};
 use crate::error::DetectError;
 use crate::evidence::Evidence;
 use crate::needs::Needs;
 use crate::neighbours::{Neighbour, Neighbours};
+
+/// Above it other labels prevail.
+const BORDER: f64 = 0.5;
 
 /// Settings of the neighbours' labels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,8 +44,9 @@ impl KnnLabel {
         threat_model: "Dirty labels, with or without a trigger, at any rate below one half of a class. Clean-label poison keeps its label and is not seen. Needs a network that was not trained on these images and knows their kind.",
         paper: "Wilson: Asymptotic Properties of Nearest Neighbor Rules Using Edited Data, IEEE Transactions on Systems, Man, and Cybernetics 1972; Bahri, Jiang, Gupta: Deep k-NN for Noisy Labels, ICML 2020",
         source: "ours",
-        notes: "Features are centred and compared by angle. A neighbour at distance d counts exp(-(d/r)^2), with r the distance of the farthest that is asked. The raw number is 1 less the weight of neighbours of the same label, as a share of the largest weight that the image's class could have; so members of a class that is smaller than the neighbourhood are not suspicious for that alone. Own rule: suspicious above 1/2, where other labels prevail.",
+        notes: "Features are centred and compared by angle. A neighbour at distance d counts exp(-(d/r)^2), with r the distance of the farthest that is asked. The raw number is 1 less the weight of neighbours of the same label, as a share of the largest weight that the image's class could have; so members of a class that is smaller than the neighbourhood are not suspicious for that alone.",
         judges_clean: false,
+        rule: Some("Flags an image above 1/2, where other labels prevail among its neighbours."),
     };
 }
 
@@ -69,10 +74,6 @@ impl Detector for KnnLabel {
         }
     }
 
-    fn cutoff(&self) -> Option<f64> {
-        Some(0.5)
-    }
-
     fn detect(&self, evidence: &Evidence<'_>) -> Result<Option<Detection>, DetectError> {
         self.check()?;
         let labels = evidence.labels()?;
@@ -86,15 +87,17 @@ impl Detector for KnnLabel {
             let alike = sizes[label as usize] - 1;
             disagreement(neighbours.of(index), alike, |row| labels[row] == label)
         };
+        let raw: Vec<f64> = labels.iter().enumerate().map(disagreement).collect();
         Ok(Some(Detection {
-            measure: Measure {
-                title: "weight of neighbours with another label".into(),
-                direction: Direction::High,
-                scale: Scale::Linear,
-            },
-            raw: labels.iter().enumerate().map(disagreement).collect(),
-            clean: None,
-            masks: None,
+            own: Some(Decision {
+                explanation: format!("weight of neighbours with another label above {BORDER}"),
+                cutoff: Some(BORDER),
+                flagged: raw.iter().map(|&weight| weight > BORDER).collect(),
+            }),
+            ..Detection::new(
+                Measure::high("weight of neighbours with another label"),
+                raw,
+            )
         }))
     }
 }

@@ -14,7 +14,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{Detector, DetectorInfo};
-use crate::detection::{Detection, Direction, Measure, Scale};
+use crate::decide::Decision;
+use crate::detection::{Detection, Measure};
 use crate::error::DetectError;
 use crate::evidence::Evidence;
 use crate::logistic::{Logistic, Standardised};
@@ -54,8 +55,11 @@ impl ProbeLabel {
         threat_model: "Dirty labels, with or without a trigger, at any rate below one half of a class. Clean-label poison keeps its label and is not seen. Needs a network that was not trained on these images and knows their kind.",
         paper: "Northcutt, Jiang, Chuang: Confident Learning: Estimating Uncertainty in Dataset Labels, Journal of Artificial Intelligence Research 2021",
         source: "ours",
-        notes: "Multinomial logistic regression with a ridge penalty on standardised features, out of fold. The raw number is the largest logit of another class less that of the label. Later rounds leave out images above 0, at most half of a class: many images with one trigger and one label are otherwise learned as part of their class. An image whose class has no other images, or one of the only class, has 0. Own rule: suspicious above 0, where the classifier prefers another class.",
+        notes: "Multinomial logistic regression with a ridge penalty on standardised features, out of fold. The raw number is the largest logit of another class less that of the label. Later rounds leave out images above 0, at most half of a class: many images with one trigger and one label are otherwise learned as part of their class. An image whose class has no other images, or one of the only class, has 0.",
         judges_clean: false,
+        rule: Some(
+            "Flags an image above 0, where the linear classifier prefers another class to the label.",
+        ),
     };
 }
 
@@ -92,10 +96,6 @@ impl Detector for ProbeLabel {
         }
     }
 
-    fn cutoff(&self) -> Option<f64> {
-        Some(0.0)
-    }
-
     fn detect(&self, evidence: &Evidence<'_>) -> Result<Option<Detection>, DetectError> {
         self.check()?;
         let labels = evidence.labels()?;
@@ -107,14 +107,15 @@ impl Detector for ProbeLabel {
             self.margins(&Standardised::of(features), &labels, classes)
         };
         Ok(Some(Detection {
-            measure: Measure {
-                title: "preference of the linear probe for another class".into(),
-                direction: Direction::High,
-                scale: Scale::Linear,
-            },
-            raw,
-            clean: None,
-            masks: None,
+            own: Some(Decision {
+                explanation: "the linear probe prefers another class to the label".to_owned(),
+                cutoff: Some(0.0),
+                flagged: raw.iter().map(|&margin| margin > 0.0).collect(),
+            }),
+            ..Detection::new(
+                Measure::high("preference of the linear probe for another class"),
+                raw,
+            )
         }))
     }
 }

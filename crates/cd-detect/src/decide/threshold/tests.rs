@@ -12,6 +12,7 @@ fn detection(raw: &[f64]) -> Detection {
         raw: raw.to_vec(),
         clean: None,
         masks: None,
+        own: None,
     }
 }
 
@@ -66,22 +67,4 @@ fn ties_flag_nothing_and_fractions_flag_their_share() {
     let share = ThresholdRule::Fraction { share: 0.25 };
     assert_eq!(share.apply(&tied).expect("valid").flagged_count(), 2);
     assert!(ThresholdRule::Fraction { share: 1.5 }.apply(&tied).is_err());
-}
-
-#[test]
-fn methods_with_a_rule_of_their_own_are_flagged_by_it() {
-    let own = ThresholdRule::Own { t: 2.0 };
-    let found = |name: &str| {
-        let config = crate::DetectorConfig::from_name(name).expect("registered");
-        own.for_detector(config.detector())
-    };
-    assert_eq!(found("ss"), ThresholdRule::default());
-    assert_eq!(found("knn-label"), ThresholdRule::Cutoff { value: 0.5 });
-    let mut some = detection(&[0.2, 0.5, 0.7]);
-    let low = found("knn-label").apply(&some).expect("valid");
-    assert_eq!(low.flagged, [true, false, false]);
-    some.measure.direction = Direction::High;
-    let high = found("knn-label").apply(&some).expect("valid");
-    assert_eq!(high.flagged, [false, false, true]);
-    assert_eq!(high.explanation, "m above 0.5");
 }

@@ -63,7 +63,12 @@ impl Experiment {
         if self.detect.features_size == Some(0) {
             return Err("`detect.features_size` is 0; leave it out for the network's own".into());
         }
-        let calibrated = matches!(self.detect.threshold, ThresholdRule::Calibrated { .. });
+        let mut rules = self
+            .detect
+            .detectors
+            .iter()
+            .map(|one| one.rule(&self.detect));
+        let calibrated = rules.any(|rule| matches!(rule, ThresholdRule::Calibrated { .. }));
         if calibrated && self.detect.trusted < 2 {
             return Err(
                 "the `calibrated` rule needs clean images: set `detect.trusted` to 2 or more"
@@ -107,8 +112,11 @@ impl Experiment {
             poison.check().map_err(|error| error.to_string())?;
         }
         self.train.check().map_err(|error| error.to_string())?;
-        let threshold = self.detect.threshold.check();
-        threshold.map_err(|error| error.to_string())?;
+        let detectors = self.detect.detectors.iter();
+        let rules = detectors.map(|one| one.rule(&self.detect));
+        for rule in rules.chain([self.detect.threshold]) {
+            rule.check().map_err(|error| error.to_string())?;
+        }
         self.evaluate.check().map_err(|error| error.to_string())
     }
 
@@ -124,7 +132,7 @@ impl Experiment {
                 ));
             }
             let detector = configured.detector.detector();
-            let rule = &self.detect.threshold;
+            let rule = configured.rule(&self.detect);
             let checked = detector.check().map_err(|error| error.to_string());
             let ruled = checked.and_then(|()| {
                 let ruled = rule.check_with(detector.info());

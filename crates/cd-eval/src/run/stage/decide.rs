@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use cd_core::Key;
-use cd_detect::{Decision, Detection, Detector};
+use cd_detect::{Decision, Detection, ThresholdRule};
 use serde::{Deserialize, Serialize};
 
 use super::data::Data;
@@ -40,11 +40,10 @@ pub(super) fn decided(
     work: &Work<'_>,
     data: &Data,
     label: &str,
-    detector: &dyn Detector,
+    rule: ThresholdRule,
     detected: &Slot,
 ) -> Result<Decided, PipelineError> {
     let detect = &work.experiment.detect;
-    let rule = detect.threshold.for_detector(detector);
     let key = Key::of("decide 1")
         .text("numbers", detected.key())
         .text("images", &data.searched.key)

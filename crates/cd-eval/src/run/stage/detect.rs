@@ -43,7 +43,8 @@ pub(crate) fn all(
             config: &configured.detector,
         };
         let slot = search.run(label)?;
-        slot.map(|slot| decide::decided(work, data, label, configured.detector.detector(), &slot))
+        let rule = configured.rule(&work.experiment.detect);
+        slot.map(|slot| decide::decided(work, data, label, rule, &slot))
             .transpose()
     };
     let every = || labels.iter().zip(detectors);
