@@ -71,9 +71,12 @@ pub(crate) struct Logistic<'a> {
 }
 
 impl Logistic<'_> {
-    /// The best weights, `[columns, classes]`; `start` shortens the way.
-    pub(crate) fn solve(&self, start: Option<Vec<f64>>) -> Vec<f64> {
-        let start = start.unwrap_or_else(|| vec![0.0; self.features.columns * self.classes]);
+    /// The best weights, `[columns, classes]`.
+    pub(crate) fn solve(&self) -> Vec<f64> {
+        self.solve_from(vec![0.0; self.features.columns * self.classes])
+    }
+
+    fn solve_from(&self, start: Vec<f64>) -> Vec<f64> {
         descent::minimum(start, |weights| self.objective(weights))
     }
 
@@ -91,9 +94,10 @@ impl Logistic<'_> {
             let best = others
                 .map(|class| logits[class])
                 .fold(f32::NEG_INFINITY, f32::max);
-            match learned[label] && best.is_finite() {
-                true => f64::from(best) - f64::from(logits[label]),
-                false => 0.0,
+            if learned[label] && best.is_finite() {
+                f64::from(best) - f64::from(logits[label])
+            } else {
+                0.0
             }
         };
         logits
@@ -225,10 +229,10 @@ mod tests {
         let (features, labels) = (features(), [0, 1, 2, 0, 1, 1]);
         let used = [true; 6];
         let problem = problem(&features, &labels, &used);
-        let found = problem.solve(None);
+        let found = problem.solve();
         let slope = problem.objective(&found).1;
         assert!(slope.iter().all(|slope| slope.abs() < 1e-4), "{slope:?}");
-        let other = problem.solve(Some(vec![3.0; 15]));
+        let other = problem.solve_from(vec![3.0; 15]);
         let apart = found.iter().zip(&other).map(|(a, b)| (a - b).abs());
         assert!(apart.fold(0.0, f64::max) < 2e-2);
     }
@@ -238,7 +242,7 @@ mod tests {
         let (features, labels) = (features(), [0, 1, 2, 0, 1, 1]);
         let used = [true, true, false, true, true, true];
         let problem = problem(&features, &labels, &used);
-        let margins = problem.margins(&problem.solve(None));
+        let margins = problem.margins(&problem.solve());
         assert!(margins[2] == 0.0 && margins[0] != 0.0, "{margins:?}");
     }
 }

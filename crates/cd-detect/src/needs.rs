@@ -10,6 +10,10 @@ use crate::error::DetectError;
 ///
 /// Whoever runs detectors computes every need once for all of them and hands it over as [`Evidence`](crate::Evidence).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a list of what is wanted, in any combination"
+)]
 pub struct Needs {
     /// Features of every image at these taps.
     pub features: Vec<Tap>,

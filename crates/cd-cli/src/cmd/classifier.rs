@@ -146,9 +146,10 @@ fn settings(seed: u64) -> TrainConfig {
 /// A classifier shows a trigger once it has learned to trust it: passes over `pictures` pictures that were
 /// enough for that on the sets of docs/results.md. What knows pictures already needs fewer.
 fn default_epochs(pictures: usize, finetuned: bool) -> usize {
-    let (views, fewest, most) = match finetuned {
-        false => (80_000_usize, 13, 60),
-        true => (10_000, 5, 20),
+    let (views, fewest, most) = if finetuned {
+        (10_000_usize, 5, 20)
+    } else {
+        (80_000, 13, 60)
     };
     views.div_ceil(pictures.max(1)).clamp(fewest, most)
 }

@@ -108,7 +108,7 @@ fn features_are_tables_of_one_row_a_picture() {
     let again = write("--images bad/images --out a.parquet");
     fail_with(here, &again, &["a.parquet", "--force"]);
     let first = fs::read(here.join("a.parquet")).expect("written");
-    succeed(here, &format!("{again} --force --batch-size 5 --threads 1"));
+    succeed(here, &format!("{again} --force --threads 1"));
     assert!(fs::read(here.join("a.parquet")).expect("written") == first);
     assert!(!here.join("a.parquet.parts").exists());
     succeed(

@@ -7,6 +7,8 @@
 //! contradict; on features of a network, Bahri, Jiang, Gupta: *Deep k-NN for Noisy Labels*, ICML 2020. Ours weighs neighbours by
 //! their distance and allows for small classes.
 
+use std::collections::BTreeMap;
+
 use cd_core::Matrix;
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +21,7 @@ use crate::needs::Needs;
 use crate::neighbours::{Neighbour, Neighbours};
 
 /// Above it other labels prevail.
-const BORDER: f64 = 0.5;
+pub(super) const BORDER: f64 = 0.5;
 
 /// Settings of the neighbours' labels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,7 +43,7 @@ impl KnnLabel {
         name: "knn-label",
         title: "Labels of the nearest neighbours",
         summary: "Asks the nearest images, in the features of a clean reference network, for their labels; an image with another label than most of them is suspicious.",
-        threat_model: "Dirty labels, with or without a trigger, at any rate below one half of a class. Clean-label poison keeps its label and is not seen. Needs a network that was not trained on these images and knows their kind.",
+        threat_model: "Dirty labels, with or without a trigger, as long as neighbours mostly have theirs right. Clean-label poison keeps its label and is not seen. Needs a network that was not trained on these images and knows their kind.",
         paper: "Wilson: Asymptotic Properties of Nearest Neighbor Rules Using Edited Data, IEEE Transactions on Systems, Man, and Cybernetics 1972; Bahri, Jiang, Gupta: Deep k-NN for Noisy Labels, ICML 2020",
         source: "ours",
         notes: "Features are centred and compared by angle. A neighbour at distance d counts exp(-(d/r)^2), with r the distance of the farthest that is asked. The raw number is 1 less the weight of neighbours of the same label, as a share of the largest weight that the image's class could have; so members of a class that is smaller than the neighbourhood are not suspicious for that alone.",
@@ -77,22 +79,16 @@ impl Detector for KnnLabel {
     fn detect(&self, evidence: &Evidence<'_>) -> Result<Option<Detection>, DetectError> {
         self.check()?;
         let labels = evidence.labels()?;
-        let directions = directions(evidence.reference()?);
-        let neighbours = Neighbours::among(&directions, self.neighbours);
-        let mut sizes = vec![0; evidence.class_count];
-        for &label in labels {
-            sizes[label as usize] += 1;
-        }
-        let disagreement = |(index, &label): (usize, &u32)| {
-            let alike = sizes[label as usize] - 1;
-            disagreement(neighbours.of(index), alike, |row| labels[row] == label)
-        };
-        let raw: Vec<f64> = labels.iter().enumerate().map(disagreement).collect();
+        let raw = disagreements(evidence.reference()?, labels, self.neighbours);
+        let flagged: Vec<bool> = raw.iter().map(|&weight| weight > BORDER).collect();
         Ok(Some(Detection {
             own: Some(Decision {
-                explanation: format!("weight of neighbours with another label above {BORDER}"),
+                explanation: format!(
+                    "weight of neighbours with another label above {BORDER}{}",
+                    doubt(&flagged)
+                ),
                 cutoff: Some(BORDER),
-                flagged: raw.iter().map(|&weight| weight > BORDER).collect(),
+                flagged,
             }),
             ..Detection::new(
                 Measure::high("weight of neighbours with another label"),
@@ -100,6 +96,29 @@ impl Detector for KnnLabel {
             )
         }))
     }
+}
+
+/// What must be said of flags when they are very many; nothing otherwise.
+pub(super) fn doubt(flagged: &[bool]) -> &'static str {
+    let count = flagged.iter().filter(|&&flag| flag).count();
+    if 4 * count <= flagged.len() {
+        return "";
+    }
+    "; that is more than a quarter of all images: the reference network may hardly tell these classes apart"
+}
+
+/// How much the `count` nearest images by `features` contradict the label of each image.
+pub(super) fn disagreements(features: &Matrix, labels: &[u32], count: usize) -> Vec<f64> {
+    let neighbours = Neighbours::among(&directions(features), count);
+    let mut sizes = BTreeMap::new();
+    for label in labels {
+        *sizes.entry(label).or_insert(0) += 1;
+    }
+    let of = |(index, label): (usize, &u32)| {
+        let alike = sizes[label] - 1;
+        disagreement(neighbours.of(index), alike, |row| labels[row] == *label)
+    };
+    labels.iter().enumerate().map(of).collect()
 }
 
 /// From 0, where as many neighbours have the same label as the `alike` other images of the class allow, to 1, where none has.
@@ -168,6 +187,13 @@ mod tests {
     fn directions_forget_the_middle_and_the_length() {
         let found = directions(&Matrix::new(2, vec![1.0, 5.0, 3.0, 5.0, 2.0, 5.0]));
         assert_eq!(found.values(), [-1.0, 0.0, 1.0, 0.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn very_many_flags_are_doubted() {
+        assert_eq!(doubt(&[true, false, false, false]), "");
+        assert!(doubt(&[true, true, false, false]).contains("a quarter"));
+        assert_eq!(doubt(&[]), "");
     }
 
     #[test]

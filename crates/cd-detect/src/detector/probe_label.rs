@@ -3,8 +3,8 @@
 //! Threat model: dirty labels, as for the labels of neighbours; a linear classifier also sees what no single neighbour shows.
 //!
 //! Out-of-fold predictions as in Northcutt, Jiang, Chuang: *Confident Learning: Estimating Uncertainty in Dataset Labels*, JAIR
-//! 2021. Ours repeats them: a first classifier learns the trigger of images that are many and alike, and a second one that does not
-//! see those which the first contradicts learns less of it.
+//! 2021. A linear classifier learns a trigger, if it may, and then confirms the labels that come with it. Ours therefore learns from the
+//! images that their nearest neighbours do not contradict: single neighbours are not moved by a trigger that many images share.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +13,7 @@ use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::knn_label::{BORDER, KnnLabel, disagreements, doubt};
 use super::{Detector, DetectorInfo};
 use crate::decide::Decision;
 use crate::detection::{Detection, Measure};
@@ -27,8 +28,8 @@ use crate::needs::Needs;
 pub struct ProbeLabel {
     /// Parts of the set, each judged by a classifier of the other parts; at least 2.
     pub folds: usize,
-    /// How often classifiers are trained, each time without the images that the time before contradicts; at least 1.
-    pub rounds: usize,
+    /// Neighbours that are asked which images to learn from, as by `knn-label`; at least 1.
+    pub neighbours: usize,
     /// Weight of the squared weights beside the mean cross-entropy, for features of mean squared length 1; above 0.
     pub penalty: f64,
     /// Decides which image is in which part.
@@ -39,7 +40,7 @@ impl Default for ProbeLabel {
     fn default() -> Self {
         Self {
             folds: 5,
-            rounds: 3,
+            neighbours: KnnLabel::default().neighbours,
             penalty: 1e-3,
             seed: 0,
         }
@@ -52,10 +53,10 @@ impl ProbeLabel {
         name: "probe-label",
         title: "Labels against a linear probe",
         summary: "Trains a linear classifier on the features of a clean reference network, on four fifths of the images for the last fifth; an image whose label it contradicts is suspicious.",
-        threat_model: "Dirty labels, with or without a trigger, at any rate below one half of a class. Clean-label poison keeps its label and is not seen. Needs a network that was not trained on these images and knows their kind.",
+        threat_model: "Dirty labels, with or without a trigger, as long as neighbours mostly have theirs right. Clean-label poison keeps its label and is not seen. Needs a network that was not trained on these images and knows their kind.",
         paper: "Northcutt, Jiang, Chuang: Confident Learning: Estimating Uncertainty in Dataset Labels, Journal of Artificial Intelligence Research 2021",
         source: "ours",
-        notes: "Multinomial logistic regression with a ridge penalty on standardised features, out of fold. The raw number is the largest logit of another class less that of the label. Later rounds leave out images above 0, at most half of a class: many images with one trigger and one label are otherwise learned as part of their class. An image whose class has no other images, or one of the only class, has 0.",
+        notes: "Multinomial logistic regression with a ridge penalty on standardised features, out of fold. It learns from the images that knn-label does not contradict, and of every class from at least the least contradicted tenth: otherwise many images with one trigger and one label are learned as part of their class. The raw number is the largest logit of another class less that of the label. An image whose class has no other images to learn from, or that is of the only class, has 0.",
         judges_clean: false,
         rule: Some(
             "Flags an image above 0, where the linear classifier prefers another class to the label.",
@@ -79,8 +80,8 @@ impl Detector for ProbeLabel {
         if self.folds < 2 {
             return failed("folds", self.folds.to_string(), "at least 2");
         }
-        if self.rounds == 0 {
-            return failed("rounds", "0".to_owned(), "at least 1");
+        if self.neighbours == 0 {
+            return failed("neighbours", "0".to_owned(), "at least 1");
         }
         if self.penalty > 0.0 && self.penalty.is_finite() {
             return Ok(());
@@ -104,13 +105,19 @@ impl Detector for ProbeLabel {
         let raw = if classes < 2 {
             vec![0.0; labels.len()]
         } else {
-            self.margins(&Standardised::of(features), &labels, classes)
+            let disagreements = disagreements(features, &labels, self.neighbours);
+            let used = agreeing(&disagreements, &labels, classes);
+            self.margins(&Standardised::of(features), &labels, classes, &used)
         };
+        let flagged: Vec<bool> = raw.iter().map(|&margin| margin > 0.0).collect();
         Ok(Some(Detection {
             own: Some(Decision {
-                explanation: "the linear probe prefers another class to the label".to_owned(),
+                explanation: format!(
+                    "the linear probe prefers another class to the label{}",
+                    doubt(&flagged)
+                ),
                 cutoff: Some(0.0),
-                flagged: raw.iter().map(|&margin| margin > 0.0).collect(),
+                flagged,
             }),
             ..Detection::new(
                 Measure::high("preference of the linear probe for another class"),
@@ -121,39 +128,32 @@ impl Detector for ProbeLabel {
 }
 
 impl ProbeLabel {
-    /// How much more another class is preferred to the label, by the last round.
-    fn margins(&self, features: &Standardised, labels: &[u32], classes: usize) -> Vec<f64> {
+    /// How much more another class is preferred to the label, by a classifier of the `used` images of other parts.
+    fn margins(
+        &self,
+        features: &Standardised,
+        labels: &[u32],
+        classes: usize,
+        used: &[bool],
+    ) -> Vec<f64> {
         let folds = self.folds_of(labels.len());
-        let mut used = vec![true; labels.len()];
-        let mut margins = vec![0.0; labels.len()];
-        let mut weights = vec![None; self.folds];
-        for _ in 0..self.rounds {
-            let trained: Vec<(Vec<f64>, Vec<f64>)> = weights
-                .into_par_iter()
-                .enumerate()
-                .map(|(fold, start)| {
-                    let others: Vec<bool> = (0..labels.len())
-                        .map(|image| used[image] && folds[image] != fold)
-                        .collect();
-                    let problem = Logistic {
-                        features,
-                        labels,
-                        classes,
-                        used: &others,
-                        penalty: self.penalty,
-                    };
-                    let weights = problem.solve(start);
-                    let margins = problem.margins(&weights);
-                    (weights, margins)
-                })
-                .collect();
-            for (image, margin) in margins.iter_mut().enumerate() {
-                *margin = trained[folds[image]].1[image];
-            }
-            used = agreeing(&margins, labels, classes);
-            weights = trained.into_iter().map(|(last, _)| Some(last)).collect();
-        }
-        margins
+        let of_fold: Vec<Vec<f64>> = (0..self.folds)
+            .into_par_iter()
+            .map(|fold| {
+                let pairs = used.iter().zip(&folds);
+                let used: Vec<bool> = pairs.map(|(&used, &own)| used && own != fold).collect();
+                let problem = Logistic {
+                    features,
+                    labels,
+                    classes,
+                    used: &used,
+                    penalty: self.penalty,
+                };
+                problem.margins(&problem.solve())
+            })
+            .collect();
+        let images = folds.into_iter().enumerate();
+        images.map(|(image, fold)| of_fold[fold][image]).collect()
     }
 
     /// The part that each image is in; all parts have equally many, or one fewer.
@@ -178,18 +178,21 @@ fn present(labels: &[u32]) -> (Vec<u32>, usize) {
     (counted, numbers.len())
 }
 
-/// Which images the next round learns from: those below 0, and of a class of which most are above the better half.
-fn agreeing(margins: &[f64], labels: &[u32], classes: usize) -> Vec<bool> {
+/// Which images to learn from: those whose neighbours do not contradict them, and of every class the least contradicted tenth.
+fn agreeing(disagreements: &[f64], labels: &[u32], classes: usize) -> Vec<bool> {
     let mut members = vec![Vec::new(); classes];
     for (image, &label) in labels.iter().enumerate() {
         members[label as usize].push(image);
     }
-    let mut used = vec![false; margins.len()];
+    let mut used = vec![false; labels.len()];
     for mut members in members {
-        members.sort_by(|&a, &b| margins[a].total_cmp(&margins[b]).then(a.cmp(&b)));
-        let half = members.len().div_ceil(2);
+        members.sort_by(|&a, &b| {
+            let less = disagreements[a].total_cmp(&disagreements[b]);
+            less.then(a.cmp(&b))
+        });
+        let least = members.len().div_ceil(10);
         for (place, image) in members.into_iter().enumerate() {
-            used[image] = place < half || margins[image] < 0.0;
+            used[image] = place < least || disagreements[image] <= BORDER;
         }
     }
     used
@@ -223,21 +226,21 @@ mod tests {
     fn a_wrong_label_is_contradicted_and_the_others_are_not() {
         let (features, labels) = clouds();
         let features = Standardised::of(&features);
-        for rounds in [1, 3] {
-            let probe = ProbeLabel {
-                rounds,
-                ..ProbeLabel::default()
-            };
-            let margins = probe.margins(&features, &labels, 2);
-            let above = (0..60).filter(|&image| margins[image] > 0.0);
-            assert_eq!(above.collect::<Vec<_>>(), [3], "{rounds} rounds");
-        }
+        let margins = ProbeLabel::default().margins(&features, &labels, 2, &[true; 60]);
+        let above = (0..60).filter(|&image| margins[image] > 0.0);
+        assert_eq!(above.collect::<Vec<_>>(), [3]);
     }
 
     #[test]
-    fn at_least_half_of_a_class_stays() {
-        let used = agreeing(&[1.0, 3.0, 2.0, -1.0, 5.0], &[0, 0, 0, 1, 1], 2);
-        assert_eq!(used, [true, false, true, true, false]);
+    fn what_neighbours_contradict_is_not_learned_but_no_class_vanishes() {
+        let mut labels = vec![0; 20];
+        labels.extend([1, 1]);
+        let mut disagreements = vec![0.9; 22];
+        disagreements[7] = 0.5;
+        disagreements[2] = 0.6;
+        let used = agreeing(&disagreements, &labels, 2);
+        let learned = (0..22).filter(|&image| used[image]);
+        assert_eq!(learned.collect::<Vec<_>>(), [2, 7, 20]);
     }
 
     #[test]
@@ -259,10 +262,10 @@ mod tests {
             ),
             (
                 ProbeLabel {
-                    rounds: 0,
+                    neighbours: 0,
                     ..usual()
                 },
-                "rounds",
+                "neighbours",
             ),
             (
                 ProbeLabel {

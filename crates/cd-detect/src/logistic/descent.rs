@@ -100,7 +100,9 @@ fn newton(steps: &VecDeque<Step>, gradient: &[f64]) -> Vec<f64> {
     }
     if let Some(last) = steps.back() {
         let scale = 1.0 / (last.scale * product(&last.turned, &last.turned));
-        way.iter_mut().for_each(|value| *value *= scale);
+        for value in &mut way {
+            *value *= scale;
+        }
     }
     for (step, share) in steps.iter().zip(shares.into_iter().rev()) {
         let back = share - step.scale * product(&step.turned, &way);

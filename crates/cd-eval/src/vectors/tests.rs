@@ -21,15 +21,17 @@ impl PixelSource for Drawn {
 
 fn set(labelled: bool) -> ImageSet {
     let source: Arc<dyn PixelSource> = Arc::new(Drawn);
-    let mut set = match labelled {
-        true => ImageSet::new(16, 16, vec!["a".into(), "b".into()]),
-        false => ImageSet::unlabelled(16, 16),
+    let mut set = if labelled {
+        ImageSet::new(16, 16, vec!["a".into(), "b".into()])
+    } else {
+        ImageSet::unlabelled(16, 16)
     };
     for image in 0..IMAGES {
         let name = format!("dir/{image}, \"x\".png");
-        let pushed = match labelled {
-            true => set.push_from(name, &source, image, (image % 2) as u32),
-            false => set.push_unlabelled(name, &source, image),
+        let pushed = if labelled {
+            set.push_from(name, &source, image, (image % 2) as u32)
+        } else {
+            set.push_unlabelled(name, &source, image)
         };
         pushed.expect("fits");
     }
