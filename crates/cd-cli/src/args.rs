@@ -9,7 +9,7 @@ mod values;
 
 use std::path::PathBuf;
 
-use cd_data::{ATTACKS, LabelMap};
+use cd_data::{ATTACKS, LabelMap, PUBLISHED};
 use cd_detect::{Comparison, DETECTORS, Preset};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -143,12 +143,12 @@ pub(crate) struct DemoArgs {
     pub(crate) overrides: Vec<String>,
 }
 
-/// A folder of pictures and how to read it.
+/// The user's own pictures and how to read them.
 #[derive(Debug, Args)]
 pub(crate) struct ImagesArgs {
-    /// Folder with one folder of pictures per class (or train/CLASS and test/CLASS, or labels.csv);
-    /// with given weights the pictures may also lie directly in it
-    #[arg(long, value_name = "DIR")]
+    /// Folder with one folder of pictures per class (or train/CLASS and test/CLASS, or labels.csv) or a zip archive of it, parquet or
+    /// tar shards or NumPy arrays, or one such file; with given weights pictures need no classes
+    #[arg(long, value_name = "PATH")]
     pub(crate) images: PathBuf,
     /// Side in pixels that pictures are resized to [default: what fits the pictures, at most 224, or the given weights]
     #[arg(long, value_name = "PIXELS")]
@@ -282,12 +282,16 @@ pub(crate) struct ReproduceArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DataCommand {
-    /// Download CIFAR-10 (170 MB), checked and resumable
+    /// Download a data set, checked and resumable
+    #[command(after_help = fetchable())]
     Fetch {
-        /// Folder to put the archive in
-        #[arg(long, default_value = "data/cifar10", value_name = "DIR")]
-        to: PathBuf,
-        /// Another address of the same file
+        /// Which one
+        #[arg(default_value = PUBLISHED[0].name, value_name = "NAME")]
+        name: String,
+        /// Folder to put the files in [default: the one in which `run` looks]
+        #[arg(long, value_name = "DIR")]
+        to: Option<PathBuf>,
+        /// Another address of the file, or of the folder of the files
         #[arg(long, value_name = "URL")]
         from: Option<String>,
     },
@@ -299,6 +303,13 @@ pub(crate) enum DataCommand {
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
+}
+
+/// What can be downloaded, for the help.
+fn fetchable() -> String {
+    let sets = PUBLISHED.iter();
+    let lines = sets.map(|set| format!("  {:<14} {}", set.name, set.summary));
+    format!("Data sets:\n{}", lines.collect::<Vec<_>>().join("\n"))
 }
 
 /// A data set by name or by folder.

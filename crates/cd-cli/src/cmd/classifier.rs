@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use anyhow::Result;
-use cd_data::FolderConfig;
+use cd_data::DatasetConfig;
 use cd_eval::experiment::DetectStage;
 use cd_models::{Augmentation, Finetune, ModelConfig, Schedule, TrainConfig};
 
 use super::Session;
+use super::folder::pictured;
 use super::size::Given;
 use crate::args::{ModelArgs, WeightsArgs};
 
@@ -89,7 +90,7 @@ impl<'a> Classifier<'a> {
     /// What is trained and how. Weights tell their own architecture.
     pub(super) fn training(
         &self,
-        folder: &FolderConfig,
+        dataset: &mut DatasetConfig,
         session: &Session,
     ) -> Result<(Option<ModelConfig>, TrainConfig)> {
         let Some(model) = self.model.filter(|_| !self.is_given()) else {
@@ -99,7 +100,7 @@ impl<'a> Classifier<'a> {
             finetune: self.finetune,
             epochs: match model.epochs {
                 Some(epochs) => epochs,
-                None => default_epochs(folder.count()?, self.finetune.is_some()),
+                None => default_epochs(pictured(dataset)?.count, self.finetune.is_some()),
             },
             ..settings(model.seed)
         };
@@ -109,7 +110,8 @@ impl<'a> Classifier<'a> {
             return Ok((None, train));
         }
         let named = model.model.as_deref();
-        let name = named.unwrap_or_else(|| default_model(folder.size));
+        let size = dataset.dataset_mut().size().and_then(|size| *size);
+        let name = named.unwrap_or_else(|| default_model(size));
         session.say(&format!(
             "the classifier is {name} of width {}, trained for {} epochs",
             model.width, train.epochs

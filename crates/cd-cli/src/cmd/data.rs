@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use cd_data::{DatasetConfig, LoadContext, Split, export, fetch_cifar10};
+use cd_data::{DatasetConfig, LoadContext, Split, export, fetch, published};
 use cd_eval::run_dir::BAD_LIST;
 use cd_eval::settings;
 
@@ -15,9 +15,20 @@ use crate::output;
 
 pub(crate) fn data(command: &DataCommand, session: &Session) -> Result<Ending> {
     match command {
-        DataCommand::Fetch { to, from } => {
-            let path = fetch_cifar10(to, from.as_deref(), &session.bars)?;
-            output::line(&path.display().to_string())?;
+        DataCommand::Fetch { name, to, from } => {
+            let set = published(name)?;
+            let to = to.as_deref().unwrap_or(Path::new(set.folder));
+            for file in fetch::fetch(set, to, from.as_deref(), &session.bars)? {
+                if !file.is_official() {
+                    session.say(&format!(
+                        "`{}` is not the official copy: its MD5 is {}, that of the published file {}",
+                        file.path.display(),
+                        file.md5,
+                        file.official
+                    ));
+                }
+                output::line(&file.path.display().to_string())?;
+            }
         }
         DataCommand::Export { dataset, out } => {
             let split = load(dataset, out, session)?;

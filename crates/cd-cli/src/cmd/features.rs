@@ -1,12 +1,15 @@
 //! `features`: what a network sees in every picture, as a table.
 
+use std::path::Path;
+
 use anyhow::{Context, Result, bail};
-use cd_data::{DatasetConfig, FolderConfig, LoadContext, Orientation, Split};
+use cd_data::{DatasetConfig, LoadContext, Orientation, PictureOptions, Split};
 use cd_detect::Compute;
 use cd_eval::vectors::{Vectors, VectorsFile};
 use cd_models::{ImageSet, Model, ModelConfig, WeightsRequest};
 use serde_json::json;
 
+use super::folder::pictured;
 use super::size::{self, Given};
 use super::{Session, data};
 use crate::Ending;
@@ -88,30 +91,7 @@ fn split(args: &FeaturesArgs, file: &VectorsFile, session: &Session) -> Result<S
             },
             session,
         )?,
-        (None, Some(images)) => {
-            let mut folder = FolderConfig {
-                size: args.size,
-                skip_bad: args.skip_bad.unwrap_or(0.0),
-                orientation: match args.orientation {
-                    Turn::Ignore => Orientation::Ignore,
-                    Turn::Apply => Orientation::Apply,
-                },
-                ..FolderConfig::new(images.clone())
-            };
-            folder.unlabelled = folder.is_flat();
-            if folder.size.is_none() {
-                let weights = Given {
-                    file: &args.weights,
-                    key: args.weights_key.as_deref(),
-                };
-                let (side, why) = size::for_weights(weights, folder.side()?, session)?;
-                session.say(&format!(
-                    "pictures are read at {side} x {side} pixels, {why}"
-                ));
-                folder.size = Some(side);
-            }
-            DatasetConfig::Folder(folder)
-        }
+        (None, Some(images)) => folder(args, images, session)?,
         (None, None) => unreachable!("the command line asks for one of them"),
     };
     let split = config.load_with(&LoadContext {
@@ -120,4 +100,32 @@ fn split(args: &FeaturesArgs, file: &VectorsFile, session: &Session) -> Result<S
         bad_list: Some(bad_list.as_ref()),
     });
     split.with_context(|| format!("data set `{}`", config.name()))
+}
+
+/// The user's own pictures, which need no classes here.
+fn folder(args: &FeaturesArgs, images: &Path, session: &Session) -> Result<DatasetConfig> {
+    let options = PictureOptions {
+        size: args.size,
+        skip_bad: args.skip_bad.unwrap_or(0.0),
+        orientation: match args.orientation {
+            Turn::Ignore => Orientation::Ignore,
+            Turn::Apply => Orientation::Apply,
+        },
+    };
+    let mut dataset = DatasetConfig::of_images(images, options);
+    dataset.dataset_mut().drop_missing_labels();
+    if args.size.is_none() {
+        let weights = Given {
+            file: &args.weights,
+            key: args.weights_key.as_deref(),
+        };
+        let (side, why) = size::for_weights(weights, pictured(&dataset)?.side, session)?;
+        session.say(&format!(
+            "pictures are read at {side} x {side} pixels, {why}"
+        ));
+        if let Some(size) = dataset.dataset_mut().size() {
+            *size = Some(side);
+        }
+    }
+    Ok(dataset)
 }

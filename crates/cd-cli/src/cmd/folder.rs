@@ -1,9 +1,9 @@
-//! `scan`, `train` and `detect`: the user's own folder of pictures.
+//! `scan`, `train` and `detect`: the user's own pictures.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use cd_data::{DatasetConfig, FolderConfig, Orientation};
+use cd_data::{DatasetConfig, Orientation, PictureOptions, Pictured};
 use cd_detect::{DetectorConfig, ThresholdRule};
 use cd_eval::Experiment;
 use cd_eval::bootstrap::Bootstrap;
@@ -92,7 +92,7 @@ fn point_to_results(
     Ok(())
 }
 
-/// An experiment on a folder of pictures, without ground truth.
+/// An experiment on the user's own pictures, without ground truth.
 fn experiment(
     name: &str,
     images: &ImagesArgs,
@@ -102,8 +102,8 @@ fn experiment(
 ) -> Result<Experiment> {
     // Names first: a slip in them costs nothing yet.
     classifier.check_names()?;
-    let folder = folder(images, classifier, session)?;
-    let (model, train) = classifier.training(&folder, session)?;
+    let mut dataset = pictures(images, classifier, session)?;
+    let (model, train) = classifier.training(&mut dataset, session)?;
     let weights = absolute(classifier.weights.map(|weights| weights.file))?;
     let weights_key = classifier.weights.and_then(|weights| weights.key);
     let weights_key = weights_key.map(str::to_owned);
@@ -115,7 +115,7 @@ fn experiment(
     Ok(Experiment {
         name: name.to_owned(),
         seed: 0,
-        dataset: DatasetConfig::Folder(folder),
+        dataset,
         poison: None,
         model,
         weights,
@@ -127,35 +127,44 @@ fn experiment(
 }
 
 /// The pictures, with every number that their files decide.
-fn folder(
+fn pictures(
     images: &ImagesArgs,
     classifier: &Classifier<'_>,
     session: &Session,
-) -> Result<FolderConfig> {
+) -> Result<DatasetConfig> {
     let path = absolute(Some(&images.images))?.context("a path was given")?;
-    let mut folder = FolderConfig {
+    let options = PictureOptions {
         size: images.size,
         skip_bad: images.skip_bad.unwrap_or(0.0),
         orientation: match images.orientation {
             Turn::Ignore => Orientation::Ignore,
             Turn::Apply => Orientation::Apply,
         },
-        ..FolderConfig::new(path)
     };
+    let mut dataset = DatasetConfig::of_images(&path, options);
     // Given weights need no labels.
-    folder.unlabelled = classifier.is_given() && folder.is_flat();
-    if folder.size.is_none() {
-        let pictures = folder.side()?;
+    if classifier.is_given() && dataset.dataset_mut().drop_missing_labels() {
+        session.say("nothing tells the classes of the pictures; the given weights need none");
+    }
+    if images.size.is_none() {
+        let side = pictured(&dataset)?.side;
         let (side, why) = match classifier.weights {
-            Some(weights) => size::for_weights(weights, pictures, session)?,
-            None => (pictures, "chosen from their own sizes".to_owned()),
+            Some(weights) => size::for_weights(weights, side, session)?,
+            None => (side, "chosen from their own sizes".to_owned()),
         };
         session.say(&format!(
             "pictures are read at {side} x {side} pixels, {why}"
         ));
-        folder.size = Some(side);
+        if let Some(size) = dataset.dataset_mut().size() {
+            *size = Some(side);
+        }
     }
-    Ok(folder)
+    Ok(dataset)
+}
+
+pub(super) fn pictured(dataset: &DatasetConfig) -> Result<Pictured> {
+    let pictured = dataset.dataset().pictures()?;
+    pictured.context("the user's own pictures can be counted")
 }
 
 fn detect_stage(search: &SearchArgs, seed: u64) -> Result<DetectStage> {

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use cd_data::DatasetConfig;
 use cd_detect::{LossesOffer, Offer};
 use cd_models::Tap;
 
@@ -48,7 +47,7 @@ impl Experiment {
 
     /// Whether nothing tells the classes of the images.
     pub(crate) fn is_unlabelled(&self) -> bool {
-        matches!(&self.dataset, DatasetConfig::Folder(folder) if folder.unlabelled)
+        self.dataset.dataset().is_unlabelled()
     }
 
     /// Epochs of which training records the losses of every image: what is configured, and enough where a detector looks at
