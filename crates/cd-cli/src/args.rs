@@ -1,8 +1,10 @@
 //! What may be typed.
 
 mod bench;
+mod features;
 mod lists;
 mod runs;
+mod transfer;
 mod values;
 
 use std::path::PathBuf;
@@ -12,8 +14,10 @@ use cd_detect::{Comparison, DETECTORS, Preset};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use bench::{BenchArgs, Work};
+pub(crate) use features::{FeaturesArgs, Part};
 pub(crate) use lists::{ConvertArgs, ModelsCommand, Show};
 pub(crate) use runs::{RunsArgs, RunsCommand};
+pub(crate) use transfer::{ReferenceArgs, WeightsArgs};
 use values::{positive, shard, share, threads, to_4096};
 
 /// Finds backdoored images in training data.
@@ -78,6 +82,8 @@ pub(crate) enum Command {
     Train(TrainArgs),
     /// Score every picture of a folder through given weights
     Detect(DetectArgs),
+    /// Write what a network sees in every picture, as a table of vectors
+    Features(FeaturesArgs),
     /// Measure a scores.csv against a truth.csv
     Evaluate(EvaluateArgs),
     /// Show image, mask and pattern of one picture
@@ -186,13 +192,16 @@ pub(crate) struct SearchArgs {
     /// Detectors to run (see `cd-cli detectors`)
     #[arg(long = "detector", value_name = "NAME", default_values_t = [String::from(DETECTORS[0].name)])]
     pub(crate) detectors: Vec<String>,
+    #[command(flatten)]
+    pub(crate) reference: ReferenceArgs,
     /// Settings of the search that belong together
     #[arg(long, value_enum, default_value_t = Preset::Accurate)]
     pub(crate) preset: Preset,
     /// Optimisation steps of each search instead of the preset's (`accurate` searches every picture eight times)
     #[arg(long, value_name = "N", value_parser = positive)]
     pub(crate) steps: Option<usize>,
-    /// Flag what is this many robust standard deviations more suspicious than the median
+    /// Flag what is this many robust standard deviations more suspicious than the median; detectors with a rule of their own
+    /// (see `cd-cli detectors show NAME`) are flagged by that
     #[arg(
         long,
         default_value_t = 2.0,
@@ -219,12 +228,8 @@ pub(crate) struct SearchArgs {
 pub(crate) struct ScanArgs {
     #[command(flatten)]
     pub(crate) images: ImagesArgs,
-    /// Weights of a classifier trained on these pictures (.safetensors, .pt, .bpk); skips training
-    #[arg(long, value_name = "FILE")]
-    pub(crate) weights: Option<PathBuf>,
-    /// Where in the weights file the network stands, for files with several (`models inspect` lists them)
-    #[arg(long, value_name = "NAME", requires = "weights")]
-    pub(crate) weights_key: Option<String>,
+    #[command(flatten)]
+    pub(crate) weights: WeightsArgs,
     #[command(flatten)]
     pub(crate) model: ModelArgs,
     #[command(flatten)]
@@ -353,6 +358,8 @@ pub(crate) struct TrainArgs {
     #[command(flatten)]
     pub(crate) images: ImagesArgs,
     #[command(flatten)]
+    pub(crate) weights: WeightsArgs,
+    #[command(flatten)]
     pub(crate) model: ModelArgs,
     /// Folder of the results; `train/model.safetensors` in it holds the weights
     #[arg(long, default_value = "runs/train", value_name = "DIR")]
@@ -363,15 +370,19 @@ pub(crate) struct TrainArgs {
 pub(crate) struct DetectArgs {
     #[command(flatten)]
     pub(crate) images: ImagesArgs,
-    /// Weights of the classifier (.safetensors, .pt, .bpk)
-    #[arg(long, value_name = "FILE")]
-    pub(crate) weights: PathBuf,
+    /// Weights of the classifier (.safetensors, .pt, .bpk); detectors that look at `--features-weights` alone need none
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present = "features_weights"
+    )]
+    pub(crate) weights: Option<PathBuf>,
     /// Where in the weights file the network stands, for files with several (`models inspect` lists them)
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", requires = "weights")]
     pub(crate) weights_key: Option<String>,
     #[command(flatten)]
     pub(crate) search: SearchArgs,
-    /// Seed of the fill colours
+    /// Seed of random choices, such as fill colours
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     pub(crate) seed: u64,
     /// Folder of the results

@@ -1,10 +1,12 @@
 //! One file per command, or per group of small ones.
 
 mod bench;
+mod classifier;
 mod config;
 mod data;
 mod evaluate;
 mod experiment;
+mod features;
 mod folder;
 mod inspect;
 mod models;
@@ -137,6 +139,7 @@ fn with_session(command: &Command, session: &Session) -> Result<Ending> {
         } => models::models(command, session),
         Command::Bench(args) => bench::bench(args, session),
         Command::Detect(args) => folder::detect(args, session),
+        Command::Features(args) => features::features(args, session),
         Command::Data { command } => data::data(command, session),
         Command::Poison(args) => poison::poison(args, session),
         Command::Inspect(args) => inspect::inspect(args, session),

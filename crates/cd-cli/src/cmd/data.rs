@@ -44,6 +44,15 @@ pub(crate) fn data(command: &DataCommand, session: &Session) -> Result<Ending> {
 
 /// Loads a data set that was named on the command line; pictures that cannot be used are listed in a file in `out`.
 pub(crate) fn load(args: &DatasetArgs, out: &Path, session: &Session) -> Result<Split> {
+    Ok(config(args, session)?.load_with(&LoadContext {
+        progress: &session.bars,
+        index: None,
+        bad_list: Some(&out.join(BAD_LIST)),
+    })?)
+}
+
+/// The settings of a data set that was named on the command line.
+pub(crate) fn config(args: &DatasetArgs, session: &Session) -> Result<DatasetConfig> {
     list::known_dataset(&args.dataset)?;
     let path = args
         .path
@@ -53,9 +62,5 @@ pub(crate) fn load(args: &DatasetArgs, out: &Path, session: &Session) -> Result<
     let mut config: DatasetConfig = settings::named(&args.dataset, &settings)
         .with_context(|| format!("data set `{}`", args.dataset))?;
     session.settle(&mut config)?;
-    Ok(config.load_with(&LoadContext {
-        progress: &session.bars,
-        index: None,
-        bad_list: Some(&out.join(BAD_LIST)),
-    })?)
+    Ok(config)
 }

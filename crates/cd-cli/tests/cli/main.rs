@@ -16,4 +16,5 @@ mod resume;
 mod sets;
 mod stages;
 mod together;
+mod transfer;
 mod weights;
