@@ -44,7 +44,7 @@ pub use model::{AttributeModel, Model};
 pub use net::{Net, Network};
 pub use predict::{Predictions, predict};
 pub use registry::{
-    ARCHITECTURES, Architecture, Family, FeatureMap, Golden, Taps, UnknownArchitecture,
+    ARCHITECTURES, Architecture, Family, FeatureMap, Golden, Published, Taps, UnknownArchitecture,
 };
 pub use train::augment::Augmentation;
 pub use train::augment::step::Step;

@@ -10,6 +10,7 @@ pub(crate) mod conv;
 #[cfg(feature = "flex")]
 mod cpu;
 pub(crate) mod efficientnet;
+pub(crate) mod efficientnet_lite;
 mod fold;
 pub(crate) mod googlenet;
 mod layers;
@@ -23,6 +24,7 @@ pub(crate) mod vision_transformer;
 
 pub use attributes::{AttributeResNet, AttributeResNetConfig};
 pub use efficientnet::{EfficientNet, EfficientNetConfig};
+pub use efficientnet_lite::{EfficientNetLite, EfficientNetLiteConfig};
 pub use googlenet::{GoogLeNet, GoogLeNetConfig};
 pub use mobilenet_v2::{MobileNetV2, MobileNetV2Config};
 pub use preact_resnet::{PreActResNet, PreActResNetConfig};
@@ -97,6 +99,8 @@ pub enum Net {
     GoogLeNet(GoogLeNet),
     /// EfficientNet-B0.
     EfficientNet(EfficientNet),
+    /// EfficientNet-Lite0.
+    EfficientNetLite(EfficientNetLite),
     /// The reference's small network.
     Toy(Toy),
     /// Residual network with a head per attribute.
@@ -115,6 +119,7 @@ macro_rules! inside {
             Net::MobileNetV2(net) => net,
             Net::GoogLeNet(net) => net,
             Net::EfficientNet(net) => net,
+            Net::EfficientNetLite(net) => net,
             Net::Toy(net) => net,
             Net::AttributeResNet(net) => net,
             Net::VisionTransformer(net) => net,

@@ -7,14 +7,14 @@ use thiserror::Error;
 
 use crate::input_size::InputSizeError;
 use crate::net::{
-    Net, attributes, efficientnet, googlenet, mobilenet_v2, preact_resnet, resnet, toy, vgg,
-    vision_transformer,
+    Net, attributes, efficientnet, efficientnet_lite, googlenet, mobilenet_v2, preact_resnet,
+    resnet, toy, vgg, vision_transformer,
 };
 use cd_core::names;
 
 mod entry;
 
-pub use entry::{Architecture, Family, FeatureMap, Golden, Taps};
+pub use entry::{Architecture, Family, FeatureMap, Golden, Published, Taps};
 pub(crate) use entry::{Output, any_size, golden, map};
 
 /// The families, in the order of the lists.
@@ -25,6 +25,7 @@ const FAMILIES: &[&[Architecture]] = &[
     mobilenet_v2::ARCHITECTURES,
     googlenet::ARCHITECTURES,
     efficientnet::ARCHITECTURES,
+    efficientnet_lite::ARCHITECTURES,
     vision_transformer::ARCHITECTURES,
     attributes::ARCHITECTURES,
     toy::ARCHITECTURES,

@@ -16,15 +16,15 @@ use super::fold::fold_layers;
 use super::layers::{Layer, conv, conv_norm_layers, pool, run, scaled};
 use super::{Net, Network};
 
-const PUBLISHED_WIDTH: usize = 32;
-const LAST: usize = 1280;
+pub(super) const PUBLISHED_WIDTH: usize = 32;
+pub(super) const LAST: usize = 1280;
 
-struct Stage {
-    expansion: usize,
-    kernel: usize,
-    stride: usize,
-    channels: usize,
-    blocks: usize,
+pub(super) struct Stage {
+    pub(super) expansion: usize,
+    pub(super) kernel: usize,
+    pub(super) stride: usize,
+    pub(super) channels: usize,
+    pub(super) blocks: usize,
 }
 
 const fn stage(
@@ -43,7 +43,7 @@ const fn stage(
     }
 }
 
-const STAGES: [Stage; 7] = [
+pub(super) const STAGES: [Stage; 7] = [
     stage(1, 3, 1, 16, 1),
     stage(6, 3, 2, 24, 2),
     stage(6, 5, 2, 40, 2),
@@ -263,9 +263,10 @@ static FAMILY: Family = Family {
     stem: "features.0.0.weight",
     output: Output::Classes("classifier.1.weight"),
     aliases: &[],
+    published: None,
 };
 
-static TAPS: Taps = Taps {
+pub(super) static TAPS: Taps = Taps {
     stages: &[
         map(16, 2),
         map(24, 4),

@@ -62,8 +62,14 @@ pub(crate) struct ConvNorm {
 
 impl ConvNorm {
     pub(crate) fn new(config: Conv2dConfig, device: &Device) -> Self {
+        let norm = BatchNormConfig::new(config.channels[1]);
+        Self::with_norm(config, &norm, device)
+    }
+
+    /// With a BatchNorm of other settings than PyTorch's.
+    pub(crate) fn with_norm(config: Conv2dConfig, norm: &BatchNormConfig, device: &Device) -> Self {
         Self {
-            norm: Some(norm(config.channels[1], device)),
+            norm: Some(norm.init(device)),
             conv: Conv::new(config, device),
         }
     }
@@ -92,6 +98,15 @@ impl ConvNorm {
             None => self.conv.forward_relu(x),
             Some(norm) => normalize_relu(norm, self.conv.forward(x)),
         }
+    }
+
+    /// Convolution, BatchNorm, ReLU that ends at 6.
+    ///
+    /// # Shapes
+    ///
+    /// As [`forward`](Self::forward).
+    pub(crate) fn forward_relu6(&self, x: Tensor<4>) -> Tensor<4> {
+        self.forward_relu(x).clamp_max(6.0)
     }
 
     /// Convolution, BatchNorm, plus `skip`, ReLU.

@@ -193,6 +193,7 @@ static FAMILY: Family = Family {
     stem: "conv1.weight",
     output: Output::Classes("linear.weight"),
     aliases: &[],
+    published: None,
 };
 
 static TAPS: Taps = Taps {

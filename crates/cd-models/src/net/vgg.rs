@@ -104,6 +104,7 @@ static FAMILY: Family = Family {
     stem: "features.0.weight",
     output: Output::Classes("classifier.weight"),
     aliases: &[],
+    published: None,
 };
 
 static TAPS: Taps = Taps {

@@ -245,6 +245,7 @@ const fn family(input: usize, default_width: usize) -> Family {
         stem: "conv_proj.weight",
         output: Output::Classes("heads.head.weight"),
         aliases: ALIASES,
+        published: None,
     }
 }
 

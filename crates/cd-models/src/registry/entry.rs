@@ -3,6 +3,7 @@
 use burn::tensor::Device;
 
 use crate::input_size::InputSize;
+use crate::model::normalization::Normalization;
 use crate::net::Net;
 
 /// What the registry says of an architecture.
@@ -62,6 +63,17 @@ pub struct Family {
     pub(crate) output: Output,
     /// Parts of names that other checkpoints use, and ours.
     pub(crate) aliases: &'static [(&'static str, &'static str)],
+    /// Weights that everybody has, where they want their images in a way of their own.
+    pub published: Option<Published>,
+}
+
+/// How weights that everybody has want their images; files of them do not say so.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Published {
+    /// Number of classes, which tells these weights from others.
+    pub classes: usize,
+    /// Their input normalisation.
+    pub normalization: Normalization,
 }
 
 /// What a network says of an image, and how the number of those sayings shows in a state dict.

@@ -126,7 +126,8 @@ impl WeightsSummary {
             self.misfit = Some(misfit);
         }
         if self.normalization.is_none()
-            && let Some((normalization, names)) = opened.normalization(path)?
+            && let Some((normalization, names)) =
+                opened.normalization(path)?.or_else(|| opened.published())
         {
             self.normalization = Some(normalization);
             self.notes

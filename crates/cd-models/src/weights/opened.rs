@@ -105,6 +105,26 @@ impl Opened {
         Ok(found)
     }
 
+    /// How weights that everybody has want their images, where the network seems to be those and the file says nothing.
+    pub(super) fn published(&self) -> Option<(Normalization, String)> {
+        if self.about.is_some() {
+            return None;
+        }
+        let (config, classes) = self.choice.as_ref().ok()?.taken.model.as_ref()?;
+        let architecture = config.architecture().ok()?;
+        let published = architecture.family.published?;
+        let as_published = config
+            .width
+            .is_none_or(|width| width == architecture.family.default_width);
+        (as_published && *classes == published.classes).then(|| {
+            let words = format!(
+                "that of the published weights of {} ({classes} classes), since the file states none,",
+                architecture.title
+            );
+            (published.normalization, words)
+        })
+    }
+
     /// The values of the network that was chosen.
     pub(super) fn state(&self, choice: &Choice) -> Result<StateDict, WeightsError> {
         self.contents.state(&choice.taken.names)

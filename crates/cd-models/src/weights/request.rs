@@ -112,7 +112,8 @@ impl WeightsRequest {
         if stated.is_some() {
             return Ok(stated);
         }
-        let Some((normalization, names)) = opened.normalization(path)? else {
+        let found = opened.normalization(path)?.or_else(|| opened.published());
+        let Some((normalization, names)) = found else {
             return Ok(None);
         };
         let Normalization { mean, std } = normalization;

@@ -18,6 +18,7 @@ static SMALL: Family = Family {
     stem: "conv1.weight",
     output: Output::Classes("linear.weight"),
     aliases: &[("fc", "linear"), ("downsample", "shortcut")],
+    published: None,
 };
 
 static LARGE: Family = Family {
@@ -30,6 +31,7 @@ static LARGE: Family = Family {
     stem: "conv1.weight",
     output: Output::Classes("fc.weight"),
     aliases: &[("linear", "fc"), ("shortcut", "downsample")],
+    published: None,
 };
 
 static BASIC_TAPS: Taps = Taps {

@@ -1,0 +1,240 @@
+//! EfficientNet-Lite0 for 224-pixel images.
+//!
+//! Of the EfficientNet-Lite family of the TensorFlow TPU repository, 2020, after Tan, Le: *EfficientNet: Rethinking Model Scaling
+//! for Convolutional Neural Networks*, ICML 2019: no weighing of channels, and ReLU6 for SiLU. Strides pad as TensorFlow's
+//! `SAME` does, so most of the padding of a stride of 2 stands right and below. Parameter names follow the PyTorch package
+//! `efficientnet-lite-pytorch` (`_conv_stem`, `_bn0`, `_blocks.0._depthwise_conv`, ..., `_fc`). Dropout and stochastic depth of
+//! training are left out.
+
+use burn::module::Module;
+use burn::nn::conv::Conv2dConfig;
+use burn::nn::{BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
+use burn::tensor::ops::PadMode;
+use burn::tensor::{Device, Tensor};
+
+use crate::model::normalization::Normalization;
+use crate::registry::{Architecture, Family, Output, Published, any_size};
+
+use super::efficientnet::{LAST, PUBLISHED_WIDTH, STAGES, Stage, TAPS};
+use super::layers::{ConvNorm, conv, pool, scaled};
+use super::{Net, Network};
+
+const STEM_KERNEL: usize = 3;
+const STEM_STRIDE: usize = 2;
+
+/// Shape of an EfficientNet-Lite0.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EfficientNetLiteConfig {
+    /// Channels of the stem; all others scale with it. 32 as published.
+    pub width: usize,
+    /// Classes of the head.
+    pub classes: usize,
+}
+
+impl EfficientNetLiteConfig {
+    /// Builds the network with Burn's default initial values.
+    pub fn init(&self, device: &Device) -> EfficientNetLite {
+        let channels = |published| scaled(published, self.width, PUBLISHED_WIDTH);
+        let mut blocks = Vec::new();
+        let mut entry = self.width;
+        for stage in &STAGES {
+            let out = channels(stage.channels);
+            for block in 0..stage.blocks {
+                let stride = if block == 0 { stage.stride } else { 1 };
+                blocks.push(Block::new(entry, out, stride, stage, device));
+                entry = out;
+            }
+        }
+        let last = channels(LAST);
+        EfficientNetLite {
+            conv_stem: same(conv(3, self.width, STEM_KERNEL, STEM_STRIDE), device),
+            blocks,
+            conv_head: unit(conv(entry, last, 1, 1), device),
+            linear: LinearConfig::new(last, self.classes).init(device),
+        }
+    }
+}
+
+/// An EfficientNet-Lite0.
+#[derive(Module, Debug)]
+pub struct EfficientNetLite {
+    conv_stem: ConvNorm,
+    blocks: Vec<Block>,
+    conv_head: ConvNorm,
+    linear: Linear,
+}
+
+impl Network for EfficientNetLite {
+    /// Class scores.
+    ///
+    /// # Shapes
+    ///
+    /// - `images`: `[B, 3, H, W]`
+    /// - output: `[B, K]`
+    fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        self.linear.forward(self.penultimate(images))
+    }
+
+    fn stages(&self) -> usize {
+        STAGES.len()
+    }
+
+    /// # Shapes
+    ///
+    /// - `images`: `[B, 3, H, W]`
+    /// - output: `[B, F, h, w]`; `F` = 16, 24, 40, 80, 112, 192, 320 at width 32
+    fn stage(&self, images: Tensor<4>, number: usize) -> Tensor<4> {
+        let count = STAGES[..number].iter().map(|stage| stage.blocks).sum();
+        let blocks = self.blocks.iter().take(count);
+        let images = same_padded(images, STEM_KERNEL, STEM_STRIDE);
+        let stem = self.conv_stem.forward_relu6(images);
+        blocks.fold(stem, |x, block| block.forward(x))
+    }
+
+    /// # Shapes
+    ///
+    /// - `images`: `[B, 3, H, W]`
+    /// - output: `[B, F, h, w]`; `F` = 1280 at width 32
+    fn deep(&self, images: Tensor<4>) -> Tensor<4> {
+        self.conv_head
+            .forward_relu6(self.stage(images, STAGES.len()))
+    }
+
+    fn penultimate(&self, images: Tensor<4>) -> Tensor<2> {
+        pool(self.deep(images))
+    }
+
+    fn public_name(&self, name: String) -> String {
+        let parts = name.split('.').map(|part| match part {
+            "blocks" => "_blocks",
+            "conv_stem" => "_conv_stem",
+            "conv_head" => "_conv_head",
+            "conv_expand" => "_expand_conv",
+            "conv_depthwise" => "_depthwise_conv",
+            "conv_project" => "_project_conv",
+            "bn_stem" | "bn_expand" => "_bn0",
+            "bn_head" | "bn_depthwise" => "_bn1",
+            "bn_project" => "_bn2",
+            "linear" => "_fc",
+            other => other,
+        });
+        parts.collect::<Vec<_>>().join(".")
+    }
+
+    fn fold(&mut self) {
+        self.conv_stem.fold();
+        self.blocks.iter_mut().for_each(Block::fold);
+        self.conv_head.fold();
+    }
+}
+
+/// A convolution with this family's BatchNorm.
+fn unit(config: Conv2dConfig, device: &Device) -> ConvNorm {
+    let norm = BatchNormConfig::new(config.channels[1]);
+    ConvNorm::with_norm(config, &norm.with_epsilon(1e-3).with_momentum(0.01), device)
+}
+
+/// A convolution as [`same_padded`] wants it.
+fn same(config: Conv2dConfig, device: &Device) -> ConvNorm {
+    // At stride 1 the padding is even, and the convolution pads.
+    let config = match config.stride {
+        [1, 1] => config,
+        _ => config.with_padding(PaddingConfig2d::Valid),
+    };
+    unit(config, device)
+}
+
+/// Zeros around `x`, so that a convolution without padding gives a map as large as `x` over the stride, rounded up; those that do
+/// not come out even on both sides stand right and below.
+fn same_padded(x: Tensor<4>, kernel: usize, stride: usize) -> Tensor<4> {
+    if stride == 1 {
+        return x;
+    }
+    let [.., height, width] = x.dims();
+    let around = |extent: usize| {
+        let reach = (extent.div_ceil(stride) - 1) * stride + kernel;
+        let total = reach.saturating_sub(extent);
+        (total / 2, total - total / 2)
+    };
+    x.pad([around(height), around(width)], PadMode::Constant(0.0))
+}
+
+/// Expand, convolve each channel, project.
+#[derive(Module, Debug)]
+struct Block {
+    conv_expand: Option<ConvNorm>,
+    conv_depthwise: ConvNorm,
+    kernel: usize,
+    stride: usize,
+    conv_project: ConvNorm,
+    residual: bool,
+}
+
+impl Block {
+    fn new(entry: usize, out: usize, stride: usize, stage: &Stage, device: &Device) -> Self {
+        let inner = entry * stage.expansion;
+        let expands = stage.expansion > 1;
+        let depthwise = conv(inner, inner, stage.kernel, stride).with_groups(inner);
+        Self {
+            conv_expand: expands.then(|| unit(conv(entry, inner, 1, 1), device)),
+            conv_depthwise: same(depthwise, device),
+            kernel: stage.kernel,
+            stride,
+            conv_project: unit(conv(inner, out, 1, 1), device),
+            residual: stride == 1 && entry == out,
+        }
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let inner = match &self.conv_expand {
+            Some(expand) => expand.forward_relu6(x.clone()),
+            None => x.clone(),
+        };
+        let inner = self
+            .conv_depthwise
+            .forward_relu6(same_padded(inner, self.kernel, self.stride));
+        let inner = self.conv_project.forward(inner);
+        if self.residual { inner + x } else { inner }
+    }
+
+    fn fold(&mut self) {
+        self.conv_expand.iter_mut().for_each(ConvNorm::fold);
+        self.conv_depthwise.fold();
+        self.conv_project.fold();
+    }
+}
+
+// Registry.
+
+static FAMILY: Family = Family {
+    title: "EfficientNet-Lite",
+    paper: "The EfficientNet-Lite models of the TensorFlow TPU repository, 2020, after Tan and Le, EfficientNet, ICML 2019",
+    names: "those of `efficientnet-lite-pytorch` (`_conv_stem`, `_blocks.0._depthwise_conv`, ..., `_fc`)",
+    input: any_size(224, 1),
+    default_width: PUBLISHED_WIDTH,
+    small_width: 8,
+    stem: "_conv_stem.weight",
+    output: Output::Classes("_fc.weight"),
+    aliases: &[],
+    published: Some(Published {
+        classes: 1000,
+        normalization: Normalization {
+            mean: [127.0 / 255.0; 3],
+            std: [128.0 / 255.0; 3],
+        },
+    }),
+};
+
+/// This family in the registry.
+pub(crate) const ARCHITECTURES: &[Architecture] = &[Architecture {
+    name: "efficientnet_lite0",
+    title: "EfficientNet-Lite0",
+    summary: "16 inverted residual blocks with ReLU6; the published weights take pixels as (x - 127) / 128",
+    family: &FAMILY,
+    parameters: 3_383_818,
+    taps: &TAPS,
+    golden: None,
+    build: |width, classes, device| {
+        Net::EfficientNetLite(EfficientNetLiteConfig { width, classes }.init(device))
+    },
+}];
