@@ -9,6 +9,9 @@ use rayon::prelude::*;
 
 use super::AttackError;
 
+/// Images that a thread takes at once, so that small stamps are worth it.
+const IMAGES_A_TASK: usize = 8;
+
 /// What an image that gets the trigger is for. Some attacks stamp another form in each role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -216,12 +219,13 @@ impl Batch {
     ) -> Result<(), AttackError> {
         let (height, width) = (self.height, self.width);
         let image_len = self.image_len().max(1);
-        let stamped: Vec<_> = self
+        let failed = self
             .pixels
             .par_chunks_exact_mut(image_len)
             .zip(&mut self.images)
+            .with_min_len(IMAGES_A_TASK)
             .map(|(pixels, entry)| {
-                stamp(&mut Image {
+                let stamped = stamp(&mut Image {
                     pixels,
                     height,
                     width,
@@ -230,10 +234,11 @@ impl Batch {
                     rank: entry.place.rank,
                     count: entry.place.count,
                     random: &mut entry.random,
-                })
+                });
+                stamped.err()
             })
-            .collect();
-        stamped.into_iter().collect()
+            .find_first(Option::is_some);
+        failed.flatten().map_or(Ok(()), Err)
     }
 }
 
