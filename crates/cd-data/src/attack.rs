@@ -12,6 +12,7 @@ mod badnets;
 mod badnets_appended;
 mod blend;
 mod bpp;
+mod cl;
 mod craft;
 mod ctrl;
 mod drawn;
@@ -49,6 +50,7 @@ use sha2::{Digest, Sha256};
 pub use adap_patch::PatchAssignment;
 pub use badnets::PatchPosition;
 pub use bpp::BppPartner;
+pub use cl::ClStamp;
 pub use craft::{AttackNeeds, CraftContext};
 pub use error::AttackError;
 pub use multi_target::MultiTargetPart;
@@ -114,6 +116,11 @@ pub trait Attack: Debug + Send + Sync {
 
     /// Roughly the seconds that [`prepare`](Self::prepare) takes on two cores for `images` training images of `side` pixels a side.
     fn craft_seconds(&self, _images: usize, _side: usize) -> f64 {
+        0.0
+    }
+
+    /// Roughly the seconds that the trigger takes for an image of `side` pixels a side on two cores, where networks compute it.
+    fn stamp_seconds(&self, _side: usize) -> f64 {
         0.0
     }
 
@@ -230,6 +237,8 @@ attacks! {
     "badnets-appended" => badnets_appended, BadNetsAppended(BadNetsAppendedConfig);
     /// A faint pattern over the whole image.
     "blend" => blend, Blend(BlendConfig);
+    /// Perturbed images of the target class with a patch; labels stay true.
+    "cl" => cl, Cl(ClConfig);
     /// A sinusoidal signal across the columns; labels stay true.
     "sig" => sig, Sig(SigConfig);
     /// A patch computed to excite neurons of a surrogate.

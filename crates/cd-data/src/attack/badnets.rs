@@ -67,7 +67,7 @@ const OPTIONS: &[AttackOption] = &[
 /// Side of the patch in pixels.
 const SIDE: usize = 3;
 /// Brightness of the patch, equal in all channels.
-const PATCH: [[u8; SIDE]; SIDE] = [[0, 0, 255], [0, 255, 0], [255, 255, 0]];
+pub(super) const PATCH: [[u8; SIDE]; SIDE] = [[0, 0, 255], [0, 255, 0], [255, 255, 0]];
 /// Largest patch, in pixels a side.
 const MAX_SIZE: usize = 1024;
 

@@ -185,6 +185,11 @@ impl Batch {
         &mut self.pixels
     }
 
+    /// The label that each image gets.
+    pub fn labels(&self) -> Vec<u32> {
+        self.images.iter().map(|entry| entry.place.label).collect()
+    }
+
     /// The images that get this label, with their positions here.
     pub(super) fn with_label(&self, label: u32) -> (Self, Vec<usize>) {
         let mut part = Self::new(self.height, self.width);

@@ -47,7 +47,8 @@ impl Cost {
                 .attack
                 .attack()
                 .craft_seconds(split.train.len(), side),
-            write_seconds: each * written as f64 / current_num_threads() as f64,
+            write_seconds: each * written as f64 / current_num_threads() as f64
+                + config.attack.attack().stamp_seconds(side) * stamped as f64,
         }
     }
 }
