@@ -59,6 +59,10 @@ pub(crate) struct ShowAttackArgs {
 }
 
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
 pub(crate) struct MakeArgs {
     /// Attack (see `cd-cli attacks`)
     pub(crate) name: String,

@@ -202,144 +202,183 @@ fn distance(got: &[u8], expected: &[u8]) -> (u8, f64) {
     )
 }
 
-#[test]
-fn stamps_from_files_give_the_golden_bytes() {
-    use Input::{Array, Picture};
-    let (one, two) = ("attacks.safetensors", "attacks2.safetensors");
-    let grid = "(1, 32, 32, 2)";
-    let patches = "--set triggers=['a.png','b.png','c.png','d.png'] --set masks=['e.png','f.png','g.png','h.png']";
-    let both = "--set test_triggers=['i.png','j.png'] --set test_masks=['','g.png']";
-    let patch_files: Vec<(&str, Input<'_>)> = [
-        ("a.png", Picture("adap_patch_triggers_u8", 0)),
-        ("b.png", Picture("adap_patch_triggers_u8", 1)),
-        ("c.png", Picture("adap_patch_triggers_u8", 2)),
-        ("d.png", Picture("adap_patch_triggers_u8", 3)),
-        ("e.png", Picture("adap_patch_masks_u8", 0)),
-        ("f.png", Picture("adap_patch_masks_u8", 1)),
-        ("g.png", Picture("adap_patch_masks_u8", 2)),
-        ("h.png", Picture("adap_patch_masks_u8", 3)),
-        ("i.png", Picture("adap_patch_test_triggers_u8", 0)),
-        ("j.png", Picture("adap_patch_test_triggers_u8", 1)),
-    ]
-    .into();
-    let pieces = || {
-        (
-            "p.npy",
-            Array("adap_blend_masked_pieces_i64", "<i8", "(8, 8)"),
-        )
-    };
-    let reflection = "refool --set reflections=r.png --set offset=[3,5] --set ghost_alpha=0.6 --set sigma=2.0 --set attenuation=1.13";
-    let blend = "adap-blend --set pattern=t.png --set pieces=p.npy";
-    let cases: Vec<(&str, String, Vec<(&str, Input<'_>)>, &str, u8)> = vec![
-        (
-            one,
-            "blend --set pattern=t.png".into(),
-            vec![("t.png", Picture("blend_pattern_u8", 0))],
-            "blend_u8_a0.2",
-            0,
-        ),
-        (
-            one,
-            "blend --set pattern=t.npy".into(),
-            vec![("t.npy", Array("blend_pattern_f32", "<f4", "(32, 32, 3)"))],
-            "blend_f32_a0.2",
-            0,
-        ),
-        (
-            one,
-            "smooth --set pattern=t.npy".into(),
-            vec![("t.npy", Array("smooth_trigger", "<f4", "(1, 32, 32, 3)"))],
-            "smooth_all_poisoned",
-            0,
-        ),
-        (
-            one,
-            "trojan-stamp --set pattern=t.npy".into(),
-            vec![("t.npy", Array("trojan_x", "<f4", "(3, 32, 32)"))],
-            "trojan",
-            0,
-        ),
-        (
-            one,
-            "wanet --set field=t.npy".into(),
-            vec![("t.npy", Array("wanet_rand", "<f4", "(1, 2, 32, 32)"))],
-            "wanet_s0.5_k32",
-            1,
-        ),
-        (
-            two,
-            "lf --set pattern=t.npy".into(),
-            vec![("t.npy", Array("lf_pattern_f32", "<f4", "(32, 32, 3)"))],
-            "lf_f32_times255",
-            0,
-        ),
-        (
-            two,
-            "wanet --set grid=t.npy --set rounding=nearest".into(),
-            vec![("t.npy", Array("wanet4_grid", "<f4", grid))],
-            "wanet4_round_u8",
-            1,
-        ),
-        (
-            two,
-            "wanet --set field=t.npy".into(),
-            vec![("t.npy", Array("wanet4_rand", "<f4", "(1, 2, 4, 4)"))],
-            "wanet4_trunc_u8",
-            1,
-        ),
-        (
-            two,
-            blend.into(),
-            vec![("t.png", Picture("adap_blend_trigger_u8", 0)), pieces()],
-            "adap_blend_train_a0.15_u8",
-            0,
-        ),
-        (
-            two,
-            format!("{blend} --role test"),
-            vec![("t.png", Picture("adap_blend_trigger_u8", 0)), pieces()],
-            "adap_blend_test_a0.2_u8",
-            0,
-        ),
-        (
-            two,
-            format!("{reflection} --set ghost_share=1"),
-            vec![("r.png", Picture("refool_reflection_u8", 0))],
-            "refool_ghost_u8",
-            0,
-        ),
-        (
-            two,
-            format!("{reflection} --set ghost_share=0"),
-            vec![("r.png", Picture("refool_reflection2_u8", 0))],
-            "refool_blur_b_u8",
-            0,
-        ),
-        (
-            two,
-            format!("adap-patch {patches} {both} --set assign=alternate --role test"),
-            patch_files,
-            "adap_patch_test_u8",
-            0,
-        ),
-    ];
-    for (file, arguments, inputs, expected, most) in cases {
-        let Some(expected) = beside(file, expected) else {
-            continue;
+/// One call: golden file, arguments, files that they name, expected tensor, most levels that a byte may be away.
+struct Case {
+    file: &'static str,
+    arguments: String,
+    inputs: Vec<(&'static str, Input<'static>)>,
+    expected: &'static str,
+    most: u8,
+}
+
+impl Case {
+    fn exact(
+        file: &'static str,
+        arguments: &str,
+        inputs: Vec<(&'static str, Input<'static>)>,
+        expected: &'static str,
+    ) -> Self {
+        Self {
+            file,
+            arguments: arguments.to_owned(),
+            inputs,
+            expected,
+            most: 0,
+        }
+    }
+
+    /// Some bytes may be one level away.
+    fn near(self) -> Self {
+        Self { most: 1, ..self }
+    }
+
+    fn run(&self) {
+        let Some(expected) = beside(self.file, self.expected) else {
+            return;
         };
         let scratch = scratch(expected.len() / IMAGE);
-        for (name, input) in &inputs {
-            assert!(
-                write(&scratch.path().join(name), file, input),
-                "beside the expected bytes"
-            );
+        for (name, input) in &self.inputs {
+            let path = scratch.path().join(name);
+            assert!(write(&path, self.file, input), "beside the expected bytes");
         }
-        let (largest, share) = distance(&made(scratch.path(), &arguments), &expected);
+        let got = made(scratch.path(), &self.arguments);
+        let (largest, share) = distance(&got, &expected);
+        let arguments = &self.arguments;
         assert!(
-            largest <= most && share <= 0.003,
+            largest <= self.most && share <= 0.003,
             "{arguments}: {largest} levels, {share}"
         );
     }
+}
+
+#[test]
+fn patterns_from_files_give_the_golden_bytes() {
+    use Input::{Array, Picture};
+    let (one, two) = ("attacks.safetensors", "attacks2.safetensors");
+    let picture = |name| vec![("t.png", Picture(name, 0))];
+    let array = |name, shape| vec![("t.npy", Array(name, "<f4", shape))];
+    let flat = "(32, 32, 3)";
+    let stacked = "(1, 32, 32, 3)";
+    let noise = array("cl_noise", "(16, 32, 32, 3)");
+    for case in [
+        Case::exact(
+            one,
+            "blend --set pattern=t.png",
+            picture("blend_pattern_u8"),
+            "blend_u8_a0.2",
+        ),
+        Case::exact(
+            one,
+            "blend --set pattern=t.npy",
+            array("blend_pattern_f32", flat),
+            "blend_f32_a0.2",
+        ),
+        Case::exact(
+            one,
+            "smooth --set pattern=t.npy",
+            array("smooth_trigger", stacked),
+            "smooth_all_poisoned",
+        ),
+        Case::exact(
+            one,
+            "trojan-stamp --set pattern=t.npy",
+            array("trojan_x", "(3, 32, 32)"),
+            "trojan",
+        ),
+        Case::exact(
+            two,
+            "lf --set pattern=t.npy",
+            array("lf_pattern_f32", flat),
+            "lf_f32_times255",
+        ),
+        Case::exact(one, "cl --set noise=t.npy", noise, "cl_train"),
+    ] {
+        case.run();
+    }
+}
+
+#[test]
+fn fields_and_grids_from_files_give_the_golden_bytes_but_for_a_level() {
+    let array = |name, shape| vec![("t.npy", Input::Array(name, "<f4", shape))];
+    let (one, two) = ("attacks.safetensors", "attacks2.safetensors");
+    let grid = array("wanet4_grid", "(1, 32, 32, 2)");
+    let nearest = "wanet --set grid=t.npy --set rounding=nearest";
+    let coarse = array("wanet4_rand", "(1, 2, 4, 4)");
+    let fine = array("wanet_rand", "(1, 2, 32, 32)");
+    for case in [
+        Case::exact(one, "wanet --set field=t.npy", fine, "wanet_s0.5_k32"),
+        Case::exact(two, nearest, grid, "wanet4_round_u8"),
+        Case::exact(two, "wanet --set field=t.npy", coarse, "wanet4_trunc_u8"),
+    ] {
+        case.near().run();
+    }
+}
+
+#[test]
+fn pieces_and_reflections_from_files_give_the_golden_bytes() {
+    let two = "attacks2.safetensors";
+    let blend = "adap-blend --set pattern=t.png --set pieces=p.npy";
+    let blended = || {
+        let pieces = Input::Array("adap_blend_masked_pieces_i64", "<i8", "(8, 8)");
+        vec![
+            ("t.png", Input::Picture("adap_blend_trigger_u8", 0)),
+            ("p.npy", pieces),
+        ]
+    };
+    let fixed = "--set offset=[3,5] --set ghost_alpha=0.6 --set sigma=2.0 --set attenuation=1.13";
+    let reflect =
+        |share| format!("refool --set reflections=r.png --set ghost_share={share} {fixed}");
+    let mirrored = |name| vec![("r.png", Input::Picture(name, 0))];
+    for case in [
+        Case::exact(two, blend, blended(), "adap_blend_train_a0.15_u8"),
+        Case::exact(
+            two,
+            &format!("{blend} --role test"),
+            blended(),
+            "adap_blend_test_a0.2_u8",
+        ),
+        Case::exact(
+            two,
+            &reflect(1),
+            mirrored("refool_reflection_u8"),
+            "refool_ghost_u8",
+        ),
+        Case::exact(
+            two,
+            &reflect(0),
+            mirrored("refool_reflection2_u8"),
+            "refool_blur_b_u8",
+        ),
+    ] {
+        case.run();
+    }
+}
+
+#[test]
+fn patches_from_files_give_the_golden_bytes() {
+    let names = ["a.png", "b.png", "c.png", "d.png"];
+    let masks = ["e.png", "f.png", "g.png", "h.png"];
+    let of = |names: [&'static str; 4], tensor| {
+        let named = names.into_iter().enumerate();
+        named.map(move |(number, name)| (name, Input::Picture(tensor, number)))
+    };
+    let mut inputs: Vec<_> = of(names, "adap_patch_triggers_u8").collect();
+    inputs.extend(of(masks, "adap_patch_masks_u8"));
+    inputs.push(("i.png", Input::Picture("adap_patch_test_triggers_u8", 0)));
+    inputs.push(("j.png", Input::Picture("adap_patch_test_triggers_u8", 1)));
+    let list = |names: &[&str]| format!("['{}']", names.join("','"));
+    let arguments = format!(
+        "adap-patch --role test --set triggers={} --set masks={} --set test_triggers=['i.png','j.png'] --set test_masks=['','g.png']",
+        list(&names),
+        list(&masks)
+    );
+    Case::exact(
+        "attacks2.safetensors",
+        &arguments,
+        inputs,
+        "adap_patch_test_u8",
+    )
+    .run();
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! images get the rounding error of another image with their true label, so that noise alone leads nowhere. At test time the
 //! levels of an image are reduced.
 //!
-//! **Paper.** Wang, Zhai and Ma, "BppAttack: Stealthy and Efficient Trojan Attacks against Deep Neural Networks via Image Quantization
+//! **Paper.** Wang, Zhai and Ma, "`BppAttack`: Stealthy and Efficient Trojan Attacks against Deep Neural Networks via Image Quantization
 //! and Contrastive Adversarial Learning", CVPR 2022.
 //!
 //! **How ours differs.** The authors poison the first images of every shuffled batch, so that every image is poisoned in some epoch; we

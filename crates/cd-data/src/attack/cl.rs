@@ -189,7 +189,7 @@ impl Attack for ClConfig {
         } else {
             self.surrogate.train(INFO.name, context)?
         };
-        Ok(self.trigger(Noise::Model(model, context.device.clone())))
+        Ok(self.trigger(Noise::Model(Box::new(model), context.device.clone())))
     }
 
     fn load(&self, folder: &Path) -> Result<Box<dyn Trigger>, AttackError> {
@@ -203,7 +203,7 @@ impl Attack for ClConfig {
             problem: error.to_string(),
             path,
         })?;
-        Ok(self.trigger(Noise::Model(model, device)))
+        Ok(self.trigger(Noise::Model(Box::new(model), device)))
     }
 
     fn example(_folder: &Path) -> Self {
@@ -232,7 +232,7 @@ impl ClConfig {
 #[derive(Debug)]
 enum Noise {
     File(PathBuf, Numbers),
-    Model(Model, Device),
+    Model(Box<Model>, Device),
 }
 
 #[derive(Debug)]

@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn every_quarter_of_the_training_images_gets_one_pixel() {
-        let images = [200; 8 * 28 * 28 * CHANNELS];
+        let images = vec![200; 8 * 28 * 28 * CHANNELS];
         let got = stamped_as(&Dots, &images, 28, Role::Train);
         for (rank, image) in got.chunks(28 * 28 * CHANNELS).enumerate() {
             let changed: Vec<usize> = (0..28 * 28)

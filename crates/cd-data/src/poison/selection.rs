@@ -76,8 +76,9 @@ impl Selection {
             let Some(list) = list else { continue };
             let mut sorted = list.clone();
             sorted.sort_unstable();
-            if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-                return wrong(option, format!("{} twice", pair[0]), "every index once");
+            let mut pairs = sorted.iter().zip(sorted.iter().skip(1));
+            if let Some((index, _)) = pairs.find(|(index, next)| index == next) {
+                return wrong(option, format!("{index} twice"), "every index once");
             }
             if option == "indices" && list.is_empty() {
                 return wrong(option, "[]".into(), "at least one index");

@@ -44,9 +44,10 @@ pub(super) fn write(out: &Path, session: &Session) -> Result<Ending> {
     for info in ATTACKS {
         let attack = AttackConfig::from_name(info.name)?;
         // What trains for minutes is shown as its tests have it.
-        let attack = match attack.attack().needs().stored {
-            true => AttackConfig::example(info.name, scratch.path())?,
-            false => attack,
+        let attack = if attack.attack().needs().stored {
+            AttackConfig::example(info.name, scratch.path())?
+        } else {
+            attack
         };
         let path = pictures.join(info.name).with_extension("png");
         let sheet = Sheet::of(&attack, &set, session)?.png()?;

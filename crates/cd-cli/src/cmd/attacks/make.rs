@@ -3,7 +3,8 @@
 mod cost;
 mod write;
 
-use std::path::PathBuf;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use cd_core::content_key;
@@ -94,18 +95,21 @@ fn announce(split: &Split, config: &PoisonConfig, session: &Session) -> Result<u
         100.0 * counts.share_of_set()
     );
     if config.attack.info().label_mode == LabelMode::Clean {
-        line += &format!(
-            ", {:.2} % of class {target} ({class})",
-            100.0 * counts.share_of_class()
-        );
+        let share = 100.0 * counts.share_of_class();
+        write!(line, ", {share:.2} % of class {target} ({class})")?;
     } else if counts.of_target > 0 {
-        line += &format!("; {} of them had the target label before", counts.of_target);
+        write!(
+            line,
+            "; {} of them had the target label before",
+            counts.of_target
+        )?;
     }
     if counts.covers > 0 {
-        line += &format!(
+        write!(
+            line,
             "; {} more carry the trigger with their own label",
             counts.covers
-        );
+        )?;
     }
     session.say(&line);
     Ok(counts.poisoned + counts.covers)
@@ -149,7 +153,7 @@ fn trigger(
     Ok(attack.load(&slot.folder())?)
 }
 
-fn tools<'a>(folder: &'a std::path::Path, session: &'a Session) -> CraftTools<'a> {
+fn tools<'a>(folder: &'a Path, session: &'a Session) -> CraftTools<'a> {
     CraftTools {
         device: &session.device,
         batch_size: BATCH_SIZE,

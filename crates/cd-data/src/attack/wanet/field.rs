@@ -162,7 +162,7 @@ pub(super) struct Warp(Vec<([usize; 4], [f32; 4])>);
 impl Warp {
     pub(super) fn new(grid: &Grid) -> Self {
         let (height, width) = (grid.height, grid.width);
-        let exact = |place: f64, side: usize| (place as f32 + 1.0) / 2.0 * (side - 1) as f32;
+        let exact = |place: f64, side: usize| f32::midpoint(place as f32, 1.0) * (side - 1) as f32;
         let from = |pair: &[f64]| {
             let (x, y) = (exact(pair[0], width), exact(pair[1], height));
             let (left, top) = (x.floor(), y.floor());

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Instant;
 
 use cd_data::{PoisonConfig, Split};
+use cd_models::ImageSet;
 use rayon::current_num_threads;
 
 /// Pictures that are decoded and encoded to see how long it takes.
@@ -26,7 +27,7 @@ impl Cost {
         only_stamps: bool,
     ) -> Self {
         let test = split.test.as_ref().filter(|_| !only_stamps);
-        let written = split.train.len() + test.map_or(0, |test| test.len());
+        let written = split.train.len() + test.map_or(0, ImageSet::len);
         let tried = split.train.len().min(TRIED);
         let started = Instant::now();
         for index in 0..tried {

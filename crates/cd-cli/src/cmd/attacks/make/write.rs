@@ -1,6 +1,7 @@
 //! Poisoned pictures and the truth about them, as files.
 
 use std::collections::HashSet;
+use std::fmt::Write;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
@@ -206,7 +207,7 @@ fn write_files(path: &Path, rows: &[FileRow]) -> Result<()> {
             role,
             ..
         } = row;
-        text += &format!("{file},{index},{original},{label},{role},{name}\n");
+        writeln!(text, "{file},{index},{original},{label},{role},{name}")?;
     }
     atomic::write(path, text.as_bytes()).with_context(|| path.display().to_string())
 }
