@@ -50,7 +50,7 @@ const OPTIONS: &[AttackOption] = &[
     option(
         "opacity",
         "above 0, at most 1",
-        "share of the patch in the mixture",
+        "share of the patch in the mixture; all of it when absent",
     ),
     option(
         "pattern",

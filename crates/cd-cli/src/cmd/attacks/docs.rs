@@ -27,8 +27,8 @@ rounded down, and what cannot be met is refused. Clean-label attacks have two ra
 `--class-rate` one of the target class; both are printed.
 
 Bytes equal published code where arithmetic is in whole numbers or 64 bits: badnets, blend, sig, trojan-stamp, lf, smooth, bpp,
-nashville, refool, tact, k-way, adap-blend, adap-patch, and cl with noise from a file. Within one level: sig's sine in the column where it is zero, ctrl (64 bits there
-against 32 in published code), wanet (sums of four products in single precision).
+nashville, refool, tact, k-way, adap-blend, adap-patch, and cl with noise from a file. Within one level: sig's sine in the column where it
+is zero, ctrl (64 bits here, 32 in published code), wanet (sums of four products in single precision).
 ";
 
 pub(super) fn write(out: &Path, session: &Session) -> Result<Ending> {

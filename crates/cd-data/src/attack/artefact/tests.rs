@@ -56,6 +56,23 @@ fn arrays_of_every_format_hold_the_same_numbers() {
 }
 
 #[test]
+fn tensors_of_pytorch_files_are_found_by_name() {
+    let folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    let file = "tests/golden/models/nested_module.pt";
+    let mut files = folders.map(|folder| folder.join(file));
+    let path = files
+        .find(|path| path.is_file())
+        .expect("part of the repository");
+    let state = cd_models::read_weights(&path).expect("readable");
+    let (name, tensor) = state.iter().next().expect("it has weights");
+    let named = PathBuf::from(format!("{}#{name}", path.display()));
+    let read = numbers("test", &named).expect("reads");
+    assert_eq!(read.shape, tensor.shape);
+    assert_eq!(read.values.len(), tensor.values.len());
+    assert!(problem(&path).contains("arrays ("), "{}", problem(&path));
+}
+
+#[test]
 fn columns_first_become_rows_first() {
     let folder = tempdir().expect("scratch");
     let path = folder.path().join("columns.npy");
