@@ -57,6 +57,13 @@ fn poisoned_copies_have_neutral_names_and_the_truth_beside_them() {
         names.iter().all(|name| name.len() == 9),
         "numbers of five digits: {names:?}"
     );
+    let numbered = rows
+        .iter()
+        .filter(|(file, row)| file.ends_with(&format!("{:0>5}.png", row[0])));
+    assert!(
+        numbered.count() < 20,
+        "numbers do not follow the order of the pictures"
+    );
     let poisoned = rows.iter().filter(|(_, row)| row[3] == "train");
     assert_eq!(poisoned.clone().count(), 12);
     for (file, row) in poisoned {

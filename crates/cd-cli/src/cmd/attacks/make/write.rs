@@ -153,7 +153,8 @@ pub(super) fn poisoned(
     write_files(&out.join("files.csv"), &rows)
 }
 
-/// Writes the pictures of one split. Where some were added they are shuffled, so that no number tells which.
+/// Writes the pictures of one split, shuffled: in their own order the number of a relabelled one would tell its true class, and
+/// that of an added one that it was added.
 fn split_files(
     set: &ImageSet,
     manifest: &Manifest,
@@ -163,9 +164,7 @@ fn split_files(
     session: &Session,
 ) -> Result<Vec<FileRow>> {
     let mut order: Vec<usize> = (0..set.len()).collect();
-    if manifest.appended() > 0 {
-        order.shuffle(&mut stream(seed, named("order of the files")));
-    }
+    order.shuffle(&mut stream(seed, named("order of the files")));
     let files = export(&set.subset(&order), &images.join(split), &session.bars)?;
     let mut entries = vec![None; set.len()];
     for entry in manifest.entries() {
