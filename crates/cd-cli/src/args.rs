@@ -1,5 +1,6 @@
 //! What may be typed.
 
+mod attacks;
 mod bench;
 mod features;
 mod lists;
@@ -13,6 +14,7 @@ use cd_data::{ATTACKS, LabelMap, PUBLISHED};
 use cd_detect::{Comparison, DETECTORS, Preset};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use attacks::{AttacksCommand, MakeArgs, PicturesArgs, ShowAttackArgs};
 pub(crate) use bench::{BenchArgs, Work};
 pub(crate) use features::{FeaturesArgs, Part};
 pub(crate) use lists::{ConvertArgs, ModelsCommand, Show};
@@ -96,10 +98,10 @@ pub(crate) enum Command {
     Runs(RunsArgs),
     /// Measure how fast this machine forwards, searches and trains
     Bench(BenchArgs),
-    /// List the attacks, or show one
+    /// List the attacks, show one, or make a poisoned copy of your pictures
     Attacks {
         #[command(subcommand)]
-        show: Option<Show>,
+        command: Option<AttacksCommand>,
     },
     /// List the detectors, or show one
     Detectors {

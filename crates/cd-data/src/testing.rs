@@ -9,7 +9,7 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use safetensors::SafeTensors;
 
-use crate::attack::{Attack, Batch, Role, Trigger};
+use crate::attack::{Attack, Batch, Place, Role, Trigger};
 
 /// Raw little-endian bytes of one tensor of the golden file of the attacks.
 pub(crate) fn golden_bytes(tensor: &str) -> Vec<u8> {
@@ -58,13 +58,60 @@ pub(crate) fn stamped(attack: &dyn Attack, images: &[u8], side: usize) -> Vec<u8
 
 /// Square images of `side` pixels with the trigger, for training.
 pub(crate) fn stamped_by(trigger: &dyn Trigger, images: &[u8], side: usize) -> Vec<u8> {
+    stamped_as(trigger, images, side, Role::Train)
+}
+
+/// Square images of `side` pixels with the trigger, for one purpose: image k of n, with label 0.
+pub(crate) fn stamped_as(trigger: &dyn Trigger, images: &[u8], side: usize, role: Role) -> Vec<u8> {
     let mut batch = Batch::new(side, side);
-    for (index, image) in images.chunks(side * side * CHANNELS).enumerate() {
+    let images = images.chunks(side * side * CHANNELS);
+    let count = images.len();
+    for (index, image) in images.enumerate() {
+        let place = Place {
+            index,
+            label: 0,
+            rank: index,
+            count,
+        };
         let random = stream(index as u64, 0);
-        batch.push(image, index, 0, random).expect("whole images");
+        batch.push_at(image, place, random).expect("whole images");
     }
-    trigger.apply(&mut batch, Role::Train).expect("stamps");
+    trigger.apply(&mut batch, role).expect("stamps");
     batch.pixels().to_vec()
+}
+
+/// A tensor of the larger golden files that stand beside the repository, as little-endian bytes; nothing, with a note, where they
+/// are not there.
+pub(crate) fn beside(file: &str, tensor: &str) -> Option<Vec<u8>> {
+    let folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    let mut paths = folders.map(|folder| folder.join("shared/golden").join(file));
+    let Some(path) = paths.find(|path| path.is_file()) else {
+        eprintln!("skipped: {file} with `{tensor}` is not beside this repository");
+        return None;
+    };
+    let bytes = std::fs::read(path).expect("readable");
+    let file = SafeTensors::deserialize(&bytes).expect("golden file is well formed");
+    Some(file.tensor(tensor).expect("golden tensor").data().to_vec())
+}
+
+/// Writes bytes as an array of NumPy's type `kind` and this shape.
+pub(crate) fn write_npy(path: &Path, kind: &str, shape: &str, bytes: &[u8]) {
+    let header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}\n");
+    let mut file = b"\x93NUMPY\x01\x00".to_vec();
+    file.extend_from_slice(&(header.len() as u16).to_le_bytes());
+    file.extend_from_slice(header.as_bytes());
+    file.extend_from_slice(bytes);
+    std::fs::write(path, file).expect("writes");
+}
+
+/// Fails unless no byte is further than `most` from the expected one, and at most `share` of them differ at all.
+pub(crate) fn assert_close(got: &[u8], expected: &[u8], most: u8, share: f64) {
+    assert_eq!(got.len(), expected.len());
+    let distances = || got.iter().zip(expected).map(|(a, b)| a.abs_diff(*b));
+    let largest = distances().max().unwrap_or(0);
+    let differing = distances().filter(|&distance| distance > 0).count() as f64 / got.len() as f64;
+    assert!(largest <= most, "a byte is {largest} levels away");
+    assert!(differing <= share, "{differing} of the bytes differ");
 }
 
 /// Pixels of image `index`.

@@ -1,5 +1,7 @@
 //! The binary from outside: exit codes, messages, files.
 
+mod attacks;
+mod attacks_golden;
 mod bench;
 mod common;
 mod content;
