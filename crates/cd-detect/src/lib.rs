@@ -62,6 +62,7 @@ mod evidence;
 mod extract;
 mod masks;
 mod needs;
+mod neighbours;
 mod singular;
 mod statistics;
 mod sweep;
