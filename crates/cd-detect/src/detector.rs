@@ -13,7 +13,9 @@ pub mod clean_distance;
 pub mod cognitive;
 pub mod confidence;
 pub mod density;
+pub mod fct;
 pub mod flare;
+pub mod frequency;
 #[cfg(all(test, feature = "flex"))]
 pub(crate) mod golden;
 pub mod ibd_psc;
@@ -23,6 +25,7 @@ pub mod scan;
 pub mod spectre;
 pub mod ss;
 pub mod strip;
+pub mod teco;
 pub mod transplant;
 
 use std::fmt::Debug;
@@ -54,6 +57,10 @@ registry! {
     Confidence(confidence::Confidence) = "confidence";
     /// Superimposed images.
     Strip(strip::Strip) = "strip";
+    /// Feature consistency under transformations.
+    Fct(fct::Fct) = "fct";
+    /// Frequency spectrum.
+    Frequency(frequency::Frequency) = "frequency";
     /// Statistical contamination analysis.
     Scan(scan::Scan) = "scan";
     /// SPECTRE.
@@ -68,6 +75,8 @@ registry! {
     IbdPsc(ibd_psc::IbdPsc) = "ibd-psc";
     /// Scaled prediction consistency.
     ScaleUp(scale_up::ScaleUp) = "scale-up";
+    /// Corruption robustness consistency.
+    Teco(teco::Teco) = "teco";
     /// Prediction shift under dropout.
     Psbd(psbd::Psbd) = "psbd";
     /// Activation gradients.

@@ -24,7 +24,7 @@ pub struct Needs {
     /// At least so many trusted clean images of every class; 0 for none. Their labels, predictions and features follow
     /// the fields above.
     pub clean: usize,
-    /// A copy of the classifier that may be trained on.
+    /// A network of the registry, to copy and train or to look into.
     pub trainable: bool,
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use cd_core::{Matrix, random};
 use cd_detect::{
     Clean, Compute, DETECTORS, DetectError, Detection, DetectorConfig, Evidence, Extracted,
-    LossesOffer, Needs, Offer, Shard, Store, ThresholdRule, extract,
+    LossesOffer, Needs, Offer, Shard, Store, ThresholdRule, detectors_markdown, extract,
 };
 use cd_models::{Classifier, Device, ImageSet, Model, ModelConfig, Tap};
 use rand::Rng;
@@ -14,12 +14,13 @@ use rand::Rng;
 const CLASSES: usize = 3;
 
 /// Settings that make any detector quick.
-const QUICK: [(&str, usize); 5] = [
+const QUICK: [(&str, usize); 6] = [
     ("steps", 2),
     ("overlays", 3),
     ("hosts", 2),
     ("trees", 5),
     ("rounds", 1),
+    ("passes", 1),
 ];
 
 /// All that a detector may ask for, of real computations on random pictures.
@@ -301,7 +302,16 @@ fn names_of_images_do_not_reach_detectors() {
 }
 
 /// Detectors whose numbers depend on what they draw for an image by its position.
-const DRAWN: [&str; 5] = ["cd-l", "cd-f", "cd-transplant", "psbd", "isolation-forest"];
+const DRAWN: [&str; 8] = [
+    "cd-l",
+    "cd-f",
+    "cd-transplant",
+    "psbd",
+    "isolation-forest",
+    "fct",
+    "frequency",
+    "teco",
+];
 
 #[test]
 fn the_order_of_images_changes_no_more_than_rounding() {
@@ -436,4 +446,18 @@ fn an_empty_set_is_refused_or_gives_nothing() {
             found.is_err() || found.is_ok_and(|found| found.is_some_and(|f| f.raw.is_empty()));
         assert!(nothing, "{name}");
     }
+}
+
+#[test]
+fn the_page_on_detectors_is_that_of_the_registry() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/detectors.md");
+    let page = detectors_markdown();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, &page).expect("writable");
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        written == page,
+        "docs/detectors.md is stale; run UPDATE_DOCS=1 cargo test --workspace --test registry"
+    );
 }

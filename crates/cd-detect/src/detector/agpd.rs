@@ -94,7 +94,13 @@ impl Detector for Agpd {
         };
         let references = references(clean, clean_labels, evidence.class_count)?;
         let classes = members(labels, evidence.class_count);
-        Ok(Some(self.judged(&found, &trusted, &layers, &classes, &references)))
+        Ok(Some(self.judged(
+            &found,
+            &trusted,
+            &layers,
+            &classes,
+            &references,
+        )))
     }
 }
 
@@ -145,7 +151,8 @@ impl Agpd {
             let Some(spread) = &spreads[choice.layer][class] else {
                 continue;
             };
-            let order = order::gathered(found, layer, images, spread.seed, &reference, self.joining);
+            let order =
+                order::gathered(found, layer, images, spread.seed, &reference, self.joining);
             let stop = order.stop();
             for (&image, &round) in images.iter().zip(&order.rounds) {
                 let early = 1.0 - round as f64 / (order.count() + 1) as f64;
@@ -162,7 +169,10 @@ impl Agpd {
                 cutoff: None,
                 flagged,
             }),
-            ..Detection::new(Measure::high("index of the class and how early it gathers"), raw)
+            ..Detection::new(
+                Measure::high("index of the class and how early it gathers"),
+                raw,
+            )
         }
     }
 }

@@ -84,7 +84,8 @@ pub(super) fn densities(
     evidence: &Evidence<'_>,
 ) -> Result<Option<Matrix>, DetectError> {
     let model = evidence.trainable()?;
-    if model.norm_layers().is_empty() {
+    let layers = model.norm_layers();
+    if layers.is_empty() {
         return Err(DetectError::Unfit {
             detector: name,
             reason: "it has no BatchNorm",
@@ -98,8 +99,6 @@ pub(super) fn densities(
         columns: &[(DENSITIES, Kind::Vectors)],
     };
     let swept = sweep.run(&evidence.compute, |Batch { numbers, images }| {
-        // Asked for anew in every batch: tensors of one thread do not go to another.
-        let layers = model.norm_layers();
         let values = least_densities(model, images, &layers);
         match values.iter().position(|value| !value.is_finite()) {
             Some(at) => Err(DetectError::ModelOutput {

@@ -99,7 +99,9 @@ impl Detector for Psbd {
             return Ok(found.map(|found| by_ranks(&found)));
         };
         let clean = sweep("dropped-trusted", clean)?;
-        Ok(found.zip(clean).map(|(found, clean)| by_rate(&found, &clean)))
+        Ok(found
+            .zip(clean)
+            .map(|(found, clean)| by_rate(&found, &clean)))
     }
 }
 
@@ -143,8 +145,14 @@ fn by_rate(found: &Shifts, clean: &Shifts) -> Detection {
 
 /// The rate with the largest difference of shifts among those that shift most clean images, or among all where none does.
 fn chosen(clean: &[f64], suspects: &[f64]) -> usize {
-    let enough: Vec<usize> = (0..clean.len()).filter(|&rate| clean[rate] >= SHIFTED).collect();
-    let among = if enough.is_empty() { (0..clean.len()).collect() } else { enough };
+    let enough: Vec<usize> = (0..clean.len())
+        .filter(|&rate| clean[rate] >= SHIFTED)
+        .collect();
+    let among = if enough.is_empty() {
+        (0..clean.len()).collect()
+    } else {
+        enough
+    };
     let difference = |rate: usize| clean[rate] - suspects[rate];
     let mut best = among[0];
     for rate in among {

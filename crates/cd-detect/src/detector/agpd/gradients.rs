@@ -62,7 +62,11 @@ pub(super) fn cosine(a: &[f32], b: &[f64]) -> f64 {
         second += b * b;
     }
     let lengths = (first * second).sqrt();
-    if lengths > 0.0 { product / lengths } else { 0.0 }
+    if lengths > 0.0 {
+        product / lengths
+    } else {
+        0.0
+    }
 }
 
 /// The BatchNorms that are looked at: all but those of the stem and of shortcuts.
@@ -115,7 +119,10 @@ pub(super) fn swept(
         columns: &[(GRADIENTS, Kind::Vectors)],
     };
     let swept = sweep.run(&evidence.compute, |Batch { numbers, images }| {
-        let labels: Vec<u32> = numbers.iter().map(|&number| labels[number as usize]).collect();
+        let labels: Vec<u32> = numbers
+            .iter()
+            .map(|&number| labels[number as usize])
+            .collect();
         let (width, values) = of_batch(model, images, &labels);
         match values.iter().position(|value| !value.is_finite()) {
             Some(at) => Err(DetectError::ModelOutput {

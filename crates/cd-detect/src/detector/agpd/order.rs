@@ -59,7 +59,10 @@ pub(super) fn gathered(
 
 fn kept<T: Copy>(values: &[T], joins: &[bool]) -> Vec<T> {
     let pairs = values.iter().zip(joins);
-    pairs.filter(|(_, joins)| !**joins).map(|(value, _)| *value).collect()
+    pairs
+        .filter(|(_, joins)| !**joins)
+        .map(|(value, _)| *value)
+        .collect()
 }
 
 /// Those whose rate, on the scale from the least to the largest, is at most `joining`; at least one.
@@ -69,7 +72,10 @@ fn joining_now(rates: &[f64], joining: f64) -> Vec<bool> {
     if high <= low {
         return vec![true; rates.len()];
     }
-    rates.iter().map(|rate| (rate - low) / (high - low) <= joining).collect()
+    rates
+        .iter()
+        .map(|rate| (rate - low) / (high - low) <= joining)
+        .collect()
 }
 
 /// Shares of the values in each bin; `None` without values.
@@ -87,7 +93,13 @@ fn jensen_shannon(a: &Option<Vec<f64>>, b: &Option<Vec<f64>>) -> f64 {
     let (Some(a), Some(b)) = (a, b) else {
         return 1.0;
     };
-    let term = |own: f64, mean: f64| if own > 0.0 { own * (own / mean).ln() } else { 0.0 };
+    let term = |own: f64, mean: f64| {
+        if own > 0.0 {
+            own * (own / mean).ln()
+        } else {
+            0.0
+        }
+    };
     let sum: f64 = a
         .iter()
         .zip(b)

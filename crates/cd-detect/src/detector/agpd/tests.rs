@@ -29,19 +29,29 @@ fn gaps_targets_and_order_agree() {
     let found = Rows(reference.matrix("agpd_grad_all_layers", 960));
     let trusted = Rows(reference.matrix("agpd_clean_grad_all_layers", 960));
     let classes = members(&golden.labels("targets"), 10);
-    let references: Vec<Vec<usize>> = (0..10).map(|class| (class * 10..class * 10 + 10).collect()).collect();
+    let references: Vec<Vec<usize>> = (0..10)
+        .map(|class| (class * 10..class * 10 + 10).collect())
+        .collect();
     let (gaps, layers) = (reference.values("agpd_gap"), layers());
     for (at, layer) in layers.iter().enumerate() {
         for (class, images) in classes.iter().enumerate() {
             let mean = trusted.mean(layer, &references[class]).expect("ten images");
             let spread = targets::Spread::of(&found, layer, images, &mean).expect("images");
             let expected = gaps[at * 10 + class];
-            assert!((spread.gap - expected).abs() < 1e-5, "{at} {class}: {}", spread.gap);
+            assert!(
+                (spread.gap - expected).abs() < 1e-5,
+                "{at} {class}: {}",
+                spread.gap
+            );
         }
     }
     let detection = Agpd::default().judged(&found, &trusted, &layers, &classes, &references);
     let expected = reference.values("agpd_score");
-    let apart = detection.raw.iter().zip(&expected).map(|(a, b)| (a - b).abs());
+    let apart = detection
+        .raw
+        .iter()
+        .zip(&expected)
+        .map(|(a, b)| (a - b).abs());
     let apart = apart.fold(0.0, f64::max);
     assert!(apart < 1e-4, "{apart:e}");
     let area = auroc(&detection.raw, &golden.values("is_poison"));
@@ -63,7 +73,9 @@ fn rounds_of_the_reference_agree() {
         columns: 0..128,
     };
     let all: Vec<usize> = (0..found.count()).collect();
-    let mean = trusted.mean(&layer, &(0..10).collect::<Vec<_>>()).expect("ten images");
+    let mean = trusted
+        .mean(&layer, &(0..10).collect::<Vec<_>>())
+        .expect("ten images");
     let spread = targets::Spread::of(&found, &layer, &all, &mean).expect("images");
     assert_eq!(spread.seed, 39);
     let order = order::gathered(&found, &layer, &all, spread.seed, &mean, 0.05);
@@ -95,7 +107,10 @@ fn gradients_of_pictures_agree() {
     let (width, rows) = gradients::of_batch(&model, some, &labels[..16]);
     assert_eq!(width, 960);
     let expected = reference.values("agpd_grad_all_layers");
-    let apart = rows.iter().zip(&expected).map(|(a, b)| (f64::from(*a) - b).abs());
+    let apart = rows
+        .iter()
+        .zip(&expected)
+        .map(|(a, b)| (f64::from(*a) - b).abs());
     let apart = apart.fold(0.0, f64::max);
     assert!(apart < 1e-6, "{apart:e}");
 }

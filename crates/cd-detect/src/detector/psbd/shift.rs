@@ -97,7 +97,10 @@ pub(super) fn of_batch(
         shares(logits)
     };
     let own: Vec<usize> = plain.iter().map(|shares| best(shares)).collect();
-    if let Some(at) = plain.iter().position(|shares| shares.iter().any(|v| !v.is_finite())) {
+    if let Some(at) = plain
+        .iter()
+        .position(|shares| shares.iter().any(|v| !v.is_finite()))
+    {
         return Err(DetectError::ModelOutput { index: numbers[at] });
     }
     let mut losses = vec![0.0; numbers.len() * rates.len()];

@@ -33,13 +33,17 @@ fn losses_of_the_reference_draws_agree() {
     let numbers: Vec<u64> = (0..32).collect();
     let some = batch(&images, &(0..32).collect::<Vec<_>>(), &device).expect("in memory");
     let rates = [0.1, 0.5];
-    let (losses, _) = shift::of_batch(&model, some, &numbers, &rates, 0, recipe).expect("has blocks");
+    let (losses, _) =
+        shift::of_batch(&model, some, &numbers, &rates, 0, recipe).expect("has blocks");
     let expected = reference.values("psbd_psu_by_p");
     for image in 0..32 {
         for (at, rate) in [0, 4].into_iter().enumerate() {
             let theirs = expected[rate * 640 + image];
             let ours = f64::from(losses[image * 2 + at]);
-            assert!((ours - theirs).abs() < 1e-4, "{image}, {rate}: {ours} {theirs}");
+            assert!(
+                (ours - theirs).abs() < 1e-4,
+                "{image}, {rate}: {ours} {theirs}"
+            );
         }
     }
 }
