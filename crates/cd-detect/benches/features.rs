@@ -24,7 +24,10 @@ const CLASSES: usize = 10;
 const CLEAN: usize = 50;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let words: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|word| word != "--bench")
+        .collect();
     // Cargo runs it without a name when it runs tests.
     let Some(name) = words.first() else {
         return Ok(());
@@ -33,7 +36,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (rows, columns) = (number(1, 50_000)?, number(2, 512)?);
     let features = clouds(rows, columns, 0);
     if let Some(path) = std::env::var_os("CD_BENCH_FEATURES") {
-        let bytes: Vec<u8> = features.values().iter().flat_map(|v| v.to_le_bytes()).collect();
+        let bytes: Vec<u8> = features
+            .values()
+            .iter()
+            .flat_map(|v| v.to_le_bytes())
+            .collect();
         fs::write(path, bytes)?;
     }
     let labels: Vec<u32> = (0..rows).map(|row| (row % CLASSES) as u32).collect();
@@ -54,7 +61,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let detector = DetectorConfig::from_name(name)?;
     let start = Instant::now();
-    let found = detector.detector().detect(&evidence)?.ok_or("there are no shards")?;
+    let found = detector
+        .detector()
+        .detect(&evidence)?
+        .ok_or("there are no shards")?;
     let seconds = start.elapsed().as_secs_f64();
     let sum: f64 = found.raw.iter().sum();
     let peak = fs::read_to_string("/proc/self/status").unwrap_or_default();

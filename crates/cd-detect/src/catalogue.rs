@@ -18,7 +18,12 @@ pub fn detectors_markdown() -> String {
         let rule = if info.rule.is_some() { "yes" } else { "-" };
         line(
             &mut page,
-            &format!("| `{}` | {} | {} | {rule} |", info.name, info.title, words(&needs)),
+            &format!(
+                "| `{}` | {} | {} | {rule} |",
+                info.name,
+                info.title,
+                words(&needs)
+            ),
         );
     }
     for info in DETECTORS {
@@ -72,7 +77,10 @@ fn words(needs: &Needs) -> String {
 }
 
 fn described(info: &DetectorInfo) -> String {
-    let mut text = format!("\n## {}\n\n`{}`. {}\n\n", info.title, info.name, info.summary);
+    let mut text = format!(
+        "\n## {}\n\n`{}`. {}\n\n",
+        info.title, info.name, info.summary
+    );
     let rule = info.rule.unwrap_or("none: it orders images");
     for (heading, words) in [
         ("Assumes", info.threat_model),
@@ -91,7 +99,10 @@ fn described(info: &DetectorInfo) -> String {
     });
     let settings: Vec<String> = settings.collect();
     if !settings.is_empty() {
-        line(&mut text, &format!("* **Settings.** {}", settings.join(", ")));
+        line(
+            &mut text,
+            &format!("* **Settings.** {}", settings.join(", ")),
+        );
     }
     text
 }

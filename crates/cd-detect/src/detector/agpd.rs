@@ -157,7 +157,7 @@ impl Agpd {
             for (&image, &round) in images.iter().zip(&order.rounds) {
                 let early = 1.0 - round as f64 / (order.count() + 1) as f64;
                 raw[image] = choice.index[class] + early;
-                flagged[image] = choice.targets[class] && (round == 0 || round <= stop);
+                flagged[image] = choice.targets[class] && (round == 0 || round < stop);
             }
         }
         Detection {

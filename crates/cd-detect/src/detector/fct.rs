@@ -98,7 +98,8 @@ impl Detector for Fct {
             }
         })?;
         Ok(swept.map(|mut swept| {
-            let measure = Measure::high("mean squared change of the features when turned and shifted");
+            let measure =
+                Measure::high("mean squared change of the features when turned and shifted");
             Detection::new(measure, swept.numbers(CHANGES))
         }))
     }
@@ -157,7 +158,11 @@ fn likeness(copy: &Trainable, images: Tensor<4>, labels: &[u32]) -> Result<Tenso
     let mut shares = vec![0.0_f32; count * images];
     for (row, class) in classes.iter().enumerate() {
         let own = labels.iter().filter(|label| *label == class).count() as f32;
-        for (image, _) in labels.iter().enumerate().filter(|(_, label)| *label == class) {
+        for (image, _) in labels
+            .iter()
+            .enumerate()
+            .filter(|(_, label)| *label == class)
+        {
             shares[row * images + image] = 1.0 / own;
         }
     }
@@ -165,7 +170,12 @@ fn likeness(copy: &Trainable, images: Tensor<4>, labels: &[u32]) -> Result<Tenso
         Tensor::<2>::from_data(TensorData::new(values, dims), &device).autodiff()
     };
     let centres = constant(shares, [count, images]).matmul(features);
-    let lengths = centres.clone().powi_scalar(2).sum_dim(1).clamp_min(1e-16).sqrt();
+    let lengths = centres
+        .clone()
+        .powi_scalar(2)
+        .sum_dim(1)
+        .clamp_min(1e-16)
+        .sqrt();
     let centres = centres / lengths;
     let others = (0..count * count).map(|at| if at / count == at % count { 0.0 } else { 1.0 });
     let others = constant(others.collect(), [count, count]);

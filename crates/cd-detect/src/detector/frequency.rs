@@ -10,7 +10,7 @@ mod network;
 mod spectrum;
 
 use cd_core::{Pixels, random};
-use cd_models::burn::module::AutodiffModule;
+use cd_models::burn::module::Module;
 use cd_models::burn::optim::{AdamConfig, GradientsParams};
 use cd_models::burn::tensor::activation::log_softmax;
 use cd_models::burn::tensor::{Tensor, TensorData};
@@ -148,7 +148,10 @@ fn judged(
         let dims = [numbers.len(), 3, images.height(), images.width()];
         let spectra = Tensor::from_data(TensorData::new(spectra, dims), evidence.compute.device);
         let logits = to_host(network.forward(spectra));
-        let shares: Vec<f64> = logits.chunks_exact(2).map(|pair| softmax(pair)[1]).collect();
+        let shares: Vec<f64> = logits
+            .chunks_exact(2)
+            .map(|pair| softmax(pair)[1])
+            .collect();
         match shares.iter().position(|share| !share.is_finite()) {
             Some(at) => Err(DetectError::ModelOutput { index: numbers[at] }),
             None => Ok(vec![Column::Numbers(shares)]),
@@ -163,7 +166,9 @@ impl Frequency {
         let (height, width) = (clean.height(), clean.width());
         let device = evidence.compute.device.clone();
         let transform = Transform::new(height, width);
-        let mut network = Network::new(height, width, &device).drawn(self.seed).train();
+        let mut network = Network::new(height, width, &device)
+            .drawn(self.seed)
+            .train();
         let mut optimizer = AdamConfig::new().init();
         let mut order: Vec<usize> = (0..clean.len()).collect();
         for round in 0..self.rounds {
@@ -197,7 +202,13 @@ impl Frequency {
 /// Cross-entropy of logits of which the first half is clean.
 fn loss(logits: Tensor<2>, half: usize) -> Tensor<1> {
     let device = logits.device().without_autodiff();
-    let rows = (0..2 * half).flat_map(|row| if row < half { [1.0_f32, 0.0] } else { [0.0, 1.0] });
+    let rows = (0..2 * half).flat_map(|row| {
+        if row < half {
+            [1.0_f32, 0.0]
+        } else {
+            [0.0, 1.0]
+        }
+    });
     let right = TensorData::new(rows.collect::<Vec<_>>(), [2 * half, 2]);
     let right = Tensor::<2>::from_data(right, &device).autodiff();
     (log_softmax(logits, 1) * right).sum().neg() / (2 * half) as f64

@@ -80,7 +80,9 @@ impl Detector for Teco {
                 Ok(deviation(&levels))
             };
             let spreads = numbers.iter().zip(own).map(spread);
-            Ok(vec![Column::Numbers(spreads.collect::<Result<_, DetectError>>()?)])
+            Ok(vec![Column::Numbers(
+                spreads.collect::<Result<_, DetectError>>()?,
+            )])
         })?;
         Ok(swept.map(|mut swept| {
             let measure = Measure::high("spread of the severities that change the label");
@@ -91,7 +93,12 @@ impl Detector for Teco {
 
 impl Teco {
     /// For each corruption the first severity whose label is not `own`, one more than there are if none.
-    fn levels(&self, evidence: &Evidence<'_>, number: u64, own: usize) -> Result<Vec<usize>, DetectError> {
+    fn levels(
+        &self,
+        evidence: &Evidence<'_>,
+        number: u64,
+        own: usize,
+    ) -> Result<Vec<usize>, DetectError> {
         let (height, width) = (evidence.images.height(), evidence.images.width());
         let pixels = evidence.images.get(number as usize)?;
         let picture = Picture::of(&pixels, height, width);

@@ -36,6 +36,7 @@ pub(super) fn gathered(
         .map(|&image| 1.0 - cosine(rows.at(layer, image), reference))
         .collect();
     let mut changes = Vec::new();
+    let mut before = None;
     while !left.is_empty() {
         // The length of a sum does not matter to its angle.
         let rate = |&at: &usize| {
@@ -45,8 +46,11 @@ pub(super) fn gathered(
         };
         let rates: Vec<f64> = left.iter().map(rate).collect();
         let joins = joining_now(&rates, joining);
-        let stay: Vec<f64> = kept(&rates, &joins);
-        changes.push(jensen_shannon(&histogram(&rates), &histogram(&stay)));
+        // Against those that the round before left, as they were seen then.
+        let former = before.unwrap_or_else(|| histogram(&rates));
+        let after = histogram(&kept(&rates, &joins));
+        changes.push(jensen_shannon(former.as_deref(), after.as_deref()));
+        before = Some(after);
         let round = changes.len();
         for (&at, _) in left.iter().zip(&joins).filter(|(_, joins)| **joins) {
             rounds[at] = round;
@@ -89,7 +93,7 @@ fn histogram(values: &[f64]) -> Option<Vec<f64>> {
 }
 
 /// Distance of two histograms with the natural logarithm; 1 where one is empty.
-fn jensen_shannon(a: &Option<Vec<f64>>, b: &Option<Vec<f64>>) -> f64 {
+fn jensen_shannon(a: Option<&[f64]>, b: Option<&[f64]>) -> f64 {
     let (Some(a), Some(b)) = (a, b) else {
         return 1.0;
     };
@@ -117,8 +121,8 @@ impl Order {
         self.changes.len()
     }
 
-    /// The last round that is poison: the one before the window in which the changes are smallest and steadiest; 0 for the first image
-    /// alone.
+    /// The first round that is no poison any more: where the window begins in which the changes are smallest and steadiest. The first
+    /// image is poison in any case.
     pub(super) fn stop(&self) -> usize {
         let changes = &self.changes;
         if changes.len() < WINDOW {
@@ -144,6 +148,7 @@ impl Order {
         let drop = |at: usize| self.changes[at] - self.changes[at + 1];
         let last = self.changes.len().saturating_sub(1);
         let best = (0..last).reduce(|best, at| if drop(at) > drop(best) { at } else { best });
-        best.filter(|&at| drop(at) > 0.0).map_or(last, |at| at + 1)
+        let falling = best.filter(|&at| drop(at) > 0.0);
+        falling.map_or(self.changes.len(), |at| at + 1)
     }
 }

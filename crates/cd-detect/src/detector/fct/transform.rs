@@ -73,7 +73,14 @@ impl Transform {
 }
 
 /// Copies a pixel that lies within the picture.
-fn copy(pixels: &[u8], from: [i64; 2], out: &mut [u8], to: [usize; 2], height: usize, width: usize) {
+fn copy(
+    pixels: &[u8],
+    from: [i64; 2],
+    out: &mut [u8],
+    to: [usize; 2],
+    height: usize,
+    width: usize,
+) {
     let [x, y] = from;
     if (0..width as i64).contains(&x) && (0..height as i64).contains(&y) {
         let source = (y as usize * width + x as usize) * CHANNELS;

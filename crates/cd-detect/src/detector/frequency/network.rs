@@ -41,7 +41,11 @@ impl Network {
                 norm: BatchNormConfig::new(out).init(device),
             }
         };
-        let layers = WIDTHS.into_iter().flat_map(|width| [width; 2]).map(layer).collect();
+        let layers = WIDTHS
+            .into_iter()
+            .flat_map(|width| [width; 2])
+            .map(layer)
+            .collect();
         let inputs = WIDTHS[2] * (height / 8) * (width / 8);
         let head = LinearConfig::new(inputs, 2).with_initializer(Initializer::Zeros);
         Self {
@@ -88,7 +92,11 @@ impl ModuleMapper for Draw {
         let mut drawn = random::stream(self.seed, purpose);
         param.map(|weight| {
             let dims = weight.dims();
-            let inputs: usize = if D == 2 { dims[0] } else { dims[1..].iter().product() };
+            let inputs: usize = if D == 2 {
+                dims[0]
+            } else {
+                dims[1..].iter().product()
+            };
             let bound = (inputs as f32).sqrt().recip();
             let count: usize = dims.iter().product();
             let values = (0..count).map(|_| drawn.random_range(-bound..bound));

@@ -13,7 +13,8 @@ fn tensor<const D: usize>(golden: &Golden, name: &str, dims: [usize; D]) -> Tens
 
 #[test]
 fn spectra_and_the_reference_network_agree() {
-    let (Some(reference), Some(weights)) = (Golden::shared("detectors"), Golden::shared("freq_detector"))
+    let (Some(reference), Some(weights)) =
+        (Golden::shared("detectors"), Golden::shared("freq_detector"))
     else {
         return;
     };
@@ -46,7 +47,10 @@ fn spectra_and_the_reference_network_agree() {
     network.head.weight = Param::from_tensor(head);
     network.head.bias = Some(Param::from_tensor(tensor(&weights, "fc.bias", [2])));
     let spectra = Tensor::from_data(TensorData::new(spectra, [16, 3, 32, 32]), &device);
-    let logits: Vec<f64> = to_host(network.forward(spectra)).iter().map(|&v| f64::from(v)).collect();
+    let logits: Vec<f64> = to_host(network.forward(spectra))
+        .iter()
+        .map(|&v| f64::from(v))
+        .collect();
     let difference = relative(&logits, &reference.values("freq_logits_f64"));
     assert!(difference < 1e-4, "{difference:e}");
 }
@@ -70,7 +74,9 @@ fn training_tells_clean_pictures_from_corrupted_ones() {
         passes: 3,
         seed: 0,
     };
-    let network = method.trained(&evidence, Clean::new(&learned).images).expect("readable");
+    let network = method
+        .trained(&evidence, Clean::new(&learned).images)
+        .expect("readable");
     let transform = Transform::new(32, 32);
     let judge = |pixels: &[u8]| {
         let spectrum = TensorData::new(transform.of(pixels), [1, 3, 32, 32]);
@@ -79,11 +85,14 @@ fn training_tells_clean_pictures_from_corrupted_ones() {
     };
     let (mut wins, mut pairs) = (0.0, 0.0);
     let held = Clean::new(&held).images;
-    let clean: Vec<f64> = (0..60).map(|i| judge(&held.get(i).expect("in memory"))).collect();
+    let clean: Vec<f64> = (0..60)
+        .map(|i| judge(&held.get(i).expect("in memory")))
+        .collect();
     for image in 0..60 {
         let corrupted = judge(&corrupted(held, image, 7, 0).expect("in memory"));
         for &clean in &clean {
-            wins += f64::from(u8::from(corrupted > clean)) + 0.5 * f64::from(u8::from(corrupted == clean));
+            wins += f64::from(u8::from(corrupted > clean))
+                + 0.5 * f64::from(u8::from(corrupted == clean));
             pairs += 1.0;
         }
     }

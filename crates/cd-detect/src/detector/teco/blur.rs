@@ -31,16 +31,24 @@ pub(super) fn defocus(picture: &Picture, severity: usize, _drawn: &mut dyn RngCo
 fn disk(radius: i64, reach: i64, soft: f64, near: i64) -> Vec<f64> {
     let side = 2 * reach + 1;
     let inside = |y: i64, x: i64| {
-        let (y, x) = (mirrored(y, side as usize) as i64, mirrored(x, side as usize) as i64);
-        f64::from(u8::from((y - reach).pow(2) + (x - reach).pow(2) <= radius * radius))
+        let (y, x) = (
+            mirrored(y, side as usize) as i64,
+            mirrored(x, side as usize) as i64,
+        );
+        f64::from(u8::from(
+            (y - reach).pow(2) + (x - reach).pow(2) <= radius * radius,
+        ))
     };
-    let whole: f64 = (0..side * side).map(|at| inside(at / side, at % side)).sum();
+    let whole: f64 = (0..side * side)
+        .map(|at| inside(at / side, at % side))
+        .sum();
     let weight = |at: i64| (-0.5 * (at as f64 / soft).powi(2)).exp();
     let weights: f64 = (-near..=near).map(weight).sum();
     let softened = |at: i64| {
         let (y, x) = (at / side, at % side);
         let rows = (-near..=near).flat_map(|down| (-near..=near).map(move |right| (down, right)));
-        let sum = rows.map(|(down, right)| weight(down) * weight(right) * inside(y + down, x + right));
+        let sum =
+            rows.map(|(down, right)| weight(down) * weight(right) * inside(y + down, x + right));
         sum.sum::<f64>() / (weights * weights * whole)
     };
     (0..side * side).map(softened).collect()
@@ -58,8 +66,13 @@ fn mirrored(at: i64, side: usize) -> usize {
 
 /// Through glass: near pixels change places between two blurs.
 pub(super) fn glass(picture: &Picture, severity: usize, drawn: &mut dyn RngCore) -> Picture {
-    let (deviation, reach, rounds) =
-        [(0.7, 1, 2), (0.9, 2, 1), (1.0, 2, 3), (1.1, 3, 2), (1.5, 4, 2)][severity];
+    let (deviation, reach, rounds) = [
+        (0.7, 1, 2),
+        (0.9, 2, 1),
+        (1.0, 2, 3),
+        (1.1, 3, 2),
+        (1.5, 4, 2),
+    ][severity];
     let mut moved = picture.blurred(deviation, 4.0);
     let (height, width) = (picture.height as i64, picture.width as i64);
     for _ in 0..rounds {
@@ -70,7 +83,8 @@ pub(super) fn glass(picture: &Picture, severity: usize, drawn: &mut dyn RngCore)
                 let inside = |y: i64, x: i64| y.max(other_y) < height && x.max(other_x) < width;
                 if inside(y, x) {
                     for channel in 0..picture.channels {
-                        let place = |y: i64, x: i64| (y * width + x) as usize * picture.channels + channel;
+                        let place =
+                            |y: i64, x: i64| (y * width + x) as usize * picture.channels + channel;
                         moved.values.swap(place(y, x), place(other_y, other_x));
                     }
                 }

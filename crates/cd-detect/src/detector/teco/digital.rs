@@ -11,7 +11,11 @@ pub(super) fn contrast(picture: &Picture, severity: usize, _drawn: &mut dyn RngC
     let pixels = (picture.height * picture.width) as f64;
     let means: Vec<f64> = (0..picture.channels)
         .map(|channel| {
-            let values = picture.values.iter().skip(channel).step_by(picture.channels);
+            let values = picture
+                .values
+                .iter()
+                .skip(channel)
+                .step_by(picture.channels);
             values.sum::<f64>() / pixels
         })
         .collect();
@@ -43,13 +47,24 @@ pub(super) fn pixelate(picture: &Picture, severity: usize, _drawn: &mut dyn RngC
     let share = [0.6, 0.5, 0.4, 0.3, 0.25][severity];
     let fewer = |side: usize| ((side as f64 * share) as usize).max(1);
     let (height, width) = (fewer(picture.height), fewer(picture.width));
-    let across = Picture::from_fn([picture.height, width, picture.channels], |y, x, channel| {
-        let weights = box_weights(x, width, picture.width);
-        rounded(weights.map(|(at, share)| share * picture.at(y, at, channel)).sum())
-    });
+    let across = Picture::from_fn(
+        [picture.height, width, picture.channels],
+        |y, x, channel| {
+            let weights = box_weights(x, width, picture.width);
+            rounded(
+                weights
+                    .map(|(at, share)| share * picture.at(y, at, channel))
+                    .sum(),
+            )
+        },
+    );
     let small = Picture::from_fn([height, width, picture.channels], |y, x, channel| {
         let weights = box_weights(y, height, picture.height);
-        rounded(weights.map(|(at, share)| share * across.at(at, x, channel)).sum())
+        rounded(
+            weights
+                .map(|(at, share)| share * across.at(at, x, channel))
+                .sum(),
+        )
     });
     Picture::from_fn(picture.dims(), |y, x, channel| {
         let nearest = |at: usize, from: usize, to: usize| {

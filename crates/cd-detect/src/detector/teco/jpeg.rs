@@ -9,10 +9,10 @@ const SIDE: usize = 8;
 
 /// Quantisation steps of lightness at quality 50 (ITU-T T.81, annex K), row by row.
 const LIGHTNESS: [f64; 64] = [
-    16., 11., 10., 16., 24., 40., 51., 61., 12., 12., 14., 19., 26., 58., 60., 55., 14., 13., 16., 24.,
-    40., 57., 69., 56., 14., 17., 22., 29., 51., 87., 80., 62., 18., 22., 37., 56., 68., 109., 103., 77.,
-    24., 35., 55., 64., 81., 104., 113., 92., 49., 64., 78., 87., 103., 121., 120., 101., 72., 92., 95.,
-    98., 112., 100., 103., 99.,
+    16., 11., 10., 16., 24., 40., 51., 61., 12., 12., 14., 19., 26., 58., 60., 55., 14., 13., 16.,
+    24., 40., 57., 69., 56., 14., 17., 22., 29., 51., 87., 80., 62., 18., 22., 37., 56., 68., 109.,
+    103., 77., 24., 35., 55., 64., 81., 104., 113., 92., 49., 64., 78., 87., 103., 121., 120.,
+    101., 72., 92., 95., 98., 112., 100., 103., 99.,
 ];
 
 /// Those of colour; what is not listed is 99.
@@ -27,7 +27,11 @@ const COLOUR: [[f64; 4]; 4] = [
 pub(super) fn compressed(picture: &Picture, severity: usize, _drawn: &mut dyn RngCore) -> Picture {
     let quality = [25.0, 18.0, 15.0, 10.0, 7.0][severity];
     let scale: f64 = 5000.0 / quality;
-    let step = |base: f64| ((base * scale.floor() + 50.0) / 100.0).floor().clamp(1.0, 255.0);
+    let step = |base: f64| {
+        ((base * scale.floor() + 50.0) / 100.0)
+            .floor()
+            .clamp(1.0, 255.0)
+    };
     let lightness = LIGHTNESS.map(step);
     let colour = std::array::from_fn(|at| {
         let row = COLOUR.get(at / SIDE).and_then(|row| row.get(at % SIDE));
@@ -37,7 +41,11 @@ pub(super) fn compressed(picture: &Picture, severity: usize, _drawn: &mut dyn Rn
     let light = quantised(&light, &lightness);
     let [blue, red] = [blue, red].map(|part| doubled(&quantised(&halved(&part), &colour)));
     Picture::from_fn(picture.dims(), |y, x, channel| {
-        let (light, blue, red) = (light.at(y, x, 0), blue.at(y, x, 0) - 128.0, red.at(y, x, 0) - 128.0);
+        let (light, blue, red) = (
+            light.at(y, x, 0),
+            blue.at(y, x, 0) - 128.0,
+            red.at(y, x, 0) - 128.0,
+        );
         let value = match channel {
             0 => light + 1.402 * red,
             1 => light - 0.344_136_286 * blue - 0.714_136_286 * red,
@@ -57,7 +65,9 @@ fn parts(picture: &Picture) -> [Picture; 3] {
     weights.map(|[red, green, blue, base]| {
         Picture::from_fn([picture.height, picture.width, 1], |y, x, _| {
             let level = |channel| picture.at(y, x, channel) * 255.0;
-            (red * level(0) + green * level(1) + blue * level(2) + base).round().clamp(0.0, 255.0)
+            (red * level(0) + green * level(1) + blue * level(2) + base)
+                .round()
+                .clamp(0.0, 255.0)
         })
     })
 }
@@ -115,17 +125,31 @@ fn quantised(part: &Picture, steps: &[f64; 64]) -> Picture {
 /// The orthonormal cosine transform of a block, or its inverse.
 fn transformed(block: &[f64; 64], inverse: bool) -> [f64; 64] {
     let wave = |frequency: usize, place: usize| {
-        let length = if frequency == 0 { 0.125_f64.sqrt() } else { 0.5 };
+        let length = if frequency == 0 {
+            0.125_f64.sqrt()
+        } else {
+            0.5
+        };
         let angle = (2 * place + 1) as f64 * frequency as f64 * std::f64::consts::PI / 16.0;
         length * angle.cos()
     };
-    let weight = |out: usize, within: usize| if inverse { wave(within, out) } else { wave(out, within) };
+    let weight = |out: usize, within: usize| {
+        if inverse {
+            wave(within, out)
+        } else {
+            wave(out, within)
+        }
+    };
     let across: [f64; 64] = std::array::from_fn(|at| {
         let (row, out) = (at / SIDE, at % SIDE);
-        (0..SIDE).map(|x| weight(out, x) * block[row * SIDE + x]).sum()
+        (0..SIDE)
+            .map(|x| weight(out, x) * block[row * SIDE + x])
+            .sum()
     });
     std::array::from_fn(|at| {
         let (out, column) = (at / SIDE, at % SIDE);
-        (0..SIDE).map(|y| weight(out, y) * across[y * SIDE + column]).sum()
+        (0..SIDE)
+            .map(|y| weight(out, y) * across[y * SIDE + column])
+            .sum()
     })
 }

@@ -22,7 +22,11 @@ pub(super) fn impulse(picture: &Picture, severity: usize, drawn: &mut dyn RngCor
     let share = [0.03, 0.06, 0.09, 0.17, 0.27][severity];
     picture.map(|value| {
         let (hit, white) = (drawn.random::<f64>() < share, drawn.random::<bool>());
-        if hit { f64::from(u8::from(white)) } else { value }
+        if hit {
+            f64::from(u8::from(white))
+        } else {
+            value
+        }
     })
 }
 

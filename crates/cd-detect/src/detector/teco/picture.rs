@@ -86,11 +86,13 @@ impl Picture {
         let weight = |at: i64| (-0.5 * (at as f64 / deviation).powi(2)).exp();
         let whole: f64 = (-most..=most).map(weight).sum();
         let across = Self::from_fn(self.dims(), |y, x, channel| {
-            let sum = (-most..=most).map(|at| weight(at) * self.near(y as i64, x as i64 + at, channel));
+            let sum =
+                (-most..=most).map(|at| weight(at) * self.near(y as i64, x as i64 + at, channel));
             sum.sum::<f64>() / whole
         });
         Self::from_fn(self.dims(), |y, x, channel| {
-            let sum = (-most..=most).map(|at| weight(at) * across.near(y as i64 + at, x as i64, channel));
+            let sum =
+                (-most..=most).map(|at| weight(at) * across.near(y as i64 + at, x as i64, channel));
             sum.sum::<f64>() / whole
         })
     }
@@ -102,7 +104,11 @@ impl Picture {
         let (top, left) = ((self.height - height) / 2, (self.width - width) / 2);
         let out = |side: usize| (side as f64 * factor).round() as usize;
         let step = |from: usize, to: usize| {
-            if to > 1 { (from - 1) as f64 / (to - 1) as f64 } else { 0.0 }
+            if to > 1 {
+                (from - 1) as f64 / (to - 1) as f64
+            } else {
+                0.0
+            }
         };
         let (down, right) = (step(height, out(height)), step(width, out(width)));
         Self::from_fn([out(height), out(width), self.channels], |y, x, channel| {

@@ -22,18 +22,28 @@ fn corruptions_without_chance_are_those_of_the_reference() {
         ("pixelate", 13, 0.01),
         ("jpeg compression", 14, 0.01),
     ] {
-        let corrupt = CORRUPTIONS.iter().find(|(kind, _)| *kind == name).expect("known").1;
+        let corrupt = CORRUPTIONS
+            .iter()
+            .find(|(kind, _)| *kind == name)
+            .expect("known")
+            .1;
         for (example, image) in [0, 2, 1, 18].into_iter().enumerate() {
             let picture = Picture::of(&images.pixels(image).expect("in memory"), 32, 32);
             for severity in 0..SEVERITIES {
                 let ours = corrupt(&picture, severity, &mut random::stream(0, 0)).bytes();
                 let start = ((example * 15 + place) * 5 + severity) * len;
                 let theirs = &examples[start..start + len];
-                let apart = ours.iter().zip(theirs).map(|(a, b)| (f64::from(*a) - b).abs());
+                let apart = ours
+                    .iter()
+                    .zip(theirs)
+                    .map(|(a, b)| (f64::from(*a) - b).abs());
                 let far = apart.clone().filter(|apart| *apart > 1.0).count();
                 let share = far as f64 / len as f64;
                 let worst = apart.fold(0.0, f64::max);
-                assert!(share <= most, "{name} {severity}, image {image}: {share} differ, most by {worst}");
+                assert!(
+                    share <= most,
+                    "{name} {severity}, image {image}: {share} differ, most by {worst}"
+                );
             }
         }
     }
@@ -46,10 +56,14 @@ fn every_corruption_changes_a_picture_and_keeps_its_range() {
         let picture = Picture::from_fn([height, width, 3], value);
         for (name, corrupt) in CORRUPTIONS {
             for severity in 0..SEVERITIES {
-                let draw = |number| corrupt(&picture, severity, &mut random::stream(0, number)).bytes();
+                let draw =
+                    |number| corrupt(&picture, severity, &mut random::stream(0, number)).bytes();
                 assert_eq!(draw(1).len(), picture.bytes().len(), "{name}");
                 assert_eq!(draw(1), draw(1), "{name}");
-                assert!(height == 1 || draw(1) != picture.bytes(), "{name} {severity}");
+                assert!(
+                    height == 1 || draw(1) != picture.bytes(),
+                    "{name} {severity}"
+                );
             }
         }
     }

@@ -25,7 +25,11 @@ pub(super) fn snow(picture: &Picture, severity: usize, drawn: &mut dyn RngCore) 
         let value = picture.at(y, x, channel);
         let paler = 1.5 * grey(picture, y, x) + 0.5;
         let fallen = flakes.near(y as i64, x as i64, 0);
-        let turned = flakes.near((picture.height - 1 - y) as i64, (picture.width - 1 - x) as i64, 0);
+        let turned = flakes.near(
+            (picture.height - 1 - y) as i64,
+            (picture.width - 1 - x) as i64,
+            0,
+        );
         kept * value + (1.0 - kept) * value.max(paler) + fallen + turned
     })
     .map(|value| value.clamp(0.0, 1.0))
@@ -33,7 +37,9 @@ pub(super) fn snow(picture: &Picture, severity: usize, drawn: &mut dyn RngCore) 
 
 fn grey(picture: &Picture, y: usize, x: usize) -> f64 {
     let weights = [0.299, 0.587, 0.114].iter().enumerate();
-    weights.map(|(channel, weight)| weight * picture.at(y, x, channel)).sum()
+    weights
+        .map(|(channel, weight)| weight * picture.at(y, x, channel))
+        .sum()
 }
 
 /// Swathes of white.
@@ -54,7 +60,10 @@ fn plasma(side: usize, decay: f64, drawn: &mut dyn RngCore) -> Vec<f64> {
     while step >= 2 {
         let half = step / 2;
         let mut middle = |map: &mut Vec<f64>, y: usize, x: usize, around: [(usize, usize); 4]| {
-            let sum: f64 = around.iter().map(|(y, x)| map[y % side * side + x % side]).sum();
+            let sum: f64 = around
+                .iter()
+                .map(|(y, x)| map[y % side * side + x % side])
+                .sum();
             map[y * side + x] = sum / 4.0 + rough * drawn.random_range(-rough..=rough);
         };
         for y in (0..side).step_by(step) {
@@ -68,7 +77,12 @@ fn plasma(side: usize, decay: f64, drawn: &mut dyn RngCore) -> Vec<f64> {
                 let (up, left) = (y + side - half, x + side - half);
                 let across = [(y, x), (y, x + step), (y + half, x + half), (up, x + half)];
                 middle(&mut map, y, x + half, across);
-                let along = [(y, x), (y + step, x), (y + half, x + half), (y + half, left)];
+                let along = [
+                    (y, x),
+                    (y + step, x),
+                    (y + half, x + half),
+                    (y + half, left),
+                ];
                 middle(&mut map, y + half, x, along);
             }
         }
@@ -77,15 +91,23 @@ fn plasma(side: usize, decay: f64, drawn: &mut dyn RngCore) -> Vec<f64> {
     }
     let low = map.iter().copied().fold(f64::INFINITY, f64::min);
     let range = map.iter().copied().fold(f64::NEG_INFINITY, f64::max) - low;
-    map.into_iter().map(|v| if range > 0.0 { (v - low) / range } else { 0.0 }).collect()
+    map.into_iter()
+        .map(|v| if range > 0.0 { (v - low) / range } else { 0.0 })
+        .collect()
 }
 
 /// More light of the same colour.
 pub(super) fn brightness(picture: &Picture, severity: usize, _drawn: &mut dyn RngCore) -> Picture {
     let more = [0.1, 0.2, 0.3, 0.4, 0.5][severity];
     Picture::from_fn(picture.dims(), |y, x, channel| {
-        let light = (0..picture.channels).map(|c| picture.at(y, x, c)).fold(0.0, f64::max);
+        let light = (0..picture.channels)
+            .map(|c| picture.at(y, x, c))
+            .fold(0.0, f64::max);
         let brighter = (light + more).min(1.0);
-        if light > 0.0 { picture.at(y, x, channel) * brighter / light } else { brighter }
+        if light > 0.0 {
+            picture.at(y, x, channel) * brighter / light
+        } else {
+            brighter
+        }
     })
 }
