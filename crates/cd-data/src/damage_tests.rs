@@ -11,6 +11,7 @@ fn damaged_manifests_never_panic() {
         target: 1,
         labels: LabelMap::AllToAll { shift: 1 },
         seed: 3,
+        select: crate::Selection::default(),
     };
     let split = Split {
         name: "striped".into(),

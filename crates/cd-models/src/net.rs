@@ -15,6 +15,7 @@ pub(crate) mod efficientnet;
 pub(crate) mod efficientnet_lite;
 mod fold;
 pub(crate) mod googlenet;
+pub(crate) mod hook;
 pub(crate) mod imagenet_mobilenet_v2;
 pub(crate) mod imagenet_vgg;
 mod layers;
