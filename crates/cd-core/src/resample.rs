@@ -95,8 +95,17 @@ fn taps(from: usize, to: usize) -> Vec<Taps> {
         for weight in &mut weights {
             *weight /= sum;
         }
+        // Shares of nothing at the ends cost time only.
+        let before = weights.iter().take_while(|&&weight| weight == 0.0).count();
+        let behind = weights
+            .iter()
+            .rev()
+            .take_while(|&&weight| weight == 0.0)
+            .count();
+        weights.truncate(weights.len() - behind);
+        weights.drain(..before);
         Taps {
-            first: first as usize,
+            first: first as usize + before,
             weights,
         }
     };

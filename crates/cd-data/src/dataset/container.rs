@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::classes::Labels;
 use super::files::{FilesError, Limits};
 use super::folder::{self, FolderError, Item, Pictures, Reader};
 use super::subset::{balanced, stratified};
@@ -48,6 +49,25 @@ impl Reading {
 }
 
 impl<T> Parts<T> {
+    /// Turns what pictures refer to among `labels` into classes, of these `names` where there are any.
+    pub(super) fn classed(
+        mut self,
+        labels: Labels,
+        names: Option<Vec<String>>,
+    ) -> Result<Self, String> {
+        let classes = labels.classes(names)?;
+        for part in std::iter::once(&mut self.train).chain(&mut self.test) {
+            for label in &mut part.labels {
+                *label = classes.of(*label);
+            }
+        }
+        if let Some(test) = &self.test {
+            classes.check_test(&self.train.labels, &test.labels)?;
+        }
+        self.class_names = classes.names;
+        Ok(self)
+    }
+
     /// Sets test pictures aside where that is asked for, and leaves as many pictures as wanted.
     pub(super) fn divided(mut self, place: &Path, reading: &Reading) -> Result<Self, FolderError> {
         let (classes, limits) = (self.class_names.len(), reading.limits);

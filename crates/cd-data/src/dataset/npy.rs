@@ -227,7 +227,14 @@ impl NpyConfig {
         let mut part = |pair: Pair| self.part(&arrays, pair, &mut labels);
         let train_part = part(roles.train)?;
         let test_part = test.map(&mut part).transpose()?;
-        let parts = self.classed(train_part, test_part, labels).map_err(wrong)?;
+        let mut parts = Parts {
+            train: train_part,
+            test: test_part,
+            class_names: Vec::new(),
+        };
+        if !self.unlabelled {
+            parts = parts.classed(labels, None).map_err(wrong)?;
+        }
         Ok(Found {
             arrays,
             train: roles.train,
@@ -255,33 +262,6 @@ impl NpyConfig {
         };
         let labels = labels::read(&arrays[of_labels], items.len(), labels)?;
         Ok(Part { items, labels })
-    }
-
-    fn classed(
-        &self,
-        train: Part<usize>,
-        test: Option<Part<usize>>,
-        labels: Labels,
-    ) -> Result<Parts<usize>, String> {
-        let mut parts = Parts {
-            train,
-            test,
-            class_names: Vec::new(),
-        };
-        if self.unlabelled {
-            return Ok(parts);
-        }
-        let classes = labels.classes(None)?;
-        for part in std::iter::once(&mut parts.train).chain(&mut parts.test) {
-            for label in &mut part.labels {
-                *label = classes.of(*label);
-            }
-        }
-        if let Some(test) = &parts.test {
-            classes.check_test(&parts.train.labels, &test.labels)?;
-        }
-        parts.class_names = classes.names;
-        Ok(parts)
     }
 
     /// The pictures of `array` at the rows of `part`.

@@ -225,7 +225,9 @@ impl ParquetConfig {
             test = Some(reader.part(shards)?).filter(|part| !part.items.is_empty());
         }
         reader.not_read.append(std::mem::take(&mut found.not_read));
-        let (parts, shards, not_read) = reader.finish(&self.path, train, test)?;
+        let finished = reader.finish(train, test);
+        let (parts, shards, not_read) =
+            finished.map_err(|reason| FilesError::content(&self.path, reason))?;
         Ok(Listing {
             shards,
             parts,

@@ -137,7 +137,7 @@ impl Wanted {
                     dataset: self.dataset,
                     path: root.into(),
                     missing: format!(
-                        "`{name}-{number:0width$}-of-{count}`: {} of {expected} shards are there",
+                        "`{name}-{number:0width$}-of-{count}`: {} of {expected} shards are there; name a single file to read no other",
                         numbers.len()
                     ),
                 });

@@ -94,6 +94,16 @@ fn read(path: &Path, name: &str, arrays: &mut Vec<Array>) -> Result<(), FilesErr
                 }
                 _ => FilesError::content(path, error.to_string()),
             })?;
+        let (got, expected) = (length - header.len, header.bytes());
+        if got != expected {
+            let shape = header.shape;
+            let wrong = NpyError::Length {
+                shape,
+                got,
+                expected,
+            };
+            return Err(FilesError::content(path, wrong.to_string()));
+        }
         let own = path
             .file_stem()
             .unwrap_or_default()

@@ -72,17 +72,17 @@ fn refused(config: &NpyConfig, part: &str) {
     assert!(message.contains(part), "{message}");
 }
 
-/// Two pictures of 2 x 4 pixels, channel last: 0, 1, 2 and so on.
+/// Two pictures of 2 x 5 pixels, channel last: 0, 1, 2 and so on.
 fn bytes() -> Vec<u8> {
-    (0..48).collect()
+    (0..60).collect()
 }
 
 /// The same, channel first.
 fn planes() -> Vec<u8> {
-    let of = |picture: usize, channel: usize, at: usize| (picture * 24 + at * 3 + channel) as u8;
+    let of = |picture: usize, channel: usize, at: usize| (picture * 30 + at * 3 + channel) as u8;
     (0..2)
         .flat_map(|picture| {
-            (0..3).flat_map(move |channel| (0..8).map(move |at| of(picture, channel, at)))
+            (0..3).flat_map(move |channel| (0..10).map(move |at| of(picture, channel, at)))
         })
         .collect()
 }
@@ -95,7 +95,7 @@ fn pixels(split: &Split) -> Vec<u8> {
 
 #[test]
 fn every_type_and_layout_gives_the_same_pixels() {
-    let shape = &[2, 2, 4, 3];
+    let shape = &[2, 2, 5, 3];
     let numbers = bytes();
     let unit: Vec<f32> = numbers
         .iter()
@@ -113,12 +113,12 @@ fn every_type_and_layout_gives_the_same_pixels() {
         .collect();
     for pictures in [
         array(shape, &numbers),
-        array(&[2, 3, 2, 4], &planes()),
+        array(&[2, 3, 2, 5], &planes()),
         array(shape, &unit),
         array(shape, &double),
         array(shape, &floats),
         array(shape, &whole),
-        by_hand(">u2", "False", "(2, 2, 4, 3)", &big),
+        by_hand(">u2", "False", "(2, 2, 5, 3)", &big),
     ] {
         let labels = array(&[2], &[3_i64, 1]);
         let files = [("x", pictures), ("y", labels)];
@@ -137,7 +137,7 @@ fn every_type_and_layout_gives_the_same_pixels() {
         ];
         for (_folder, config) in &scenes {
             let split = load(config).expect("reads");
-            assert_eq!((split.train.height(), split.train.width()), (2, 4));
+            assert_eq!((split.train.height(), split.train.width()), (2, 5));
             assert_eq!(pixels(&split), numbers);
             assert_eq!(split.train.class_names(), ["1", "3"]);
             assert_eq!(split.train.labels(), [1, 0]);
@@ -155,9 +155,9 @@ fn every_type_and_layout_gives_the_same_pixels() {
 fn gray_and_alpha_become_colours() {
     for (shape, numbers, expected) in [
         (&[1, 1, 2][..], vec![5_u8, 6], [5, 5, 5, 6, 6, 6]),
-        (&[1, 1, 2, 1], vec![5, 6], [5, 5, 5, 6, 6, 6]),
+        (&[1, 2, 1, 1], vec![5, 6], [5, 5, 5, 6, 6, 6]),
         (
-            &[1, 1, 2, 4],
+            &[1, 2, 1, 4],
             vec![1, 2, 3, 9, 4, 5, 6, 9],
             [1, 2, 3, 4, 5, 6],
         ),
@@ -341,7 +341,7 @@ fn what_cannot_be_told_is_refused_with_the_option_that_tells() {
         ),
         (
             by_hand("|u1", "False", "(9, 99999, 99999, 3)", &[0; 4]),
-            "labels for 9 pictures",
+            "4 bytes of numbers",
         ),
         (b"<html>".repeat(9), "but a web page"),
         (

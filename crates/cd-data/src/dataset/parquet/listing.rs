@@ -96,34 +96,19 @@ impl LabelReader<'_> {
         Ok(())
     }
 
+    /// The rows with their classes, the shards that they count, and what was not read.
     pub(super) fn finish(
         self,
-        path: &Path,
         train: Part<Row>,
         test: Option<Part<Row>>,
-    ) -> Result<(Parts<Row>, Vec<Shard>, NotRead), FilesError> {
-        let wrong = |reason| FilesError::content(path, reason);
+    ) -> Result<(Parts<Row>, Vec<Shard>, NotRead), String> {
         let mut parts = Parts {
             train,
             test,
             class_names: Vec::new(),
         };
         if !self.wanted.unlabelled {
-            let classes = self
-                .labels
-                .classes(self.names.map(|(names, _)| names))
-                .map_err(wrong)?;
-            for part in std::iter::once(&mut parts.train).chain(&mut parts.test) {
-                for label in &mut part.labels {
-                    *label = classes.of(*label);
-                }
-            }
-            if let Some(test) = &parts.test {
-                classes
-                    .check_test(&parts.train.labels, &test.labels)
-                    .map_err(wrong)?;
-            }
-            parts.class_names = classes.names;
+            parts = parts.classed(self.labels, self.names.map(|(names, _)| names))?;
         }
         Ok((parts, self.shards, self.not_read))
     }

@@ -14,6 +14,7 @@ use tar::{Builder, Header};
 use tempfile::{TempDir, tempdir};
 
 use super::*;
+use crate::dataset::classes::Labels;
 
 fn picture(red: u8) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
