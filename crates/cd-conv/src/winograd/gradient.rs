@@ -5,7 +5,8 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::grid::{Grid, Places, scatter_line, spread_line};
+use super::grid::{Grid, Places, spread_line};
+use super::scatter::{Share, scatter_line};
 use super::tile::{Four, Lanes, Tile, Two};
 use super::{Group, large};
 use crate::geometry::Map;
@@ -13,13 +14,13 @@ use crate::level::{level, multiply_add};
 use crate::panel::BLOCK;
 use crate::scratch;
 
-/// Sums that all parts of a batch keep together, about.
-const SUMS: usize = 1 << 22;
-/// Parts of a batch at least and at most. Their number does not depend on that of the threads, so that the order of the sum
-/// is always the same.
-const PARTS: [usize; 2] = [2, 8];
-/// Tiles of a part at least: with fewer, its sums cost more to keep than they save.
-const TILES: usize = 128;
+/// Targets of a task, if there are more and they can be divided so: the tasks of a large layer have sums of their own
+/// targets, and not all of them sums of all.
+const WIDTH: usize = 64;
+/// Tasks of a layer, about. Does not depend on the number of threads, so that the order of the sum is always the same.
+const TASKS: usize = 8;
+/// Tiles of a task at least: with fewer, its sums cost more to keep than they save.
+const TILES: usize = 64;
 /// Tiles that are transformed together: many, because the sums of all positions are read and written for every group.
 const TOGETHER: usize = 84;
 
@@ -34,7 +35,7 @@ pub(crate) fn gradient(
     let size = if large(input.channels, targets) { 4 } else { 2 };
     let grid = Grid::new(input, size);
     let tiles = images.len() / input.len() * grid.rows * grid.columns;
-    if tiles < PARTS[0] * TILES {
+    if tiles < TILES {
         return None;
     }
     Some(if size == 4 {
@@ -51,35 +52,42 @@ fn run<W: Tile<M, N>, const M: usize, const N: usize>(
     targets: usize,
 ) -> Vec<f32> {
     let input = sources.map;
-    let grids = [sources, sources.with_channels(targets)];
-    let output = grids[1].map;
+    let width = if targets.is_multiple_of(WIDTH) {
+        WIDTH
+    } else {
+        targets
+    };
+    let grids = [sources, sources.with_channels(width)];
     let batch = images.len() / input.len();
-    let pairs = input.channels * targets;
-    let tiles = batch * sources.rows * sources.columns;
-    let parts = (SUMS / (N * N * pairs)).min(tiles / TILES);
-    let parts = parts.clamp(PARTS[0], PARTS[1]);
-    let images_of_part = batch.div_ceil(parts).max(1);
+    let parts = (TASKS * width / targets).min(batch * sources.rows * sources.columns / TILES);
+    let images_of_part = batch.div_ceil(parts.max(1)).max(1);
+    let parts = batch.div_ceil(images_of_part);
     let group = Group::new(sources, TOGETHER);
-    let lengths = group.values(input.channels, targets, N);
+    let lengths = group.values(input.channels, width, N);
     let room = grids[0].room().max(grids[1].room());
     let level = level();
-    let sums: Vec<Vec<f32>> = (0..batch.div_ceil(images_of_part))
+    let to = input.pixels() * targets;
+    let sums: Vec<Vec<f32>> = (0..targets / width * parts)
         .into_par_iter()
-        .map(|part| {
-            let first = part * images_of_part;
+        .map(|task| {
+            let first = task % parts * images_of_part;
             let last = batch.min(first + images_of_part);
-            let mut sums = vec![0.0; N * N * pairs];
+            let mut sums = vec![0.0; N * N * input.channels * width];
             scratch::with(2 * room + lengths[0] + lengths[1], |values| {
                 let (rooms, values) = values.split_at_mut(2 * room);
                 let (spread, scattered) = values.split_at_mut(lengths[0]);
                 level.run(Task::<W, M, N> {
                     grids,
+                    share: Share {
+                        all: targets,
+                        first: task / parts * width,
+                    },
                     group,
                     rooms,
                     spread,
                     scattered,
                     images: &images[first * input.len()..last * input.len()],
-                    gradient: &gradient[first * output.len()..last * output.len()],
+                    gradient: &gradient[first * to..last * to],
                     sums: &mut sums,
                     tile: std::marker::PhantomData,
                 });
@@ -87,27 +95,30 @@ fn run<W: Tile<M, N>, const M: usize, const N: usize>(
             sums
         })
         .collect();
-    let mut weights = vec![0.0; 9 * pairs];
+    let mut weights = vec![0.0; 9 * input.channels * targets];
     let blocks = weights.par_chunks_mut(9 * input.channels * BLOCK);
     blocks.enumerate().for_each(|(block, weights)| {
-        level.run(|| windows::<W, M, N>(&sums, [input.channels, targets], block, weights));
+        let (owner, block) = (block * BLOCK / width, block * BLOCK % width);
+        let sums = &sums[owner * parts..][..parts];
+        level.run(|| windows::<W, M, N>(sums, [input.channels, width], block, weights));
     });
     weights
 }
 
-/// The weights `[BLOCK, sources, 3, 3]` of a block of targets, from the sums `[position][source][target]` of all parts.
+/// The weights `[BLOCK, sources, 3, 3]` of the targets from `first` on, from the sums `[position][source][target]` of all
+/// parts.
 #[inline(always)]
 fn windows<W: Tile<M, N>, const M: usize, const N: usize>(
     parts: &[Vec<f32>],
     [sources, targets]: [usize; 2],
-    block: usize,
+    first: usize,
     weights: &mut [f32],
 ) {
     for source in 0..sources {
         let mut positions = [[[0.0; BLOCK]; N]; N];
         for y in 0..N {
             for x in 0..N {
-                let place = ((y * N + x) * sources + source) * targets + block * BLOCK;
+                let place = ((y * N + x) * sources + source) * targets + first;
                 for part in parts {
                     let values = &part[place..][..BLOCK];
                     for lane in 0..BLOCK {
@@ -144,6 +155,7 @@ fn windows<W: Tile<M, N>, const M: usize, const N: usize>(
 struct Task<'a, W, const M: usize, const N: usize> {
     /// Of the images and of the gradients.
     grids: [Grid; 2],
+    share: Share,
     group: Group,
     rooms: &'a mut [f32],
     /// `[position][tile][source]`.
@@ -164,7 +176,7 @@ impl<W: Tile<M, N>, const M: usize, const N: usize> WithSimd for Task<'_, W, M, 
     fn with_simd<S: Simd>(self, simd: S) {
         let [sources, targets] = self.grids;
         let group = self.group;
-        let (from, to) = (sources.map.len(), targets.map.len());
+        let (from, to) = (sources.map.len(), targets.map.pixels() * self.share.all);
         let [inputs, outputs] = [sources, targets].map(|grid| grid.map.channels);
         let lines = self.images.len() / from * sources.rows;
         // The padding stays zero.
@@ -193,6 +205,7 @@ impl<W: Tile<M, N>, const M: usize, const N: usize> WithSimd for Task<'_, W, M, 
                 scatter_line::<S, W, M, N>(
                     simd,
                     targets,
+                    self.share,
                     values,
                     row,
                     other,

@@ -41,7 +41,7 @@ impl Grid {
     }
 
     /// Values of a line of targets up to the end of the last tile.
-    fn whole(self) -> usize {
+    pub(super) fn whole(self) -> usize {
         self.columns * self.size * self.map.channels
     }
 
@@ -67,7 +67,7 @@ pub(super) fn vectors_of<S: Simd>(values: &[f32], count: usize) -> &[S::f32s] {
 }
 
 #[inline(always)]
-fn vectors_of_mut<S: Simd>(values: &mut [f32], count: usize) -> &mut [S::f32s] {
+pub(super) fn vectors_of_mut<S: Simd>(values: &mut [f32], count: usize) -> &mut [S::f32s] {
     &mut S::as_mut_simd_f32s(values).0[..count]
 }
 
@@ -216,66 +216,6 @@ pub(super) fn gather_line<S: Simd, W: Tile<M, N>, const M: usize, const N: usize
                     value = simd.add_f32s(value, *residual);
                 }
                 *place = activated(simd, value, ending.activation);
-            }
-        }
-    }
-}
-
-/// `A g A^T` of line `row` of one image's gradients.
-#[inline(always)]
-pub(super) fn scatter_line<S: Simd, W: Tile<M, N>, const M: usize, const N: usize>(
-    simd: S,
-    grid: Grid,
-    image: &[f32],
-    row: usize,
-    room: &mut [f32],
-    places: Places,
-    positions: &mut [f32],
-) {
-    let channels = grid.map.channels;
-    let width = grid.map.width * channels;
-    let count = width / S::F32_LANES;
-    let mut gradients: [&[S::f32s]; M] = [&[]; M];
-    for (gradient, values) in gradients
-        .iter_mut()
-        .zip(image[row * M * width..].chunks_exact(width))
-    {
-        *gradient = vectors_of::<S>(values, count);
-    }
-    let mut lines = room.chunks_exact_mut(grid.whole());
-    let targets: [&mut [S::f32s]; N] = std::array::from_fn(|_| {
-        vectors_of_mut::<S>(lines.next().expect("room for every line"), count)
-    });
-    let zero = simd.splat_f32s(0.0);
-    for at in 0..count {
-        let mut values = [zero; M];
-        for y in 0..M {
-            if let Some(value) = gradients[y].get(at) {
-                values[y] = *value;
-            }
-        }
-        let values = W::scattered(simd, values);
-        for y in 0..N {
-            targets[y][at] = values[y];
-        }
-    }
-    let vectors = channels / S::F32_LANES;
-    let stride = places.stride / S::F32_LANES;
-    for (y, line) in room.chunks_exact(grid.whole()).take(N).enumerate() {
-        for (tile, values) in line.chunks_exact(M * channels).enumerate() {
-            let values = vectors_of::<S>(values, M * vectors);
-            let start = y * N * places.stride + (places.first + tile) * channels;
-            let place = &mut positions[start..][..(N - 1) * places.stride + channels];
-            let place = vectors_of_mut::<S>(place, (N - 1) * stride + vectors);
-            for v in 0..vectors {
-                let mut g = [zero; M];
-                for x in 0..M {
-                    g[x] = values[x * vectors + v];
-                }
-                let g = W::scattered(simd, g);
-                for x in 0..N {
-                    place[x * stride + v] = g[x];
-                }
             }
         }
     }

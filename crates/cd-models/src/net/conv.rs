@@ -90,6 +90,19 @@ impl Conv {
         relu(self.unfused(x))
     }
 
+    /// The convolution, then ReLU that ends at 6.
+    ///
+    /// # Shapes
+    ///
+    /// As [`forward`](Self::forward).
+    pub(crate) fn forward_relu6(&self, x: Tensor<4>) -> Tensor<4> {
+        #[cfg(feature = "flex")]
+        if let Some(frozen) = &self.frozen {
+            return frozen.apply(x, None, Activation::Relu6);
+        }
+        relu(self.unfused(x)).clamp_max(6.0)
+    }
+
     /// The convolution plus `skip`.
     ///
     /// # Shapes

@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::conv::Conv;
 use super::fold::{fold_conv, fold_linear};
-use super::norm::{normalize, normalize_add, normalize_add_relu, normalize_relu};
+use super::norm::{normalize, normalize_add, normalize_add_relu, normalize_relu, normalize_relu6};
 use super::pool::{largest, mean};
 
 /// `channels` scaled from a network of `published` width to one of `width`, at least 1.
@@ -107,7 +107,10 @@ impl ConvNorm {
     ///
     /// As [`forward`](Self::forward).
     pub(crate) fn forward_relu6(&self, x: Tensor<4>) -> Tensor<4> {
-        self.forward_relu(x).clamp_max(6.0)
+        match &self.norm {
+            None => self.conv.forward_relu6(x),
+            Some(norm) => normalize_relu6(norm, self.conv.forward(x)),
+        }
     }
 
     /// Convolution, BatchNorm, plus `skip`.

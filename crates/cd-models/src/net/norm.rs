@@ -39,6 +39,19 @@ pub(crate) fn normalize_relu(norm: &BatchNorm, x: Tensor<4>) -> Tensor<4> {
     relu(norm.forward(x))
 }
 
+/// BatchNorm, then ReLU that ends at 6.
+///
+/// # Shapes
+///
+/// - `x`, output: `[B, C, H, W]`
+pub(crate) fn normalize_relu6(norm: &BatchNorm, x: Tensor<4>) -> Tensor<4> {
+    #[cfg(feature = "flex")]
+    if cpu::applies(norm, &x) {
+        return cpu::train(norm, x, None, Activation::Relu6);
+    }
+    relu(norm.forward(x)).clamp_max(6.0)
+}
+
 /// BatchNorm plus `skip`.
 ///
 /// # Shapes
