@@ -51,6 +51,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod catalogue;
 mod cognitive;
 mod compute;
 mod decide;
@@ -70,6 +71,7 @@ mod sweep;
 #[cfg(all(test, feature = "flex"))]
 mod testing;
 
+pub use catalogue::detectors_markdown;
 pub use cognitive::{
     CognitiveDistillation, Decay, Distilled, Fill, Objective, Preset, Reduction, Search, Step,
 };

@@ -28,7 +28,7 @@ pub struct Needs {
     /// At least so many trusted clean images of every class; 0 for none. Their labels, predictions and features follow
     /// the fields above.
     pub clean: usize,
-    /// A copy of the classifier that may be trained on.
+    /// A network of the registry, to copy and train or to look into.
     pub trainable: bool,
     /// Features of every image in the eyes of a reference network, which has not been trained on the images under suspicion.
     pub reference: bool,

@@ -1,272 +1,237 @@
-//! The nearest neighbours of many vectors, exactly and in bounded memory.
-//!
-//! Products of blocks of rows give all distances up to rounding, in single precision and at the speed of matrix products; they choose
-//! a short list for each row. Those few are measured once more, difference by difference in double precision, so what is found
-//! depends neither on blocks nor on threads.
+//! The nearest rows of a set, exactly, in blocks that bound memory.
 
-use cd_core::Matrix;
 use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::{Accum, Mat, MatRef, Par};
 use rayon::prelude::*;
 
-/// Rows that are compared at a time: two blocks and their product take some 20 MiB at 512 columns.
-const BLOCK: usize = 2048;
+use cd_core::Matrix;
 
-/// Rows beyond the nearest that are measured exactly: rounding may have put them on the wrong side.
-const MARGIN: usize = 16;
+/// Rows that one thread looks for at a time.
+const QUERIES: usize = 256;
+/// Rows that they are compared with at a time.
+const REFERENCES: usize = 2048;
+/// Candidates by single precision beyond those that are asked for; double precision decides among them.
+const SPARE: usize = 16;
 
-/// The nearest rows of each query, the nearest first.
-#[derive(Debug, Clone, PartialEq)]
+/// The `k` nearest rows of each row, in ascending order of distance, ties by position.
+#[derive(Debug)]
 pub(crate) struct Neighbours {
-    each: usize,
-    found: Vec<Neighbour>,
-}
-
-/// A row that is near.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Neighbour {
-    /// Its position.
-    pub(crate) row: usize,
-    /// Its Euclidean distance.
-    pub(crate) distance: f64,
+    k: usize,
+    found: Vec<(f64, u32)>,
 }
 
 impl Neighbours {
-    /// The `count` nearest other rows of every row of `rows`, or all others where there are fewer; of equally near ones the first.
-    ///
-    /// All values must be finite.
-    pub(crate) fn among(rows: &Matrix, count: usize) -> Self {
-        let each = count.min(rows.rows().saturating_sub(1));
-        Self::find(rows, rows, each, true)
+    /// Those of every row of `matrix` among its other rows; `k` is at most one less than there are rows.
+    pub(crate) fn within(matrix: &Matrix, k: usize) -> Self {
+        let k = k.min(matrix.rows().saturating_sub(1));
+        Self::search(matrix, matrix, k, true)
     }
 
-    fn find(queries: &Matrix, rows: &Matrix, each: usize, without_self: bool) -> Self {
-        if each == 0 {
-            let found = Vec::new();
-            return Self { each, found };
-        }
-        let space = Space::of(rows);
-        let targets = space.place(rows);
-        let norms: Vec<f32> = targets
-            .par_chunks(space.columns)
-            .map(|row| row.iter().map(|value| value * value).sum())
-            .collect();
-        let mut found = Vec::with_capacity(queries.rows() * each);
-        for start in (0..queries.rows()).step_by(BLOCK) {
-            let end = (start + BLOCK).min(queries.rows());
-            let block = space.place_rows(queries, start..end);
-            let mut lists = vec![ShortList::new(each + MARGIN); end - start];
-            for (number, (some, norms)) in targets
-                .chunks(BLOCK * space.columns)
-                .zip(norms.chunks(BLOCK))
-                .enumerate()
-            {
-                let first = number * BLOCK;
-                let products = products(&block, some, space.columns);
-                lists
-                    .par_iter_mut()
-                    .zip(products.par_chunks(norms.len()))
-                    .enumerate()
-                    .for_each(|(at, (list, products))| {
-                        let own = without_self.then(|| (start + at).wrapping_sub(first));
-                        list.extend(first, products, norms, own);
-                    });
-            }
-            let exact: Vec<Vec<Neighbour>> = lists
-                .into_par_iter()
-                .enumerate()
-                .map(|(at, list)| list.nearest(each, queries.row(start + at), rows))
-                .collect();
-            found.extend(exact.into_iter().flatten());
-        }
-        Self { each, found }
+    /// Those of every row of `queries` among the rows of `references`; `k` is at most their number.
+    pub(crate) fn among(queries: &Matrix, references: &Matrix, k: usize) -> Self {
+        let k = k.min(references.rows());
+        Self::search(queries, references, k, false)
     }
 
-    /// The neighbours of query `index`.
-    pub(crate) fn of(&self, index: usize) -> &[Neighbour] {
-        &self.found[index * self.each..(index + 1) * self.each]
+    /// Neighbours of each row.
+    pub(crate) fn k(&self) -> usize {
+        self.k
     }
-}
 
-/// Where rows are placed before they are multiplied: around their middle and no larger than 1, which keeps rounding small
-/// and huge values finite.
-struct Space {
-    columns: usize,
-    middle: Vec<f64>,
-    scale: f64,
-}
+    /// Distances and positions of the neighbours of `row`.
+    pub(crate) fn of(&self, row: usize) -> &[(f64, u32)] {
+        &self.found[row * self.k..(row + 1) * self.k]
+    }
 
-impl Space {
-    fn of(rows: &Matrix) -> Self {
-        let (columns, count) = (rows.columns(), rows.rows());
-        let mut middle = vec![0.0; columns];
-        for index in 0..count {
-            for (sum, &value) in middle.iter_mut().zip(rows.row(index)) {
-                *sum += f64::from(value) / count as f64;
-            }
+    /// Distance of the last neighbour of `row`; 0 without neighbours.
+    pub(crate) fn radius(&self, row: usize) -> f64 {
+        self.of(row).last().map_or(0.0, |(distance, _)| *distance)
+    }
+
+    fn search(queries: &Matrix, references: &Matrix, k: usize, apart: bool) -> Self {
+        if k == 0 {
+            return Self {
+                k,
+                found: Vec::new(),
+            };
         }
-        let largest = rows.values().par_chunks(columns).map(|row| {
-            let away = row.iter().zip(&middle);
-            away.map(|(&value, middle)| (f64::from(value) - middle).abs())
-                .fold(0.0, f64::max)
-        });
-        let largest = largest.reduce(|| 0.0, f64::max);
-        let scale = if largest > 0.0 { 1.0 / largest } else { 1.0 };
+        let middle = middle(references);
+        let less = |matrix: &Matrix| -> Vec<f32> {
+            let rows = (0..matrix.rows()).map(|row| matrix.row(row));
+            rows.flat_map(|row| row.iter().zip(&middle).map(|(v, m)| v - m))
+                .collect()
+        };
+        // Around their middle, so that less is lost where a long and nearly equal length is subtracted.
+        let around = less(references);
+        let asked = if apart { None } else { Some(less(queries)) };
+        let asked = asked.as_ref().unwrap_or(&around);
+        let search = Search {
+            queries,
+            references,
+            asked,
+            around: &around,
+            lengths: lengths(&around, references.columns()),
+            k,
+            apart,
+        };
+        let starts: Vec<usize> = (0..queries.rows()).step_by(QUERIES).collect();
+        let blocks = starts.par_iter().map(|&start| search.block(start));
         Self {
-            columns,
-            middle,
-            scale,
+            k,
+            found: blocks.flatten_iter().collect(),
         }
     }
+}
 
-    fn place(&self, rows: &Matrix) -> Vec<f32> {
-        self.place_rows(rows, 0..rows.rows())
-    }
+struct Search<'a> {
+    queries: &'a Matrix,
+    references: &'a Matrix,
+    /// Queries and references around the middle of the references.
+    asked: &'a [f32],
+    around: &'a [f32],
+    /// Squared lengths of the references.
+    lengths: Vec<f32>,
+    k: usize,
+    /// Whether a row is no neighbour of the row of its own position.
+    apart: bool,
+}
 
-    fn place_rows(&self, rows: &Matrix, range: std::ops::Range<usize>) -> Vec<f32> {
-        let values = &rows.values()[range.start * self.columns..range.end * self.columns];
-        let mut placed = vec![0.0; values.len()];
-        placed
-            .par_chunks_mut(self.columns)
-            .zip(values.par_chunks(self.columns))
-            .for_each(|(placed, row)| {
-                for ((placed, &value), middle) in placed.iter_mut().zip(row).zip(&self.middle) {
-                    *placed = ((f64::from(value) - middle) * self.scale) as f32;
+impl Search<'_> {
+    /// Neighbours of the queries from `start` on.
+    fn block(&self, start: usize) -> Vec<(f64, u32)> {
+        let width = self.references.columns();
+        let count = QUERIES.min(self.queries.rows() - start);
+        let block = &self.asked[start * width..(start + count) * width];
+        let block = MatRef::from_row_major_slice(block, count, width);
+        let mut nearest = vec![Nearest::new(self.k + SPARE); count];
+        for first in (0..self.references.rows()).step_by(REFERENCES) {
+            let len = REFERENCES.min(self.references.rows() - first);
+            let some = &self.around[first * width..(first + len) * width];
+            let some = MatRef::from_row_major_slice(some, len, width);
+            let mut products = Mat::<f32>::zeros(len, count);
+            matmul(
+                &mut products,
+                Accum::Replace,
+                some,
+                block.transpose(),
+                1.0,
+                Par::Seq,
+            );
+            for (query, nearest) in nearest.iter_mut().enumerate() {
+                let own = self.apart.then_some(start + query);
+                for (at, product) in products.col(query).iter().enumerate() {
+                    let position = first + at;
+                    if Some(position) != own {
+                        nearest.add(self.lengths[position] - 2.0 * product, position as u32);
+                    }
                 }
-            });
-        placed
-    }
-}
-
-/// The products of each row of `some` with each of `others`, row after row.
-fn products(some: &[f32], others: &[f32], columns: usize) -> Vec<f32> {
-    let (rows, targets) = (some.len() / columns, others.len() / columns);
-    let mut products = vec![0.0_f32; rows * targets];
-    matmul(
-        MatMut::from_row_major_slice_mut(&mut products, rows, targets),
-        Accum::Replace,
-        MatRef::from_row_major_slice(some, rows, columns),
-        MatRef::from_row_major_slice(others, targets, columns).transpose(),
-        1.0,
-        Par::rayon(0),
-    );
-    products
-}
-
-/// The nearest rows so far by rounded distances, the nearest first.
-#[derive(Debug, Clone)]
-struct ShortList {
-    longest: usize,
-    found: Vec<(f32, usize)>,
-}
-
-impl ShortList {
-    fn new(longest: usize) -> Self {
-        Self {
-            longest,
-            found: Vec::with_capacity(longest + 1),
-        }
-    }
-
-    /// Looks at the rows from `first` on, of which `products` with the query and squared `norms` are known; `own` is left out.
-    fn extend(&mut self, first: usize, products: &[f32], norms: &[f32], own: Option<usize>) {
-        let mut worst = self.worst();
-        for (at, (product, norm)) in products.iter().zip(norms).enumerate() {
-            // The square of the query itself is the same for all.
-            let distance = norm - 2.0 * product;
-            if distance < worst && own != Some(at) {
-                let place = self.found.partition_point(|&(other, _)| other <= distance);
-                self.found.insert(place, (distance, first + at));
-                self.found.truncate(self.longest);
-                worst = self.worst();
             }
         }
+        let exact = nearest.into_iter().enumerate();
+        exact
+            .flat_map(|(query, nearest)| self.exact(start + query, nearest.found))
+            .collect()
     }
 
-    fn worst(&self) -> f32 {
-        match self.found.get(self.longest - 1) {
-            Some(&(distance, _)) => distance,
-            None => f32::INFINITY,
-        }
-    }
-
-    /// The `count` nearest of the list by exact distances from `query`.
-    fn nearest(self, count: usize, query: &[f32], rows: &Matrix) -> Vec<Neighbour> {
-        let measured = self.found.into_iter().map(|(_, row)| Neighbour {
-            row,
-            distance: distance(query, rows.row(row)),
+    /// The `k` nearest of the candidates, by distances in double precision.
+    fn exact(&self, query: usize, candidates: Vec<(f32, u32)>) -> Vec<(f64, u32)> {
+        let row = self.queries.row(query);
+        let measured = candidates.into_iter().map(|(_, position)| {
+            let pairs = row.iter().zip(self.references.row(position as usize));
+            let squares = pairs.map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2));
+            (squares.sum::<f64>().sqrt(), position)
         });
-        let mut measured: Vec<Neighbour> = measured.collect();
-        measured.sort_by(|a, b| {
-            let nearer = a.distance.total_cmp(&b.distance);
-            nearer.then(a.row.cmp(&b.row))
-        });
-        measured.truncate(count);
+        let mut measured: Vec<(f64, u32)> = measured.collect();
+        measured.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        measured.truncate(self.k);
         measured
     }
 }
 
-fn distance(one: &[f32], other: &[f32]) -> f64 {
-    let pairs = one.iter().zip(other);
-    let squares = pairs.map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2));
-    squares.sum::<f64>().sqrt()
+/// The smallest values so far, unordered.
+#[derive(Debug, Clone)]
+struct Nearest {
+    count: usize,
+    limit: f32,
+    found: Vec<(f32, u32)>,
+}
+
+impl Nearest {
+    fn new(count: usize) -> Self {
+        Self {
+            count,
+            limit: f32::INFINITY,
+            found: Vec::with_capacity(2 * count),
+        }
+    }
+
+    fn add(&mut self, value: f32, position: u32) {
+        if value > self.limit {
+            return;
+        }
+        self.found.push((value, position));
+        if self.found.len() == 2 * self.count {
+            let by_value = |a: &(f32, u32), b: &(f32, u32)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
+            self.found.select_nth_unstable_by(self.count - 1, by_value);
+            self.limit = self.found[self.count - 1].0;
+            self.found.truncate(self.count);
+        }
+    }
+}
+
+fn middle(matrix: &Matrix) -> Vec<f32> {
+    let mut sums = vec![0.0_f64; matrix.columns()];
+    for row in 0..matrix.rows() {
+        for (sum, &value) in sums.iter_mut().zip(matrix.row(row)) {
+            *sum += f64::from(value);
+        }
+    }
+    let count = matrix.rows().max(1) as f64;
+    sums.into_iter().map(|sum| (sum / count) as f32).collect()
+}
+
+fn lengths(rows: &[f32], width: usize) -> Vec<f32> {
+    rows.chunks_exact(width.max(1))
+        .map(|row| row.iter().map(|value| value * value).sum())
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use cd_core::random;
     use rand::Rng;
+
+    use cd_core::random;
 
     use super::*;
 
-    fn drawn(rows: usize, columns: usize, seed: u64) -> Matrix {
-        let mut random = random::stream(seed, 0);
-        let values = (0..rows * columns).map(|_| random.random::<f32>() + 5.0);
-        Matrix::new(columns, values.collect())
-    }
-
-    fn by_hand(rows: &Matrix, count: usize, query: usize) -> Vec<Neighbour> {
-        let others = (0..rows.rows()).filter(|&row| row != query);
-        let mut all: Vec<Neighbour> = others
-            .map(|row| Neighbour {
-                row,
-                distance: distance(rows.row(query), rows.row(row)),
-            })
-            .collect();
-        all.sort_by(|a, b| a.distance.total_cmp(&b.distance));
-        all.truncate(count);
-        all
-    }
-
     #[test]
-    fn they_are_those_of_a_search_by_hand_across_blocks() {
-        let rows = drawn(BLOCK + 300, 7, 1);
-        let found = Neighbours::among(&rows, 9);
-        for query in [0, 1, 700, BLOCK - 1, BLOCK, BLOCK + 299] {
-            assert_eq!(found.of(query), by_hand(&rows, 9, query), "{query}");
+    fn neighbours_are_those_of_a_full_search() {
+        let mut drawn = random::stream(1, 0);
+        let values = (0..700 * 5).map(|_| drawn.random::<f32>() + 100.0);
+        let matrix = Matrix::new(5, values.collect());
+        let found = Neighbours::within(&matrix, 7);
+        for row in [0, 255, 256, 699] {
+            let others = (0..700).filter(|&other| other != row).map(|other| {
+                let pairs = matrix.row(row).iter().zip(matrix.row(other));
+                let squares = pairs.map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2));
+                (squares.sum::<f64>().sqrt(), other as u32)
+            });
+            let mut others: Vec<(f64, u32)> = others.collect();
+            others.sort_by(|a, b| a.0.total_cmp(&b.0));
+            assert_eq!(found.of(row), &others[..7], "row {row}");
         }
     }
 
     #[test]
-    fn equal_rows_come_in_their_order_and_huge_values_stay_finite() {
-        let equal = Matrix::new(2, vec![3.0; 10]);
-        let rows: Vec<usize> = Neighbours::among(&equal, 3)
-            .of(1)
-            .iter()
-            .map(|n| n.row)
-            .collect();
-        assert_eq!(rows, [0, 2, 3]);
-        let huge = Matrix::new(1, vec![-3e38, 3e38, 2.9e38, 0.0]);
-        let found = Neighbours::among(&huge, 2);
-        assert_eq!((found.of(1)[0].row, found.of(0)[0].row), (2, 3));
-        assert!(found.of(0).iter().all(|one| one.distance.is_finite()));
-    }
-
-    #[test]
-    fn there_may_be_fewer_rows_than_asked_for() {
-        let found = Neighbours::among(&drawn(3, 4, 2), 10);
-        assert_eq!(found.of(2).len(), 2);
-        assert!(Neighbours::among(&drawn(1, 4, 2), 10).of(0).is_empty());
-        assert_eq!(Neighbours::among(&Matrix::default(), 10).each, 0);
+    fn few_rows_have_few_neighbours() {
+        let two = Matrix::new(1, vec![1.0, 4.0]);
+        let found = Neighbours::within(&two, 16);
+        assert_eq!((found.k(), found.radius(0)), (1, 3.0));
+        let one = Matrix::new(1, vec![1.0]);
+        assert_eq!(Neighbours::within(&one, 16).radius(0), 0.0);
+        assert_eq!(
+            Neighbours::among(&one, &two, 16).of(0),
+            [(0.0, 0), (3.0, 1)]
+        );
     }
 }

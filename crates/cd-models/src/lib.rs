@@ -39,6 +39,7 @@ pub use memory::keep_freed_memory;
 pub use model::build::ModelError;
 pub use model::config::ModelConfig;
 pub use model::head::Head;
+pub use model::inside::NormLayer;
 pub use model::normalization::Normalization;
 pub use model::trainable::Trainable;
 pub use model::{AttributeModel, Model};

@@ -13,6 +13,7 @@ pub(crate) mod efficientnet;
 pub(crate) mod efficientnet_lite;
 mod fold;
 pub(crate) mod googlenet;
+pub(crate) mod hook;
 mod layers;
 pub(crate) mod mobilenet_v2;
 pub(crate) mod norm;

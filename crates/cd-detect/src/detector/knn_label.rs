@@ -18,7 +18,7 @@ use crate::detection::{Detection, Measure};
 use crate::error::DetectError;
 use crate::evidence::Evidence;
 use crate::needs::Needs;
-use crate::neighbours::{Neighbour, Neighbours};
+use crate::neighbours::Neighbours;
 
 /// Above it other labels prevail.
 pub(super) const BORDER: f64 = 0.5;
@@ -109,7 +109,7 @@ pub(super) fn doubt(flagged: &[bool]) -> &'static str {
 
 /// How much the `count` nearest images by `features` contradict the label of each image.
 pub(super) fn disagreements(features: &Matrix, labels: &[u32], count: usize) -> Vec<f64> {
-    let neighbours = Neighbours::among(&directions(features), count);
+    let neighbours = Neighbours::within(&directions(features), count);
     let mut sizes = BTreeMap::new();
     for label in labels {
         *sizes.entry(label).or_insert(0) += 1;
@@ -122,17 +122,17 @@ pub(super) fn disagreements(features: &Matrix, labels: &[u32], count: usize) -> 
 }
 
 /// From 0, where as many neighbours have the same label as the `alike` other images of the class allow, to 1, where none has.
-fn disagreement(neighbours: &[Neighbour], alike: usize, same: impl Fn(usize) -> bool) -> f64 {
-    let radius = neighbours.last().map_or(0.0, |last| last.distance);
-    let weight = |neighbour: &Neighbour| match radius {
+fn disagreement(neighbours: &[(f64, u32)], alike: usize, same: impl Fn(usize) -> bool) -> f64 {
+    let radius = neighbours.last().map_or(0.0, |(distance, _)| *distance);
+    let weight = |(distance, _): &(f64, u32)| match radius {
         0.0 => 1.0,
-        _ => (-(neighbour.distance / radius).powi(2)).exp(),
+        _ => (-(distance / radius).powi(2)).exp(),
     };
     let most: f64 = neighbours.iter().take(alike).map(weight).sum();
     if most == 0.0 {
         return 0.0;
     }
-    let agreeing = neighbours.iter().filter(|neighbour| same(neighbour.row));
+    let agreeing = neighbours.iter().filter(|(_, row)| same(*row as usize));
     (1.0 - agreeing.map(weight).sum::<f64>() / most).max(0.0)
 }
 
@@ -162,9 +162,8 @@ fn directions(features: &Matrix) -> Matrix {
 mod tests {
     use super::*;
 
-    fn at(distances: &[f64]) -> Vec<Neighbour> {
-        let neighbour = |(row, &distance)| Neighbour { row, distance };
-        distances.iter().enumerate().map(neighbour).collect()
+    fn at(distances: &[f64]) -> Vec<(f64, u32)> {
+        distances.iter().copied().zip(0..).collect()
     }
 
     #[test]
