@@ -2,10 +2,12 @@
 
 mod attacks;
 mod bench;
+mod classifier;
 mod config;
 mod data;
 mod evaluate;
 mod experiment;
+mod features;
 mod folder;
 mod inspect;
 mod models;
@@ -141,6 +143,7 @@ fn with_session(command: &Command, session: &Session) -> Result<Ending> {
         } => attacks::attacks(command, session),
         Command::Bench(args) => bench::bench(args, session),
         Command::Detect(args) => folder::detect(args, session),
+        Command::Features(args) => features::features(args, session),
         Command::Data { command } => data::data(command, session),
         Command::Poison(args) => poison::poison(args, session),
         Command::Inspect(args) => inspect::inspect(args, session),

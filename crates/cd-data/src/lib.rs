@@ -24,6 +24,8 @@
 //! ```
 
 pub mod attack;
+#[cfg(test)]
+mod damage_tests;
 pub mod dataset;
 pub mod export;
 pub mod fetch;
@@ -33,6 +35,7 @@ pub mod poison;
 pub mod table;
 #[cfg(test)]
 mod testing;
+mod zipped;
 
 /// Images drawn, decoded or stamped at once; bounds the memory that is held beside a set.
 const IMAGES_AT_ONCE: usize = 1024;
@@ -45,10 +48,11 @@ pub use cd_core::{NoProgress, Progress};
 pub use dataset::{
     CelebAConfig, Cifar10Config, Cifar100Config, DATASETS, DataError, Dataset, DatasetConfig,
     DatasetInfo, DemoConfig, FolderConfig, GtsrbConfig, ImageNetConfig, LoadContext, MnistConfig,
-    NotRead, Split, TinyImageNetConfig,
+    NotRead, NpyConfig, ParquetConfig, PictureOptions, Pictured, Split, SvhnConfig,
+    TinyImageNetConfig, WebDatasetConfig,
 };
 pub use export::{ExportError, export, export_as};
-pub use fetch::{FetchError, fetch_cifar10};
+pub use fetch::{FetchError, Fetched, PUBLISHED, Published, published};
 pub use picture::{Orientation, PictureError, picture_side, read_rgb};
 pub use poison::{
     ClassMap, LabelMap, Manifest, ManifestEntry, ManifestError, PlanCounts, PlanEntry, PlanRequest,

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use cd_core::random::stream;
 use cd_core::{CHANNELS, ImageSet};
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
 use safetensors::SafeTensors;
 
 use crate::attack::{Attack, Batch, Place, Role, Trigger};
@@ -22,7 +24,7 @@ pub(crate) fn golden_bytes_of(file: &str, tensor: &str) -> Vec<u8> {
     file.tensor(tensor).expect("golden tensor").data().to_vec()
 }
 
-fn golden_folder() -> PathBuf {
+pub(crate) fn golden_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .ancestors()
         .map(|folder| folder.join("tests/golden"))
@@ -124,4 +126,55 @@ pub(crate) fn on_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Sen
         .build()
         .expect("thread pool")
         .install(work)
+}
+
+/// Calls `read` with damaged copies of `bases`, 20,000 in a test and as many as `CD_MUTATIONS` says; returns the share of them
+/// that could still be read. Input `number` is a function of its number.
+pub(crate) fn mutations(bases: &[Vec<u8>], mut read: impl FnMut(&[u8]) -> bool) -> f64 {
+    const IN_TESTS: u64 = 20_000;
+    let count = std::env::var("CD_MUTATIONS").map_or(IN_TESTS, |text| {
+        text.parse().expect("`CD_MUTATIONS` is a whole number")
+    });
+    let survivors = (0..count).filter(|&number| {
+        let mut random = stream(number, 0);
+        let base = &bases[random.random_range(0..bases.len())];
+        read(&damaged(base, &mut random))
+    });
+    survivors.count() as f64 / count.max(1) as f64
+}
+
+/// A copy of `base` with one change, or a few.
+fn damaged(base: &[u8], random: &mut ChaCha8Rng) -> Vec<u8> {
+    /// Letters that mean something in headers and tables.
+    const MEANING: &[u8] = b"\0\n\r,;\"\t 0-1{}[]<.\xff";
+    let mut bytes = base.to_vec();
+    for _ in 0..=random.random::<u8>().trailing_ones() {
+        // Headers stand at the beginning, and that of a zip archive at the end.
+        let most = match random.random_range(0..3) {
+            0 => bytes.len().min(64),
+            _ => bytes.len(),
+        };
+        let mut at = random.random_range(0..most.max(1));
+        if random.random_range(0..4) == 0 {
+            at = bytes.len().saturating_sub(1 + at);
+        }
+        let end = (at + random.random_range(1..24)).min(bytes.len());
+        match random.random_range(0..7) {
+            _ if bytes.is_empty() => {}
+            0 => bytes[at] = random.random(),
+            1 => bytes[at] = MEANING[random.random_range(0..MEANING.len())],
+            2 => bytes[at] ^= 1 << random.random_range(0..8),
+            3 => bytes.truncate(at),
+            4 => {
+                let copy = bytes[at..end].to_vec();
+                bytes.splice(at..at, copy);
+            }
+            5 => drop(bytes.drain(at..end)),
+            _ => {
+                let end = (at + [2, 4, 8][random.random_range(0..3)]).min(bytes.len());
+                bytes[at..end].fill([0, 0xff, 0x7f, 0x80][random.random_range(0..4)]);
+            }
+        }
+    }
+    bytes
 }

@@ -5,7 +5,13 @@ mod registry;
 mod settings;
 
 pub mod abl;
+pub mod ac;
 pub mod cognitive;
+pub mod confidence;
+#[cfg(all(test, feature = "flex"))]
+pub(crate) mod golden;
+pub mod knn_label;
+pub mod probe_label;
 pub mod ss;
 
 use std::fmt::Debug;
@@ -29,6 +35,14 @@ registry! {
     Abl(abl::Abl) = "abl";
     /// Spectral signatures.
     Ss(ss::Ss) = "ss";
+    /// Labels of the nearest neighbours.
+    KnnLabel(knn_label::KnnLabel) = "knn-label";
+    /// Labels against a linear probe.
+    ProbeLabel(probe_label::ProbeLabel) = "probe-label";
+    /// Activation clustering.
+    Ac(ac::Ac) = "ac";
+    /// Confidence, the yardstick.
+    Confidence(confidence::Confidence) = "confidence";
 }
 
 impl DetectorConfig {
@@ -59,6 +73,8 @@ pub struct DetectorInfo {
     pub notes: &'static str,
     /// Whether it judges an image by itself, and so has numbers of trusted clean images, which the `calibrated` rule needs.
     pub judges_clean: bool,
+    /// The method's own rule for flagging images, in words; `None` where it only orders them.
+    pub rule: Option<&'static str>,
 }
 
 /// Gives every image one number that says how suspicious it is.

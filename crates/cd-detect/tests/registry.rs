@@ -22,6 +22,7 @@ struct World {
     of_images: Extracted,
     of_clean: Extracted,
     losses: Matrix,
+    reference: Matrix,
 }
 
 impl World {
@@ -61,8 +62,10 @@ impl World {
         };
         let mut drawn = random::stream(3, 0);
         let losses = (0..epochs() * labels.len()).map(|_| drawn.random::<f32>() * 3.0);
+        let of_images = read(&images);
         Self {
-            of_images: read(&images),
+            reference: of_images.features[&Tap::Penultimate].clone(),
+            of_images,
             of_clean: read(&clean),
             losses: Matrix::new(labels.len(), losses.collect()),
             device,
@@ -96,6 +99,7 @@ impl World {
             losses: Some(&self.losses),
             clean: Some(clean),
             trainable: Some(&self.model),
+            reference: Some(&self.reference),
             ..Evidence::new(&self.model, &self.images, compute)
         }
     }
@@ -325,6 +329,7 @@ fn degenerate_sets_give_finite_numbers() {
     for (name, config) in detectors() {
         let evidence = Evidence {
             features: &flat,
+            reference: flat.get(&Tap::Penultimate),
             ..world.evidence(world.compute())
         };
         let found = found(&config, &evidence);
@@ -341,6 +346,7 @@ fn what_is_needed_is_asked_for() {
         losses: LossesOffer::Recorded(0),
         clean: 0,
         trainable: false,
+        reference: false,
     };
     for (name, config) in detectors() {
         let needs = config.detector().needs();

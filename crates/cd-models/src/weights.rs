@@ -29,6 +29,7 @@ mod read;
 mod recognise;
 mod select;
 mod stored;
+pub(crate) mod translation;
 
 #[cfg(all(test, feature = "flex"))]
 mod mutations;

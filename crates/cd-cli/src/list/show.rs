@@ -53,6 +53,11 @@ pub(crate) fn detector(name: &str, as_json: bool) -> Result<Ending> {
         ("title", "name", info.title.to_owned()),
         ("summary", "what it does", info.summary.to_owned()),
         ("threat_model", "assumes", info.threat_model.to_owned()),
+        (
+            "rule",
+            "its own rule",
+            info.rule.unwrap_or("none: it orders images").to_owned(),
+        ),
         ("paper", "paper", info.paper.to_owned()),
         ("source", "published code", info.source.to_owned()),
         ("notes", "how ours differs", info.notes.to_owned()),

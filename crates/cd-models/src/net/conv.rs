@@ -90,6 +90,20 @@ impl Conv {
         relu(self.unfused(x))
     }
 
+    /// The convolution plus `skip`.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[B, I, H, W]`
+    /// - `skip`, output: `[B, O, h, w]`
+    pub(crate) fn forward_add(&self, x: Tensor<4>, skip: Tensor<4>) -> Tensor<4> {
+        #[cfg(feature = "flex")]
+        if let Some(frozen) = &self.frozen {
+            return frozen.apply(x, Some(skip), Activation::None);
+        }
+        self.unfused(x) + skip
+    }
+
     /// The convolution plus `skip`, then ReLU.
     ///
     /// # Shapes

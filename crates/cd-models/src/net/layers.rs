@@ -8,7 +8,8 @@ use burn::tensor::{Device, Tensor};
 
 use super::conv::Conv;
 use super::fold::{fold_conv, fold_linear};
-use super::norm::{normalize, normalize_add_relu, normalize_relu};
+use super::norm::{normalize, normalize_add, normalize_add_relu, normalize_relu};
+use super::pool::{largest, mean};
 
 /// `channels` scaled from a network of `published` width to one of `width`, at least 1.
 pub(crate) fn scaled(channels: usize, width: usize, published: usize) -> usize {
@@ -48,7 +49,7 @@ pub(crate) fn norm(channels: usize, device: &Device) -> BatchNorm {
 /// - `map`: `[B, F, h, w]`
 /// - output: `[B, F]`
 pub(crate) fn pool(map: Tensor<4>) -> Tensor<2> {
-    map.mean_dims(&[2, 3]).flatten(1, 3)
+    mean(map)
 }
 
 /// A convolution and the BatchNorm behind it, until that is folded away.
@@ -107,6 +108,19 @@ impl ConvNorm {
     /// As [`forward`](Self::forward).
     pub(crate) fn forward_relu6(&self, x: Tensor<4>) -> Tensor<4> {
         self.forward_relu(x).clamp_max(6.0)
+    }
+
+    /// Convolution, BatchNorm, plus `skip`.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[B, I, H, W]`
+    /// - `skip`, output: `[B, O, h, w]`
+    pub(crate) fn forward_add(&self, x: Tensor<4>, skip: Tensor<4>) -> Tensor<4> {
+        match &self.norm {
+            None => self.conv.forward_add(x, skip),
+            Some(norm) => normalize_add(norm, self.conv.forward(x), skip),
+        }
     }
 
     /// Convolution, BatchNorm, plus `skip`, ReLU.
@@ -185,17 +199,51 @@ impl Layer {
             Self::ConvRelu(conv) => conv.forward_relu(x),
             Self::Norm(norm) => normalize(norm, x),
             Self::Relu(relu) => relu.forward(x),
-            Self::MaxPool(pool) => pool.forward(x),
+            Self::MaxPool(pool) => largest(pool, x),
         }
     }
 }
 
 /// Convolution, BatchNorm and, if asked for, ReLU as a sequence.
 pub(crate) fn conv_norm_layers(config: Conv2dConfig, relu: bool, device: &Device) -> Vec<Layer> {
-    let norm = norm(config.channels[1], device);
+    let norm = BatchNormConfig::new(config.channels[1]);
+    with_norm_layers(config, &norm, relu, device)
+}
+
+/// The same with a BatchNorm of other settings than PyTorch's.
+pub(crate) fn with_norm_layers(
+    config: Conv2dConfig,
+    norm: &BatchNormConfig,
+    relu: bool,
+    device: &Device,
+) -> Vec<Layer> {
+    let norm = norm.init(device);
     let mut layers = vec![Layer::Conv(Conv::new(config, device)), Layer::Norm(norm)];
     layers.extend(relu.then(|| Layer::Relu(Relu::new())));
     layers
+}
+
+/// A convolution, BatchNorm until it is folded away, ReLU.
+///
+/// # Shapes
+///
+/// - `x`: `[B, I, H, W]`
+/// - output: `[B, O, h, w]`
+pub(crate) fn conv_norm_relu(conv: &Conv, norm: Option<&BatchNorm>, x: Tensor<4>) -> Tensor<4> {
+    match norm {
+        None => conv.forward_relu(x),
+        Some(norm) => normalize_relu(norm, conv.forward(x)),
+    }
+}
+
+/// ReLU of three more, ended at 6, over 6.
+pub(crate) fn hard_sigmoid<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    (x + 3.0).clamp(0.0, 6.0) / 6.0
+}
+
+/// `x` times its [`hard_sigmoid`].
+pub(crate) fn hard_swish<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    x.clone() * hard_sigmoid(x)
 }
 
 /// Applies `layers` in order; nothing for none.

@@ -35,6 +35,19 @@ pub(crate) fn normalize_relu(norm: &BatchNorm, x: Tensor<4>) -> Tensor<4> {
     relu(norm.forward(x))
 }
 
+/// BatchNorm plus `skip`.
+///
+/// # Shapes
+///
+/// - `x`, `skip`, output: `[B, C, H, W]`
+pub(crate) fn normalize_add(norm: &BatchNorm, x: Tensor<4>, skip: Tensor<4>) -> Tensor<4> {
+    #[cfg(feature = "flex")]
+    if cpu::applies(norm, &x) {
+        return cpu::train(norm, x, Some(skip), Activation::None);
+    }
+    norm.forward(x) + skip
+}
+
 /// BatchNorm plus `skip`, then ReLU.
 ///
 /// # Shapes

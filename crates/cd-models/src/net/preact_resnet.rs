@@ -12,7 +12,7 @@ use crate::registry::{Architecture, Family, Output, Taps, any_size, golden, map}
 
 use super::conv::Conv;
 use super::fold::{fold_conv, fold_layers};
-use super::layers::{Layer, conv, norm, pool, run};
+use super::layers::{Layer, conv, conv_norm_relu, norm, pool, run};
 use super::norm::normalize_relu;
 use super::{Net, Network};
 
@@ -172,14 +172,6 @@ impl Block {
     }
 }
 
-/// A convolution, BatchNorm until it is folded away, ReLU.
-fn conv_norm_relu(conv: &Conv, norm: Option<&BatchNorm>, x: Tensor<4>) -> Tensor<4> {
-    match norm {
-        None => conv.forward_relu(x),
-        Some(norm) => normalize_relu(norm, conv.forward(x)),
-    }
-}
-
 // Registry.
 
 static FAMILY: Family = Family {
@@ -192,6 +184,7 @@ static FAMILY: Family = Family {
     stem: "conv1.weight",
     output: Output::Classes("linear.weight"),
     aliases: &[("fc", "linear"), ("downsample", "shortcut")],
+    dialects: &[],
     published: None,
 };
 
