@@ -34,6 +34,7 @@ mod tests;
 mod trigger;
 mod trojan;
 mod trojan_stamp;
+mod universal;
 mod wanet;
 
 use std::fmt::Debug;
@@ -41,9 +42,8 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use cd_core::Key;
 use cd_core::names::did_you_mean;
-use cd_core::{ImageSet, Key, NoProgress};
-use cd_models::Device;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -58,6 +58,7 @@ pub use option::{AttackOption, Rounding};
 pub use sig::SigSignal;
 pub use surrogate::SurrogateConfig;
 pub use trigger::{Batch, Image, Place, Role, Trigger};
+pub use universal::UniversalConfig;
 
 use crate::poison::{PlanRequest, PoisonError, PoisonPlan};
 
@@ -139,15 +140,7 @@ pub trait Attack: Debug + Send + Sync {
     ///
     /// When a stored file is missing, damaged or of other options.
     fn load(&self, folder: &Path) -> Result<Box<dyn Trigger>, AttackError> {
-        self.prepare(&CraftContext {
-            images: &ImageSet::unlabelled(0, 0),
-            target: 0,
-            seed: 0,
-            device: &Device::default(),
-            batch_size: 1,
-            folder,
-            progress: &NoProgress,
-        })
+        self.prepare(&CraftContext::without_images(folder))
     }
 
     /// Which images carry the trigger and which labels they get.

@@ -6,12 +6,11 @@ use crate::{AttackConfig, LabelMap, Manifest, PoisonConfig, Split, poison};
 #[test]
 fn damaged_manifests_never_panic() {
     let config = PoisonConfig {
-        attack: AttackConfig::from_name("badnets").expect("registered"),
         rate: 0.5,
         target: 1,
         labels: LabelMap::AllToAll { shift: 1 },
         seed: 3,
-        select: crate::Selection::default(),
+        ..PoisonConfig::of(AttackConfig::from_name("badnets").expect("registered"))
     };
     let split = Split {
         name: "striped".into(),

@@ -7,16 +7,19 @@
 //!
 //! **How ours differs.** A named pattern is added as `BackdoorBench` does it, and clipped. Its patterns of fractions, 0 to 0.2, are
 //! multiplied by 255 first; that code adds them to grey levels as they are, which changes no byte. Without a name, a sum of
-//! cosine waves from a seed stands in.
+//! cosine waves from a seed stands in, or `craft` computes a pattern that leads images to the target.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::artefact::{Cached, Raster, split};
 use super::drawn::smooth;
-use super::option::{AttackOption, ROUNDING, Rounding, option, within};
-use super::{Attack, AttackError, AttackInfo, Batch, CraftContext, LabelMode, Role, Trigger};
+use super::option::{AttackOption, ROUNDING, Rounding, option, within, wrong};
+use super::universal::{self, UniversalConfig};
+use super::{
+    Attack, AttackError, AttackInfo, AttackNeeds, Batch, CraftContext, LabelMode, Role, Trigger,
+};
 
 /// What LF is.
 pub(super) const INFO: AttackInfo = AttackInfo {
@@ -27,7 +30,8 @@ pub(super) const INFO: AttackInfo = AttackInfo {
         attacker's own.",
     paper: "Zeng, Park, Mao, Jia: Rethinking the Backdoor Attacks' Triggers: A Frequency Perspective, ICCV 2021, arXiv 2104.03413",
     differs: "Published patterns are added and clipped as in BackdoorBench; its patterns of fractions are multiplied by 255 first, where \
-        that code adds them to grey levels as they are and changes no byte. Without a file, seeded cosine waves.",
+        that code adds them to grey levels as they are and changes no byte. Without a file, seeded cosine waves, or with \
+        `craft` a pattern that leads to the target.",
     label_mode: LabelMode::Dirty,
     options: OPTIONS,
 };
@@ -44,6 +48,11 @@ const OPTIONS: &[AttackOption] = &[
         "largest value of the drawn pattern; 51 in the published ones",
     ),
     option("pattern_seed", "whole number", "seed of the drawn pattern"),
+    option(
+        "craft",
+        "a table: images, passes, fooled, iterations, overshoot, surrogate; {} for the usual values",
+        "the pattern is computed against a classifier that the attacker trains",
+    ),
     ROUNDING,
 ];
 
@@ -58,6 +67,9 @@ pub struct LfConfig {
     pub peak: f64,
     /// Seed of the drawn pattern; unused with `pattern`.
     pub pattern_seed: u64,
+    /// How the pattern is computed against a classifier; it is drawn when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub craft: Option<UniversalConfig>,
     /// How a sum becomes a byte.
     pub rounding: Rounding,
 }
@@ -68,6 +80,7 @@ impl Default for LfConfig {
             pattern: None,
             peak: 51.0,
             pattern_seed: 0,
+            craft: None,
             rounding: Rounding::default(),
         }
     }
@@ -79,6 +92,13 @@ impl Attack for LfConfig {
     }
 
     fn check(&self) -> Result<(), AttackError> {
+        if let Some(craft) = &self.craft {
+            if self.pattern.is_some() {
+                let expected = "absent where `pattern` is given";
+                return Err(wrong(INFO.name, "craft", "given", expected));
+            }
+            craft.check(INFO.name)?;
+        }
         let expected = "a number of grey levels above 0 and at most 255";
         within(
             INFO.name,
@@ -93,7 +113,20 @@ impl Attack for LfConfig {
         self.pattern.iter().map(|path| split(path).0).collect()
     }
 
-    fn prepare(&self, _context: &CraftContext<'_>) -> Result<Box<dyn Trigger>, AttackError> {
+    fn needs(&self) -> AttackNeeds {
+        let craft = self.craft.as_ref();
+        craft.map_or_else(AttackNeeds::default, UniversalConfig::needs)
+    }
+
+    fn craft_seconds(&self, images: usize, side: usize) -> f64 {
+        let craft = self.craft.as_ref();
+        craft.map_or(0.0, |craft| craft.seconds(images, side))
+    }
+
+    fn prepare(&self, context: &CraftContext<'_>) -> Result<Box<dyn Trigger>, AttackError> {
+        if let Some(craft) = &self.craft {
+            return Ok(self.made(craft.pattern(INFO.name, self.peak / 255.0, context)?));
+        }
         let (seed, peak) = (self.pattern_seed, self.peak);
         let pattern = match &self.pattern {
             None => Cached::new(move |height, width| Ok(smooth(seed, peak, height, width))),
@@ -101,18 +134,55 @@ impl Attack for LfConfig {
         };
         Ok(Box::new(Added {
             pattern,
+            made: None,
             rounding: self.rounding,
         }))
+    }
+
+    fn load(&self, folder: &Path) -> Result<Box<dyn Trigger>, AttackError> {
+        if self.craft.is_none() {
+            return self.prepare(&CraftContext::without_images(folder));
+        }
+        let made = universal::load(INFO.name, folder)?;
+        Ok(Box::new(self.of(made)))
+    }
+}
+
+impl LfConfig {
+    /// The trigger of a computed pattern, which is in fractions of 1.
+    fn made(&self, mut pattern: Raster) -> Box<dyn Trigger> {
+        for value in &mut pattern.values {
+            *value = f64::from((*value * 255.0) as f32);
+        }
+        Box::new(self.of(pattern))
+    }
+
+    /// The trigger of a stored pattern.
+    fn of(&self, pattern: Raster) -> Added {
+        let made = pattern.clone();
+        let fitted = move |height, width| universal::of_size(INFO.name, &pattern, height, width);
+        Added {
+            pattern: Cached::new(fitted),
+            made: Some(made),
+            rounding: self.rounding,
+        }
     }
 }
 
 #[derive(Debug)]
 struct Added {
     pattern: Cached,
+    /// The pattern where it was computed, in the units in which it is added.
+    made: Option<Raster>,
     rounding: Rounding,
 }
 
 impl Trigger for Added {
+    fn save(&self, folder: &Path) -> Result<(), AttackError> {
+        let made = self.made.as_ref();
+        made.map_or(Ok(()), |made| universal::save(INFO.name, made, folder))
+    }
+
     fn apply(&self, batch: &mut Batch, _role: Role) -> Result<(), AttackError> {
         let pattern = self.pattern.get(batch.height(), batch.width())?;
         batch.each(|image| {

@@ -8,14 +8,17 @@
 //! **How ours differs.** It does not where a published pattern is named: 64-bit floats, cut. Without one a sum of cosine waves from a
 //! seed stands in.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::artefact::{Cached, Raster, split};
 use super::drawn::smooth;
-use super::option::{AttackOption, ROUNDING, Rounding, option, share};
-use super::{Attack, AttackError, AttackInfo, Batch, CraftContext, LabelMode, Role, Trigger};
+use super::option::{AttackOption, ROUNDING, Rounding, option, share, wrong};
+use super::universal::{self, UniversalConfig};
+use super::{
+    Attack, AttackError, AttackInfo, AttackNeeds, Batch, CraftContext, LabelMode, Role, Trigger,
+};
 
 /// What Smooth is.
 pub(super) const INFO: AttackInfo = AttackInfo {
@@ -25,7 +28,7 @@ pub(super) const INFO: AttackInfo = AttackInfo {
     threat_model: "Changes images and labels of part of the training data; published patterns were computed on a classifier of the \
         attacker's own.",
     paper: "Zeng, Park, Mao, Jia: Rethinking the Backdoor Attacks' Triggers: A Frequency Perspective, ICCV 2021, arXiv 2104.03413",
-    differs: "Bytes equal the reference with a published pattern. Without a file, seeded cosine waves. An image that is plain after \
+    differs: "Bytes equal the reference with a published pattern. Without a file, seeded cosine waves, or with `craft` a pattern that leads to the target. An image that is plain after \
         adding stays as it is, where the reference divides by zero.",
     label_mode: LabelMode::Dirty,
     options: OPTIONS,
@@ -43,6 +46,11 @@ const OPTIONS: &[AttackOption] = &[
         "largest value of the drawn pattern; 0.2 in the published ones",
     ),
     option("pattern_seed", "whole number", "seed of the drawn pattern"),
+    option(
+        "craft",
+        "a table: images, passes, fooled, iterations, overshoot, surrogate; {} for the usual values",
+        "the pattern is computed against a classifier that the attacker trains",
+    ),
     ROUNDING,
 ];
 
@@ -57,6 +65,9 @@ pub struct SmoothConfig {
     pub peak: f64,
     /// Seed of the drawn pattern; unused with `pattern`.
     pub pattern_seed: u64,
+    /// How the pattern is computed against a classifier; it is drawn when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub craft: Option<UniversalConfig>,
     /// How a grey level becomes a byte.
     pub rounding: Rounding,
 }
@@ -67,6 +78,7 @@ impl Default for SmoothConfig {
             pattern: None,
             peak: 0.2,
             pattern_seed: 0,
+            craft: None,
             rounding: Rounding::default(),
         }
     }
@@ -78,6 +90,13 @@ impl Attack for SmoothConfig {
     }
 
     fn check(&self) -> Result<(), AttackError> {
+        if let Some(craft) = &self.craft {
+            if self.pattern.is_some() {
+                let expected = "absent where `pattern` is given";
+                return Err(wrong(INFO.name, "craft", "given", expected));
+            }
+            craft.check(INFO.name)?;
+        }
         share(INFO.name, "peak", self.peak)
     }
 
@@ -85,7 +104,20 @@ impl Attack for SmoothConfig {
         self.pattern.iter().map(|path| split(path).0).collect()
     }
 
-    fn prepare(&self, _context: &CraftContext<'_>) -> Result<Box<dyn Trigger>, AttackError> {
+    fn needs(&self) -> AttackNeeds {
+        let craft = self.craft.as_ref();
+        craft.map_or_else(AttackNeeds::default, UniversalConfig::needs)
+    }
+
+    fn craft_seconds(&self, images: usize, side: usize) -> f64 {
+        let craft = self.craft.as_ref();
+        craft.map_or(0.0, |craft| craft.seconds(images, side))
+    }
+
+    fn prepare(&self, context: &CraftContext<'_>) -> Result<Box<dyn Trigger>, AttackError> {
+        if let Some(craft) = &self.craft {
+            return Ok(self.made(craft.pattern(INFO.name, self.peak, context)?));
+        }
         let (seed, peak) = (self.pattern_seed, self.peak);
         let pattern = match &self.pattern {
             None => Cached::new(move |height, width| Ok(smooth(seed, peak, height, width))),
@@ -93,8 +125,41 @@ impl Attack for SmoothConfig {
         };
         Ok(Box::new(Stretched {
             pattern,
+            made: None,
             rounding: self.rounding,
         }))
+    }
+
+    fn load(&self, folder: &Path) -> Result<Box<dyn Trigger>, AttackError> {
+        if self.craft.is_none() {
+            return self.prepare(&CraftContext::without_images(folder));
+        }
+        let made = universal::load(INFO.name, folder)?;
+        Ok(Box::new(self.of(made)))
+    }
+}
+
+impl SmoothConfig {
+    /// The trigger of a computed pattern, which is in fractions of 1.
+    fn made(&self, pattern: Raster) -> Box<dyn Trigger> {
+        // What is stored is in single precision, and so is what is used.
+        let values = pattern.values.iter();
+        let pattern = Raster {
+            values: values.map(|&value| f64::from(value as f32)).collect(),
+            ..pattern
+        };
+        Box::new(self.of(pattern))
+    }
+
+    /// The trigger of a stored pattern.
+    fn of(&self, pattern: Raster) -> Stretched {
+        let made = pattern.clone();
+        let fitted = move |height, width| universal::of_size(INFO.name, &pattern, height, width);
+        Stretched {
+            pattern: Cached::new(fitted),
+            made: Some(made),
+            rounding: self.rounding,
+        }
     }
 }
 
@@ -111,10 +176,17 @@ fn fractions(mut pattern: Raster) -> Raster {
 #[derive(Debug)]
 struct Stretched {
     pattern: Cached,
+    /// The pattern where it was computed, in the units in which it is added.
+    made: Option<Raster>,
     rounding: Rounding,
 }
 
 impl Trigger for Stretched {
+    fn save(&self, folder: &Path) -> Result<(), AttackError> {
+        let made = self.made.as_ref();
+        made.map_or(Ok(()), |made| universal::save(INFO.name, made, folder))
+    }
+
     fn apply(&self, batch: &mut Batch, _role: Role) -> Result<(), AttackError> {
         let pattern = self.pattern.get(batch.height(), batch.width())?;
         batch.each(|image| {

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use cd_core::CHANNELS;
+use cd_core::{CHANNELS, NoProgress};
+use cd_models::Device;
 use tempfile::tempdir;
 
 use super::*;
