@@ -64,6 +64,7 @@ mod extract;
 mod masks;
 mod needs;
 mod neighbours;
+mod points;
 mod singular;
 mod statistics;
 mod sweep;
