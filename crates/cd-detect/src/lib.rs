@@ -65,6 +65,7 @@ mod logistic;
 mod masks;
 mod needs;
 mod neighbours;
+mod points;
 mod singular;
 mod statistics;
 mod sweep;

@@ -172,7 +172,9 @@ impl Gaussian {
             }
         }
         for (mean, count) in means.iter_mut().zip(&counts) {
-            mean.iter_mut().for_each(|sum| *sum /= count.max(1.0));
+            for sum in mean.iter_mut() {
+                *sum /= count.max(1.0);
+            }
         }
         let overall = means.pop().unwrap_or_default();
         for (mean, _) in means

@@ -108,12 +108,15 @@ impl Detector for ScaleUp {
     }
 }
 
-/// Shares of the scales at which each prediction stays, and the predictions; `None` when parts of other shards are missing.
+/// Shares of the scales at which each prediction stays, and the predictions.
+type Consistency = (Vec<f64>, Vec<usize>);
+
+/// That of all images; `None` when parts of other shards are missing.
 fn consistency(
     name: &str,
     evidence: &Evidence<'_>,
     images: Pixels<'_>,
-) -> Result<Option<(Vec<f64>, Vec<usize>)>, DetectError> {
+) -> Result<Option<Consistency>, DetectError> {
     let sweep = Sweep {
         name,
         task: "scaling pixels",

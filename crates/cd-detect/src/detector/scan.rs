@@ -19,6 +19,7 @@ use crate::detection::{Detection, Measure};
 use crate::error::DetectError;
 use crate::evidence::Evidence;
 use crate::needs::Needs;
+use crate::points::Points;
 use crate::statistics::{TARGET_INDEX, class_index, members};
 
 use split::Split;
@@ -81,9 +82,10 @@ impl Detector for Scan {
             let rows = stacked(&inspected, &rows_of(trusted, references));
             let rows = centred(rows.as_ref(), &mean_row(rows.as_ref()));
             let white = product(rows.as_ref(), root.as_ref());
-            let start = split::start(white.as_ref(), self.seed, class);
+            let white = Points::of(white.as_ref());
+            let start = split::start(&white, self.seed, class);
             let null = variation.class_mean(rows.as_ref());
-            splits.push(Split::of(white.as_ref(), start, images.len(), &root, &null));
+            splits.push(Split::of(&white, start, images.len(), &root, &null));
         }
         Ok(Some(detection(&splits, &of_class, features.rows())))
     }
@@ -102,7 +104,7 @@ fn detection(splits: &[Split], of_class: &[Vec<usize>], count: usize) -> Detecti
         for (at, &image) in images.iter().enumerate() {
             let margin = (split.margins[at] / 2.0).clamp(-LARGEST_MARGIN, LARGEST_MARGIN);
             raw[image] = index / (1.0 + (-margin).exp());
-            flagged[image] = index > TARGET_INDEX && split.suspicious[at];
+            flagged[image] = index > TARGET_INDEX && split.suspects(at);
         }
     }
     Detection {

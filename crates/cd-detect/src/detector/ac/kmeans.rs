@@ -3,6 +3,9 @@
 use cd_core::random;
 use faer::MatRef;
 use rand::Rng;
+use rayon::prelude::*;
+
+use crate::points::Points;
 
 /// Starts of which the one with the least spread is taken.
 const STARTS: u64 = 10;
@@ -13,34 +16,41 @@ const ROUNDS: usize = 300;
 ///
 /// The draws go over the rows in the order of their values, so the order in which images lie in the set changes nothing.
 pub(super) fn two_groups(rows: MatRef<'_, f64>) -> Vec<bool> {
-    let order = by_value(rows);
-    let starts = (0..STARTS).map(|start| {
-        let mut drawn = random::stream(start, random::named("activation clustering"));
-        let first = order[drawn.random_range(0..order.len())];
-        let far = |row| squared(rows, row, &point(rows, first));
-        // The second centre far from the first: with a chance that is proportional to the square of its distance.
-        let total: f64 = order.iter().map(|&row| far(row)).sum();
-        let mut left = drawn.random::<f64>() * total;
-        let second = order.iter().copied().find(|&row| {
-            left -= far(row);
-            left < 0.0
-        });
-        let second = second.unwrap_or(first);
-        lloyd(rows, [point(rows, first), point(rows, second)])
-    });
+    let points = Points::of(rows);
+    let order = points.by_value();
     if order.is_empty() {
         return Vec::new();
     }
-    let best = starts.min_by(|a, b| a.0.total_cmp(&b.0));
+    let starts = (0..STARTS).into_par_iter().map(|start| {
+        let mut drawn = random::stream(start, random::named("activation clustering"));
+        let first = order[drawn.random_range(0..order.len())];
+        let far: Vec<f64> = order
+            .iter()
+            .map(|&at| points.squared(at, points.at(first)))
+            .collect();
+        // The second centre far from the first: with a chance that is proportional to the square of its distance.
+        let mut left = drawn.random::<f64>() * far.iter().sum::<f64>();
+        let second = order.iter().zip(&far).find(|(_, far)| {
+            left -= *far;
+            left < 0.0
+        });
+        let second = second.map_or(first, |(&at, _)| at);
+        lloyd(
+            &points,
+            [points.at(first).to_vec(), points.at(second).to_vec()],
+        )
+    });
+    let starts: Vec<(f64, Vec<bool>)> = starts.collect();
+    let best = starts.into_iter().min_by(|a, b| a.0.total_cmp(&b.0));
     best.map(|(_, groups)| groups).unwrap_or_default()
 }
 
 /// Spread within the groups, and the groups, from two centres on.
-fn lloyd(rows: MatRef<'_, f64>, mut centres: [Vec<f64>; 2]) -> (f64, Vec<bool>) {
-    let count = rows.nrows();
+fn lloyd(points: &Points, mut centres: [Vec<f64>; 2]) -> (f64, Vec<bool>) {
+    let count = points.count();
     let mut groups = vec![false; count];
     for round in 0..ROUNDS {
-        let nearer = |row| squared(rows, row, &centres[1]) < squared(rows, row, &centres[0]);
+        let nearer = |at| points.squared(at, &centres[1]) < points.squared(at, &centres[0]);
         let next: Vec<bool> = (0..count).map(nearer).collect();
         let second = next.iter().filter(|&&second| second).count();
         if second == 0 || second == count || (round > 0 && next == groups) {
@@ -48,45 +58,10 @@ fn lloyd(rows: MatRef<'_, f64>, mut centres: [Vec<f64>; 2]) -> (f64, Vec<bool>) 
             break;
         }
         groups = next;
-        centres = [mean(rows, &groups, false), mean(rows, &groups, true)];
+        centres = [points.mean(&groups, false), points.mean(&groups, true)];
     }
-    let spread = (0..count).map(|row| squared(rows, row, &centres[usize::from(groups[row])]));
+    let spread = (0..count).map(|at| points.squared(at, &centres[usize::from(groups[at])]));
     (spread.sum(), groups)
-}
-
-/// Rows by their values, the first column first.
-fn by_value(rows: MatRef<'_, f64>) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..rows.nrows()).collect();
-    order.sort_by(|&a, &b| {
-        let pairs = rows.row(a).iter().zip(rows.row(b).iter());
-        let mut differing = pairs.map(|(a, b)| a.total_cmp(b));
-        differing
-            .find(|order| order.is_ne())
-            .unwrap_or(std::cmp::Ordering::Equal)
-    });
-    order
-}
-
-fn point(rows: MatRef<'_, f64>, row: usize) -> Vec<f64> {
-    rows.row(row).iter().copied().collect()
-}
-
-fn squared(rows: MatRef<'_, f64>, row: usize, centre: &[f64]) -> f64 {
-    let pairs = rows.row(row).iter().zip(centre);
-    pairs.map(|(a, b)| (a - b) * (a - b)).sum()
-}
-
-fn mean(rows: MatRef<'_, f64>, groups: &[bool], wanted: bool) -> Vec<f64> {
-    let mut sum = vec![0.0; rows.ncols()];
-    let mut count = 0.0;
-    for (row, _) in groups.iter().enumerate().filter(|(_, g)| **g == wanted) {
-        count += 1.0;
-        for (sum, value) in sum.iter_mut().zip(rows.row(row).iter()) {
-            *sum += value;
-        }
-    }
-    sum.iter_mut().for_each(|sum| *sum /= count);
-    sum
 }
 
 #[cfg(test)]

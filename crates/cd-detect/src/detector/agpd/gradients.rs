@@ -41,7 +41,9 @@ impl Rows {
             add(&mut sum, self.at(layer, image));
         }
         let count = images.len() as f64;
-        sum.iter_mut().for_each(|sum| *sum /= count);
+        for sum in &mut sum {
+            *sum /= count;
+        }
         (!images.is_empty()).then_some(sum)
     }
 }

@@ -72,9 +72,9 @@ impl Bands {
                 *value = gram[entry];
             }
             let middle = lower_median(&mut values);
-            values
-                .iter_mut()
-                .for_each(|value| *value = (*value - middle).abs());
+            for value in &mut values {
+                *value = (*value - middle).abs();
+            }
             let spread = lower_median(&mut values);
             low.push(middle - WIDTH * spread);
             high.push(middle + WIDTH * spread);

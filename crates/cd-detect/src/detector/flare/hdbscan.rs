@@ -88,7 +88,9 @@ fn merges(edges: &[Edge], count: usize) -> Vec<Merge> {
         let groups = edge.ends.map(|end| top(&mut group, end));
         let size = groups.iter().map(|&g| size(&merges, count, g)).sum();
         let whole = count + merges.len();
-        groups.iter().for_each(|&g| group[g] = whole);
+        for part in groups {
+            group[part] = whole;
+        }
         merges.push(Merge {
             groups,
             length: edge.length,
@@ -209,21 +211,12 @@ impl Condensed {
 
     fn labels(&self, count: usize) -> Vec<Option<usize>> {
         let chosen = self.chosen();
-        let mut numbers = vec![None; chosen.len()];
-        let mut next = 0;
-        for (number, _) in numbers
-            .iter_mut()
-            .zip(&chosen)
-            .filter(|(_, chosen)| **chosen)
-        {
-            *number = Some(next);
-            next += 1;
-        }
+        let number = |cluster: usize| chosen[..cluster].iter().filter(|c| **c).count();
         let label = |row: usize| {
             let mut cluster = Some(self.left[row]);
             while let Some(at) = cluster {
                 if chosen[at] {
-                    return numbers[at];
+                    return Some(number(at));
                 }
                 cluster = self.clusters[at].parent;
             }

@@ -42,7 +42,13 @@ fn covariances_splits_and_scores_of_the_reference_agree() {
         let here = place..place + rows.nrows();
         let start = draws[here.clone()].iter().map(|&u| u >= 0.5).collect();
         let null = variation.class_mean(rows.as_ref());
-        let split = Split::of(white.as_ref(), start, class.len(), &root, &null);
+        let split = Split::of(
+            &Points::of(white.as_ref()),
+            start,
+            class.len(),
+            &root,
+            &null,
+        );
         let expected: Vec<bool> = groups[here].iter().map(|&group| group > 0.5).collect();
         assert_eq!(split.groups, expected);
         place += rows.nrows();
