@@ -269,6 +269,9 @@ impl DatasetConfig {
 }
 
 #[cfg(test)]
+mod other_libraries_tests;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
