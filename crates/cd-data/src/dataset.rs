@@ -271,6 +271,9 @@ impl DatasetConfig {
 }
 
 #[cfg(test)]
+mod other_libraries_tests;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -67,26 +67,52 @@ impl Labels {
         Ok(*self.ids.entry(label).or_insert(next))
     }
 
-    /// The classes: of given `names`, which numbers count and names are among; without them the labels themselves, numbers in their
-    /// order, names in that of the alphabet.
+    /// The classes: of given `names`, which numbers count and names are among. Without them, numbers from 0 on with few gaps are classes
+    /// as they are, so that a class without pictures changes no other; other numbers are classes in their order, names in that of the
+    /// alphabet.
     pub(super) fn classes(self, names: Option<Vec<String>>) -> Result<Classes, String> {
+        match names.or_else(|| self.counted()) {
+            Some(names) => self.among(names),
+            None => Ok(self.ordered()),
+        }
+    }
+
+    fn among(&self, names: Vec<String>) -> Result<Classes, String> {
         let mut by_id = vec![0; self.ids.len()];
-        let Some(names) = names else {
-            let has_names = self.ids.keys().any(|label| matches!(label, Label::Name(_)));
-            let mut ordered: Vec<(Label, u32)> = self.ids.into_iter().collect();
-            if has_names {
-                ordered.sort_by_key(|(label, _)| label.text());
-            }
-            for (class, (_, id)) in ordered.iter().enumerate() {
-                by_id[*id as usize] = class as u32;
-            }
-            let names = ordered.iter().map(|(label, _)| label.text()).collect();
-            return Ok(Classes { names, by_id });
-        };
         for (label, id) in &self.ids {
             by_id[*id as usize] = position(label, &names)?;
         }
         Ok(Classes { names, by_id })
+    }
+
+    /// The names of numbers from 0 on of which most are there.
+    fn counted(&self) -> Option<Vec<String>> {
+        let (first, _) = self.ids.first_key_value()?;
+        let (last, _) = self.ids.last_key_value()?;
+        let (Label::Number(0), Label::Number(last)) = (first, last) else {
+            return None;
+        };
+        let count = usize::try_from(*last).ok()?.checked_add(1)?;
+        (count <= 2 * self.ids.len()).then(|| (0..count).map(|class| class.to_string()).collect())
+    }
+
+    fn ordered(self) -> Classes {
+        let mut by_id = vec![0; self.ids.len()];
+        let has_names = self.ids.keys().any(|label| matches!(label, Label::Name(_)));
+        let mut ordered: Vec<(Label, u32)> = self.ids.into_iter().collect();
+        if has_names {
+            ordered.sort_by_key(|(label, _)| label.text());
+        } else if let Some((first, _)) = ordered.first() {
+            let first = first.text();
+            tracing::warn!(
+                "labels are not the numbers from 0 on: class 0 is `{first}`, and so on in their order"
+            );
+        }
+        for (class, (_, id)) in ordered.iter().enumerate() {
+            by_id[*id as usize] = class as u32;
+        }
+        let names = ordered.iter().map(|(label, _)| label.text()).collect();
+        Classes { names, by_id }
     }
 }
 
@@ -167,6 +193,12 @@ mod tests {
             numbers,
             (vec!["-1".into(), "2".into(), "10".into()], vec![2, 1, 1, 0])
         );
+        let digits = of(&["3", "0", "1"]);
+        assert_eq!(
+            digits,
+            (["0", "1", "2", "3"].map(String::from).into(), vec![3, 0, 1])
+        );
+        assert_eq!(of(&["0", "9"]).0, ["0", "9"]);
         let names = of(&["dog", "10", "cat", "9"]);
         assert_eq!(names.0, ["10", "9", "cat", "dog"]);
         assert_eq!(names.1, [3, 0, 2, 1]);
