@@ -216,7 +216,7 @@ pub(crate) const ARCHITECTURES: &[Architecture] = &[
         family: &FAMILY,
         parameters: 175_066,
         taps: &NARROW_TAPS,
-        golden: Some(golden_logits(3e-7)),
+        golden: Some(golden_logits(1.4e-7)),
         build: wide!(2, 1),
     },
     Architecture {
@@ -226,7 +226,7 @@ pub(crate) const ARCHITECTURES: &[Architecture] = &[
         family: &FAMILY,
         parameters: 2_243_546,
         taps: &DOUBLE_TAPS,
-        golden: Some(golden_logits(3e-7)),
+        golden: Some(golden_logits(1.7e-7)),
         build: wide!(6, 2),
     },
     Architecture {
@@ -236,7 +236,7 @@ pub(crate) const ARCHITECTURES: &[Architecture] = &[
         family: &FAMILY,
         parameters: 36_479_194,
         taps: &WIDE_TAPS,
-        golden: Some(golden_logits(3e-7)),
+        golden: Some(golden_logits(1.5e-7)),
         build: wide!(4, 10),
     },
 ];
