@@ -1,13 +1,14 @@
 //! Convolutions in which every output channel sees every input channel.
 
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 
+use crate::buffers::taken;
 use crate::elementwise::{activate, activated, add};
 use crate::geometry::{Geometry, Map};
 use crate::level::level;
 use crate::narrow::Narrow;
-use crate::panel::{BLOCK, Tiled, accumulate, cover, pack};
+use crate::panel::{BLOCK, Tiled, accumulate, cover, in_tiles, pack};
+use crate::parallel::{each, even};
 use crate::plan::{Direction, Pass, Plan};
 use crate::vectors::{first_vectors, store_vectors};
 use crate::winograd::Winograd;
@@ -123,7 +124,7 @@ impl Dense {
         assert_eq!(plan.target.channels, self.targets, "target channels");
         let (from, to) = (plan.source.len(), plan.target.len());
         let batch = plan.checked_batch(source, epilogue);
-        let mut target = vec![0.0; batch * to];
+        let mut target = taken(batch * to);
         if target.is_empty() {
             return target;
         }
@@ -138,17 +139,20 @@ impl Dense {
             }
             None => {}
         }
-        let images = TASK_PIXELS.div_ceil(plan.target.pixels());
+        let images = even(batch, TASK_PIXELS.div_ceil(plan.target.pixels()));
         let level = level();
-        target
-            .par_chunks_mut(images * to)
-            .enumerate()
-            .for_each(|(task, target)| {
+        each(
+            target.chunks_mut(images * to).enumerate(),
+            |(task, target)| {
                 let first = task * images;
                 let count = target.len() / to;
+                let passes = plan.passes.iter();
+                let places: Vec<Vec<Place>> =
+                    passes.map(|pass| places(&plan, pass, count)).collect();
                 level.run(Task {
                     dense: self,
                     plan: &plan,
+                    places: &places,
                     source: &source[first * from..(first + count) * from],
                     residual: epilogue
                         .residual
@@ -157,7 +161,8 @@ impl Dense {
                     activation: epilogue.activation,
                     target,
                 });
-            });
+            },
+        );
         target
     }
 }
@@ -166,6 +171,8 @@ impl Dense {
 struct Task<'a> {
     dense: &'a Dense,
     plan: &'a Plan,
+    /// The pixels of each pass.
+    places: &'a [Vec<Place>],
     source: &'a [f32],
     residual: Option<&'a [f32]>,
     bias: Option<&'a [f32]>,
@@ -182,6 +189,28 @@ impl WithSimd for Task<'_> {
     }
 }
 
+/// Where a target pixel of a task gathers from, and where it lies; both counted over all images of the task.
+#[derive(Clone, Copy)]
+struct Place {
+    /// The value that offset 0 leads to; it may lie outside the map.
+    start: isize,
+    pixel: usize,
+}
+
+/// The target pixels of a pass in all `images` of a task.
+fn places(plan: &Plan, pass: &Pass, images: usize) -> Vec<Place> {
+    let mut places = Vec::with_capacity(images * pass.targets.len());
+    for image in 0..images {
+        let first = (image * plan.source.pixels()) as isize;
+        let pixels = pass.targets.iter().zip(&pass.bases);
+        places.extend(pixels.map(|(&target, &base)| Place {
+            start: (first + base) * plan.source.channels as isize,
+            pixel: image * plan.target.pixels() + target,
+        }));
+    }
+    places
+}
+
 impl Tiled for Task<'_> {
     fn blocks(&self) -> usize {
         self.dense.targets.div_ceil(BLOCK)
@@ -194,39 +223,34 @@ impl Tiled for Task<'_> {
         block: usize,
     ) {
         let plan = self.plan;
-        for pass in &plan.passes {
-            let count = pass.targets.len() * (self.target.len() / plan.target.len());
-            let tiled = count - count % P;
-            for first in (0..tiled).step_by(P) {
-                self.tile::<S, V, B, P, T>(simd, block, pass, first);
-            }
-            for first in tiled..count {
-                self.tile::<S, V, B, 1, T>(simd, block, pass, first);
+        let places = self.places;
+        for (pass, places) in plan.passes.iter().zip(places) {
+            if places.len() >= P {
+                for first in in_tiles(places.len(), P) {
+                    if let Some(places) = places[first..].first_chunk() {
+                        self.tile::<S, V, B, P, T>(simd, block, pass, places);
+                    }
+                }
+            } else {
+                for place in places {
+                    self.tile::<S, V, B, 1, T>(simd, block, pass, &[*place]);
+                }
             }
         }
     }
 }
 
 impl Task<'_> {
-    /// Computes `P` pixels of a pass, counted over all images of the task, for `B` blocks.
+    /// Computes `P` pixels of a pass for `B` blocks.
     #[inline(always)]
     fn tile<S: Simd, const V: usize, const B: usize, const P: usize, const T: usize>(
         &mut self,
         simd: S,
         block: usize,
         pass: &Pass,
-        first: usize,
+        places: &[Place; P],
     ) {
         let channels = self.dense.sources;
-        let mut starts = [0_isize; P];
-        let mut pixels = [0_usize; P];
-        for p in 0..P {
-            let image = (first + p) / pass.targets.len();
-            let pixel = (first + p) % pass.targets.len();
-            let start = (image * self.plan.source.pixels()) as isize + pass.bases[pixel];
-            starts[p] = start * channels as isize;
-            pixels[p] = image * self.plan.target.pixels() + pass.targets[pixel];
-        }
         let block_len = self.dense.geometry.taps() * channels * BLOCK;
         let weights = &self.dense.blocks[block * block_len..(block + B) * block_len];
         let mut sums = [[[simd.splat_f32s(0.0); V]; B]; P];
@@ -235,7 +259,7 @@ impl Task<'_> {
             let offset = run.offset * channels as isize;
             let mut rows: [&[f32]; P] = [&[]; P];
             for p in 0..P {
-                rows[p] = &self.source[(starts[p] + offset) as usize..][..length];
+                rows[p] = &self.source[(places[p].start + offset) as usize..][..length];
             }
             let mut vectors: [&[[S::f32s; V]]; B] = [&[]; B];
             for b in 0..B {
@@ -247,7 +271,7 @@ impl Task<'_> {
         }
         for p in 0..P {
             for b in 0..B {
-                self.store::<S, V>(simd, pixels[p], block + b, sums[p][b]);
+                self.store::<S, V>(simd, places[p].pixel, block + b, sums[p][b]);
             }
         }
     }

@@ -1,9 +1,10 @@
 //! Elementwise work between convolutions.
 
+use crate::parallel::each;
 use pulp::Simd;
-use rayon::prelude::*;
 
 use crate::Activation;
+use crate::buffers::taken;
 use crate::level::level;
 
 /// Values that one task handles.
@@ -53,12 +54,12 @@ pub(crate) fn add(sums: &mut [f32], values: &[f32]) {
 /// When the lengths differ.
 pub fn masked(gradient: &[f32], output: &[f32], activation: Activation) -> Vec<f32> {
     assert_eq!(gradient.len(), output.len(), "one gradient per output");
-    let mut result = vec![0.0; gradient.len()];
+    let mut result = taken(gradient.len());
     let level = level();
-    result
-        .par_chunks_mut(TASK)
-        .zip(gradient.par_chunks(TASK).zip(output.par_chunks(TASK)))
-        .for_each(|(result, (gradient, output))| {
+    let inputs = gradient.chunks(TASK).zip(output.chunks(TASK));
+    each(
+        result.chunks_mut(TASK).zip(inputs),
+        |(result, (gradient, output))| {
             level.run(|| match activation {
                 Activation::None => result.copy_from_slice(gradient),
                 Activation::Relu => keep(result, gradient, output, |value| value > 0.0),
@@ -66,8 +67,38 @@ pub fn masked(gradient: &[f32], output: &[f32], activation: Activation) -> Vec<f
                     keep(result, gradient, output, |value| value > 0.0 && value < 6.0);
                 }
             });
-        });
+        },
+    );
     result
+}
+
+/// As [`masked`], in the place of the gradient after the activation.
+///
+/// # Panics
+///
+/// When the lengths differ.
+pub fn masked_in_place(gradient: &mut [f32], output: &[f32], activation: Activation) {
+    assert_eq!(gradient.len(), output.len(), "one gradient per output");
+    let level = level();
+    each(
+        gradient.chunks_mut(TASK).zip(output.chunks(TASK)),
+        |(gradient, output)| {
+            level.run(|| match activation {
+                Activation::None => {}
+                Activation::Relu => drop_others(gradient, output, |value| value > 0.0),
+                Activation::Relu6 => {
+                    drop_others(gradient, output, |value| value > 0.0 && value < 6.0);
+                }
+            });
+        },
+    );
+}
+
+#[inline(always)]
+fn drop_others(gradient: &mut [f32], output: &[f32], passes: impl Fn(f32) -> bool) {
+    for (gradient, output) in gradient.iter_mut().zip(output) {
+        *gradient = if passes(*output) { *gradient } else { 0.0 };
+    }
 }
 
 /// The gradients of those outputs that pass, and zeros.
@@ -88,7 +119,12 @@ mod tests {
         at_every_level(|_| {
             let output = [0.0, 1.0, 6.0, 3.0];
             let gradient = [1.0, 2.0, 3.0, 4.0];
-            let of = |activation| masked(&gradient, &output, activation);
+            let of = |activation| {
+                let mut here = gradient;
+                masked_in_place(&mut here, &output, activation);
+                assert_eq!(masked(&gradient, &output, activation), here);
+                here
+            };
             assert_eq!(of(Activation::None), gradient);
             assert_eq!(of(Activation::Relu), [0.0, 2.0, 3.0, 4.0]);
             assert_eq!(of(Activation::Relu6), [0.0, 2.0, 0.0, 4.0]);

@@ -14,6 +14,7 @@ use crate::geometry::{Geometry, Map};
 use crate::level::{level, multiply_add};
 use crate::panel::BLOCK;
 use crate::parts::total;
+use crate::winograd::{self, Winograd};
 
 /// Input values that are packed together.
 const PACK: usize = 8;
@@ -47,6 +48,11 @@ pub fn weight_gradient(
         batch * output.len(),
         "one gradient per output"
     );
+    if Winograd::suits(geometry, input.channels, output.channels)
+        && let Some(weights) = winograd::gradient(images, gradient, input, output.channels)
+    {
+        return weights;
+    }
     let padded = output.channels.next_multiple_of(BLOCK);
     let layer = Layer {
         geometry,

@@ -39,30 +39,39 @@
     reason = "short counted loops over arrays are what the compiler unrolls into registers"
 )]
 
+mod buffers;
 mod dense;
 mod depthwise;
 mod elementwise;
 mod geometry;
 mod gradient;
 mod level;
+mod masking;
 mod narrow;
 mod norm;
 mod panel;
+mod parallel;
 mod parts;
 mod plan;
+mod pool;
+mod scratch;
 mod vectors;
 mod winograd;
 
 #[cfg(test)]
 mod reference;
 
+pub use buffers::give_back;
 pub use dense::Dense;
 pub use depthwise::{Depthwise, depthwise_weight_gradient};
-pub use elementwise::masked;
+pub use elementwise::{masked, masked_in_place};
 pub use geometry::{Geometry, Map};
 pub use gradient::weight_gradient;
 pub use level::{LEVEL_VARIABLE, Level, LevelError, level, set_level};
+pub use masking::{Adam, MaskGradient, Masks, Penalties, Squashed};
 pub use norm::{Moments, NormGradient, normalize, normalize_backward};
+pub use parallel::Occupied;
+pub use pool::{max_pool, max_pool_backward, mean_pool, mean_pool_backward};
 
 /// What happens to a sum before it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

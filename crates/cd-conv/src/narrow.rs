@@ -4,13 +4,14 @@
 //! taps come first, as one product of matrices whose columns are taps and target channels; then every target
 //! pixel adds up those that belong to it.
 
+use crate::parallel::{each, even};
+use crate::scratch;
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 
 use crate::Epilogue;
 use crate::elementwise::{activate, add};
 use crate::level::level;
-use crate::panel::{BLOCK, Tiled, accumulate, cover, pack};
+use crate::panel::{BLOCK, Tiled, accumulate, cover, in_tiles, pack};
 use crate::plan::Plan;
 use crate::vectors::store_vectors;
 
@@ -68,27 +69,32 @@ impl Narrow {
         target: &mut [f32],
     ) {
         let (from, to) = (plan.source.len(), plan.target.len());
-        let images = TASK_PIXELS.div_ceil(plan.source.pixels().max(1));
+        let images = even(
+            target.len() / to,
+            TASK_PIXELS.div_ceil(plan.source.pixels().max(1)),
+        );
         let level = level();
-        let tasks = target.par_chunks_mut(images * to);
-        tasks
-            .enumerate()
-            .for_each_init(Vec::new, |products, (task, target)| {
+        each(
+            target.chunks_mut(images * to).enumerate(),
+            |(task, target)| {
                 let first = task * images;
                 let count = target.len() / to;
-                products.resize(count * plan.source.pixels() * self.columns, 0.0);
-                level.run(Task {
-                    narrow: self,
-                    plan,
-                    source: &source[first * from..(first + count) * from],
-                    products,
-                    residual: epilogue
-                        .residual
-                        .map(|residual| &residual[first * to..(first + count) * to]),
-                    epilogue,
-                    target,
+                let products = count * plan.source.pixels() * self.columns;
+                scratch::with(products, |products| {
+                    level.run(Task {
+                        narrow: self,
+                        plan,
+                        source: &source[first * from..(first + count) * from],
+                        products,
+                        residual: epilogue
+                            .residual
+                            .map(|residual| &residual[first * to..(first + count) * to]),
+                        epilogue,
+                        target,
+                    });
                 });
-            });
+            },
+        );
     }
 }
 
@@ -126,12 +132,14 @@ impl Tiled for Task<'_> {
         block: usize,
     ) {
         let count = self.products.len() / self.narrow.columns;
-        let tiled = count - count % P;
-        for first in (0..tiled).step_by(P) {
-            self.tile::<S, V, B, P, T>(simd, block, first);
-        }
-        for first in tiled..count {
-            self.tile::<S, V, B, 1, T>(simd, block, first);
+        if count < P {
+            for first in 0..count {
+                self.tile::<S, V, B, 1, T>(simd, block, first);
+            }
+        } else {
+            for first in in_tiles(count, P) {
+                self.tile::<S, V, B, P, T>(simd, block, first);
+            }
         }
     }
 }

@@ -3,15 +3,24 @@
 use rayon::prelude::*;
 
 use crate::Epilogue;
+use crate::buffers::taken;
 use crate::elementwise::{activate, add};
 use crate::level::level;
-use crate::parts::total;
 
 /// A batch is summed in so many parts, on any number of threads, so that the order is always the same.
 const PARTS: usize = 16;
 
-/// Values that one elementwise task handles, about.
-const TASK: usize = 1 << 15;
+/// Values that one elementwise task handles, about: they stay in the first cache.
+const TASK: usize = 1 << 13;
+
+/// Channels that are summed together.
+const LANES: usize = 16;
+
+/// Pixels that are summed in single precision before the sum goes to double precision.
+const SHORT: usize = 32;
+
+/// Pixels whose mean is the centre about which moments are summed.
+const SAMPLE: usize = 64;
 
 /// Mean and variance of every channel over a batch.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,17 +42,33 @@ impl Moments {
             !x.is_empty() && x.len().is_multiple_of(channels),
             "whole pixels"
         );
-        let count = (x.len() / channels) as f64;
-        let sums = sum_pixels([x], channels, |sum, [x]| *sum += f64::from(x));
-        let mean: Vec<f64> = sums.iter().map(|sum| sum / count).collect();
-        let squares = sum_pixels_about([x], &mean, |sum, [x], mean| {
-            let distance = f64::from(x) - mean;
-            *sum += distance * distance;
-        });
-        Self {
-            mean: mean.iter().map(|&mean| mean as f32).collect(),
-            variance: squares.iter().map(|sum| (sum / count) as f32).collect(),
+        let pixels = x.len() / channels;
+        let count = pixels as f64;
+        // Sums of distances from a centre near the mean: those of the values and of their squares would nearly cancel.
+        let mut centres = vec![0.0_f32; channels];
+        let step = pixels.div_ceil(SAMPLE);
+        let sample = x.chunks_exact(channels).step_by(step);
+        let share = 1.0 / sample.len() as f32;
+        for pixel in sample {
+            for (centre, value) in centres.iter_mut().zip(pixel) {
+                *centre += share * value;
+            }
         }
+        let sums = sum_pixels([x], &centres, |[x], centre| {
+            let distance = x - centre;
+            [distance, distance * distance]
+        });
+        let mut moments = Self {
+            mean: centres,
+            variance: vec![0.0; channels],
+        };
+        let both = moments.mean.iter_mut().zip(&mut moments.variance);
+        for ((mean, variance), [sum, squares]) in both.zip(sums) {
+            let away = sum / count;
+            *mean = (f64::from(*mean) + away) as f32;
+            *variance = (squares / count - away * away).max(0.0) as f32;
+        }
+        moments
     }
 
     fn inverse_deviation(&self, epsilon: f64) -> Vec<f32> {
@@ -80,16 +105,18 @@ pub fn normalize(
         .map(|c| beta.get(c).copied().unwrap_or_default() - moments.mean[c] * scale[c])
         .collect();
     let rows = rows(channels);
-    let mut y = vec![0.0; x.len()];
+    let mut y = taken(x.len());
     let level = level();
     y.par_chunks_mut(rows).enumerate().for_each(|(task, y)| {
         let place = task * rows..task * rows + y.len();
         let x = &x[place.clone()];
         let residual = epilogue.residual.map(|residual| &residual[place]);
         level.run(|| {
+            let (scale, shift) = (&scale[..channels], &shift[..channels]);
             for (y, x) in y.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
-                for c in 0..channels {
-                    y[c] = x[c] * scale[c] + shift[c];
+                let factors = scale.iter().zip(shift);
+                for ((y, x), (scale, shift)) in y.iter_mut().zip(x).zip(factors) {
+                    *y = x * scale + shift;
                 }
             }
             if let Some(residual) = residual {
@@ -128,27 +155,25 @@ pub fn normalize_backward(
     let channels = gamma.len();
     let count = (x.len() / channels) as f64;
     let inverse = moments.inverse_deviation(epsilon);
-    let mean: Vec<f64> = moments.mean.iter().map(|&mean| f64::from(mean)).collect();
-    let beta = sum_pixels([gradient], channels, |sum, [g]| *sum += f64::from(g));
-    let projected = sum_pixels_about([gradient, x], &mean, |sum, [g, x], mean| {
-        *sum += f64::from(g) * (f64::from(x) - mean);
+    let sums = sum_pixels([gradient, x], &moments.mean, |[g, x], mean| {
+        [g, g * (x - mean)]
     });
     // dx = gamma * inverse * (g - mean(g) - xhat * mean(g * xhat)), xhat = (x - mean) * inverse.
     let mut on_gradient = vec![0.0_f32; channels];
     let mut on_x = vec![0.0_f32; channels];
     let mut constant = vec![0.0_f32; channels];
     let mut gamma_gradient = vec![0.0_f32; channels];
-    for c in 0..channels {
+    for (c, [sum, projected]) in sums.iter().enumerate() {
         let inverse = f64::from(inverse[c]);
         let scale = f64::from(gamma[c]) * inverse;
-        let slope = scale * projected[c] * inverse * inverse / count;
-        gamma_gradient[c] = (projected[c] * inverse) as f32;
+        let slope = scale * projected * inverse * inverse / count;
+        gamma_gradient[c] = (projected * inverse) as f32;
         on_gradient[c] = scale as f32;
         on_x[c] = -slope as f32;
-        constant[c] = (slope * mean[c] - scale * beta[c] / count) as f32;
+        constant[c] = (slope * f64::from(moments.mean[c]) - scale * sum / count) as f32;
     }
     let rows = rows(channels);
-    let mut dx = vec![0.0; x.len()];
+    let mut dx = taken(x.len());
     let level = level();
     dx.par_chunks_mut(rows)
         .zip(gradient.par_chunks(rows).zip(x.par_chunks(rows)))
@@ -157,9 +182,13 @@ pub fn normalize_backward(
                 let pixels = gradient
                     .chunks_exact(channels)
                     .zip(x.chunks_exact(channels));
+                let (on_gradient, on_x) = (&on_gradient[..channels], &on_x[..channels]);
                 for (dx, (g, x)) in dx.chunks_exact_mut(channels).zip(pixels) {
-                    for c in 0..channels {
-                        dx[c] = g[c] * on_gradient[c] + (x[c] * on_x[c] + constant[c]);
+                    let factors = on_gradient.iter().zip(on_x).zip(&constant);
+                    for ((dx, (g, x)), ((on_gradient, on_x), constant)) in
+                        dx.iter_mut().zip(g.iter().zip(x)).zip(factors)
+                    {
+                        *dx = g * on_gradient + (x * on_x + constant);
                     }
                 }
             });
@@ -167,7 +196,7 @@ pub fn normalize_backward(
     NormGradient {
         x: dx,
         gamma: gamma_gradient,
-        beta: beta.iter().map(|&sum| sum as f32).collect(),
+        beta: sums.iter().map(|[sum, _]| *sum as f32).collect(),
     }
 }
 
@@ -176,46 +205,87 @@ fn rows(channels: usize) -> usize {
     (TASK / channels).max(1) * channels
 }
 
+/// For every channel the two sums of `of(values, centre)` over all pixels, in fixed parts.
 fn sum_pixels<const N: usize>(
     inputs: [&[f32]; N],
-    channels: usize,
-    add: impl Fn(&mut f64, [f32; N]) + Sync,
-) -> Vec<f64> {
-    sum_pixels_about(inputs, &vec![0.0; channels], |sum, values, _| {
-        add(sum, values);
-    })
-}
-
-/// For every channel the sum of `add` over all pixels, in fixed parts.
-fn sum_pixels_about<const N: usize>(
-    inputs: [&[f32]; N],
-    centres: &[f64],
-    add: impl Fn(&mut f64, [f32; N], f64) + Sync,
-) -> Vec<f64> {
+    centres: &[f32],
+    of: impl Fn([f32; N], f32) -> [f32; 2] + Sync,
+) -> Vec<[f64; 2]> {
     let channels = centres.len();
     let pixels = inputs[0].len() / channels;
     let part = pixels.div_ceil(PARTS).max(1) * channels;
     let level = level();
-    let parts: Vec<Vec<f64>> = (0..PARTS)
+    let parts: Vec<Vec<[f64; 2]>> = (0..PARTS)
         .into_par_iter()
         .map(|number| {
             let end = inputs[0].len();
             let place = (number * part).min(end)..((number + 1) * part).min(end);
             let inputs = inputs.map(|input| &input[place.clone()]);
-            let mut sums = vec![0.0; channels];
+            let mut sums = vec![[0.0; 2]; channels];
             level.run(|| {
-                for pixel in (0..inputs[0].len()).step_by(channels) {
-                    let pixels = inputs.map(|input| &input[pixel..][..channels]);
-                    let centres = &centres[..channels];
-                    for (c, sum) in sums.iter_mut().enumerate() {
-                        add(sum, pixels.map(|pixel| pixel[c]), centres[c]);
+                for first in (0..inputs[0].len()).step_by(SHORT * channels) {
+                    let inputs = inputs.map(|input| {
+                        let end = input.len().min(first + SHORT * channels);
+                        &input[first..end]
+                    });
+                    for channel in (0..channels).step_by(LANES) {
+                        let centres = &centres[channel..channels.min(channel + LANES)];
+                        let short = short_sums(inputs, channels, channel, centres, &of);
+                        for (lane, sums) in sums[channel..].iter_mut().take(LANES).enumerate() {
+                            sums[0] += f64::from(short[0][lane]);
+                            sums[1] += f64::from(short[1][lane]);
+                        }
                     }
                 }
             });
             sums
         })
         .collect();
-    total(parts, channels)
+    let mut sums = vec![[0.0; 2]; channels];
+    for part in parts {
+        for (sums, part) in sums.iter_mut().zip(part) {
+            sums[0] += part[0];
+            sums[1] += part[1];
+        }
+    }
+    sums
+}
+
+/// The sums of up to [`LANES`] channels from `channel` on, as many as there are `centres`.
+#[inline(always)]
+fn short_sums<const N: usize>(
+    inputs: [&[f32]; N],
+    channels: usize,
+    channel: usize,
+    centres: &[f32],
+    of: &impl Fn([f32; N], f32) -> [f32; 2],
+) -> [[f32; LANES]; 2] {
+    let mut sums = [[0.0; LANES]; 2];
+    let whole = centres.first_chunk::<LANES>();
+    for pixel in (channel..inputs[0].len()).step_by(channels) {
+        if let Some(centres) = whole {
+            let mut values = [[0.0; LANES]; N];
+            for n in 0..N {
+                values[n].copy_from_slice(&inputs[n][pixel..pixel + LANES]);
+            }
+            for lane in 0..LANES {
+                let mut here = [0.0; N];
+                for n in 0..N {
+                    here[n] = values[n][lane];
+                }
+                let [first, second] = of(here, centres[lane]);
+                sums[0][lane] += first;
+                sums[1][lane] += second;
+            }
+        } else {
+            for (lane, centre) in centres.iter().enumerate() {
+                let [first, second] = of(inputs.map(|input| input[pixel + lane]), *centre);
+                sums[0][lane] += first;
+                sums[1][lane] += second;
+            }
+        }
+    }
+    sums
 }
 
 #[cfg(test)]

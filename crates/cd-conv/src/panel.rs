@@ -90,6 +90,15 @@ pub(crate) fn accumulate<
     *sums = own;
 }
 
+/// Where tiles of `size` begin that cover `count` rows, at least so many: the last one overlaps its neighbour, whose sums
+/// it computes once more, where the rest of the rows one by one would take longer.
+#[inline(always)]
+pub(crate) fn in_tiles(count: usize, size: usize) -> impl Iterator<Item = usize> {
+    (0..count)
+        .step_by(size)
+        .map(move |first| first.min(count - size))
+}
+
 /// Work on all blocks of target channels, done in tiles of registers.
 pub(crate) trait Tiled {
     /// Blocks of target channels.

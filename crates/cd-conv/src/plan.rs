@@ -186,7 +186,7 @@ impl Plan {
             let (row_base, rows) = row(y);
             for (x, (column_base, columns)) in columns.iter().enumerate() {
                 let width = source.width as isize;
-                let taps: Vec<(usize, isize)> = rows
+                let mut taps: Vec<(usize, isize)> = rows
                     .iter()
                     .flat_map(|&(ky, dy)| {
                         columns
@@ -194,6 +194,8 @@ impl Plan {
                             .map(move |&(kx, dx)| (ky * geometry.kernel[1] + kx, dy * width + dx))
                     })
                     .collect();
+                // In the order in which the source lies in memory: what was read last time comes before what is new.
+                taps.sort_by_key(|&(_, offset)| offset);
                 let pass = passes.entry(taps.clone()).or_insert_with(|| Pass {
                     targets: Vec::new(),
                     bases: Vec::new(),

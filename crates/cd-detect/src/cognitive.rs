@@ -14,6 +14,7 @@
 //! of (seed, image, step).
 
 mod grid;
+mod host;
 mod noise;
 mod preset;
 mod search;
@@ -22,8 +23,10 @@ mod terms;
 
 use std::f64::consts::PI;
 
+use cd_conv::Occupied;
 use cd_models::burn::optim::{Adam, AdamConfig, AdamState, Optimizer};
 use cd_models::burn::tensor::Tensor;
+use cd_models::device::is_cpu;
 use cd_models::{Classifier, Tap, to_host};
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +38,9 @@ use terms::{mask_of, norm, total_variation};
 pub use noise::Fill;
 pub use preset::Preset;
 pub(crate) use settings::{Settings, with_settings};
+
+/// Adam's epsilon, that of the released code.
+const EPSILON: f32 = 1e-8;
 
 /// What the mask must keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,6 +176,7 @@ impl CognitiveDistillation {
     ) -> Result<Distilled, DetectError> {
         self.check()?;
         let device = images.device();
+        let _occupied = is_cpu(&device).then(Occupied::begin);
         let target = self.target(model, images.clone())?;
         require_finite(&target, numbers, |index| DetectError::ModelOutput { index })?;
         let colours = noise::colours(
@@ -248,6 +255,9 @@ impl CognitiveDistillation {
         colour: Tensor<2>,
         search: Search,
     ) -> Result<Step, DetectError> {
+        if is_cpu(&images.device()) && is_cpu(&search.theta.device()) {
+            return self.step_on_host(model, images, target, colour, search);
+        }
         let tracked = search.theta.clone().autodiff().require_grad();
         let [_, _, height, width] = images.dims();
         let mask = upsampled(mask_of(tracked.clone()), [height, width]);
@@ -276,6 +286,9 @@ impl CognitiveDistillation {
 
     /// What Adam makes of a gradient in the shape of theta.
     pub fn update(&self, search: Search, gradient: Tensor<4>) -> Search {
+        if is_cpu(&search.theta.device()) {
+            return self.update_on_host(search, gradient);
+        }
         let rate = self.learning_rate_at(search.step);
         let (theta, adam) = self.adam().step(rate, search.theta, gradient, search.adam);
         Search {
@@ -300,7 +313,7 @@ impl CognitiveDistillation {
         AdamConfig::new()
             .with_beta_1(self.settings.betas[0] as f32)
             .with_beta_2(self.settings.betas[1] as f32)
-            .with_epsilon(1e-8)
+            .with_epsilon(EPSILON)
             .build()
     }
 }

@@ -95,6 +95,17 @@ pub fn parse(name: &str) -> Result<Device, DeviceError> {
     }
 }
 
+/// Whether tensors of `device`, with autodiff or without, lie on the CPU, where our own kernels work on them.
+pub fn is_cpu(device: &Device) -> bool {
+    #[cfg(feature = "flex")]
+    return device.clone().without_autodiff() == Device::flex();
+    #[cfg(not(feature = "flex"))]
+    {
+        let _ = device;
+        false
+    }
+}
+
 fn nearest_hint(backend: &str) -> String {
     cd_core::names::nearest(backend, compiled())
         .map(|name| format!("; did you mean `{name}`?"))

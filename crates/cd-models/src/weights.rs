@@ -23,7 +23,7 @@ mod foreign;
 mod naming;
 mod normalising;
 mod opened;
-mod path;
+pub(crate) mod path;
 mod pickle;
 mod read;
 mod recognise;

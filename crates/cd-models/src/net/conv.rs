@@ -90,6 +90,33 @@ impl Conv {
         relu(self.unfused(x))
     }
 
+    /// The convolution, then ReLU that ends at 6.
+    ///
+    /// # Shapes
+    ///
+    /// As [`forward`](Self::forward).
+    pub(crate) fn forward_relu6(&self, x: Tensor<4>) -> Tensor<4> {
+        #[cfg(feature = "flex")]
+        if let Some(frozen) = &self.frozen {
+            return frozen.apply(x, None, Activation::Relu6);
+        }
+        relu(self.unfused(x)).clamp_max(6.0)
+    }
+
+    /// The convolution plus `skip`.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[B, I, H, W]`
+    /// - `skip`, output: `[B, O, h, w]`
+    pub(crate) fn forward_add(&self, x: Tensor<4>, skip: Tensor<4>) -> Tensor<4> {
+        #[cfg(feature = "flex")]
+        if let Some(frozen) = &self.frozen {
+            return frozen.apply(x, Some(skip), Activation::None);
+        }
+        self.unfused(x) + skip
+    }
+
     /// The convolution plus `skip`, then ReLU.
     ///
     /// # Shapes

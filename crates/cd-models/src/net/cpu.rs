@@ -6,7 +6,7 @@
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Flex, TensorMetadata};
 use burn::tensor::TensorData;
-use cd_conv::{Activation, Map, masked};
+use cd_conv::{Activation, Map, give_back, masked, masked_in_place};
 
 /// The same tensor as `[B, H, W, C]`, in order in memory.
 pub(super) fn channels_last(tensor: &FloatTensor<Flex>) -> FloatTensor<Flex> {
@@ -35,9 +35,31 @@ pub(super) fn before(
         return gradient;
     }
     let (batch, map) = (gradient.shape()[0], map_of(&gradient));
-    let (gradient, output) = (channels_last(&gradient), channels_last(output));
-    let masked = masked(values(&gradient), values(&output), activation);
-    channels_first(masked, batch, map)
+    let (mut last, output) = (channels_last(&gradient), channels_last(output));
+    drop(gradient);
+    match last.try_storage_mut::<f32>() {
+        // Nobody else holds the gradient, and its memory holds nothing else.
+        Some(own) if own.len() == batch * map.len() => {
+            masked_in_place(own, values(&output), activation);
+            last.permute(&[0, 3, 1, 2])
+        }
+        _ => {
+            let masked = masked(values(&last), values(&output), activation);
+            channels_first(masked, batch, map)
+        }
+    }
+}
+
+/// Lets the kernels use the memory of a tensor `[B, C, H, W]` again, unless somebody else holds it.
+pub(super) fn done_with(tensor: FloatTensor<Flex>) {
+    let last = tensor.permute(&[0, 2, 3, 1]);
+    drop(tensor);
+    if last.is_unique() && last.is_contiguous() {
+        // An error would mean that the memory is of another kind: it is freed then.
+        if let Ok(values) = last.into_data().try_into_vec() {
+            give_back(values);
+        }
+    }
 }
 
 /// Height, width and channels of a tensor `[B, C, H, W]`.

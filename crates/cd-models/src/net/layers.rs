@@ -8,7 +8,8 @@ use burn::tensor::{Device, Tensor};
 
 use super::conv::Conv;
 use super::fold::{fold_conv, fold_linear};
-use super::norm::{normalize, normalize_add_relu, normalize_relu};
+use super::norm::{normalize, normalize_add, normalize_add_relu, normalize_relu, normalize_relu6};
+use super::pool::{largest, mean};
 
 /// `channels` scaled from a network of `published` width to one of `width`, at least 1.
 pub(crate) fn scaled(channels: usize, width: usize, published: usize) -> usize {
@@ -48,7 +49,7 @@ pub(crate) fn norm(channels: usize, device: &Device) -> BatchNorm {
 /// - `map`: `[B, F, h, w]`
 /// - output: `[B, F]`
 pub(crate) fn pool(map: Tensor<4>) -> Tensor<2> {
-    map.mean_dims(&[2, 3]).flatten(1, 3)
+    mean(map)
 }
 
 /// A convolution and the BatchNorm behind it, until that is folded away.
@@ -106,7 +107,23 @@ impl ConvNorm {
     ///
     /// As [`forward`](Self::forward).
     pub(crate) fn forward_relu6(&self, x: Tensor<4>) -> Tensor<4> {
-        self.forward_relu(x).clamp_max(6.0)
+        match &self.norm {
+            None => self.conv.forward_relu6(x),
+            Some(norm) => normalize_relu6(norm, self.conv.forward(x)),
+        }
+    }
+
+    /// Convolution, BatchNorm, plus `skip`.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[B, I, H, W]`
+    /// - `skip`, output: `[B, O, h, w]`
+    pub(crate) fn forward_add(&self, x: Tensor<4>, skip: Tensor<4>) -> Tensor<4> {
+        match &self.norm {
+            None => self.conv.forward_add(x, skip),
+            Some(norm) => normalize_add(norm, self.conv.forward(x), skip),
+        }
     }
 
     /// Convolution, BatchNorm, plus `skip`, ReLU.
@@ -185,7 +202,7 @@ impl Layer {
             Self::ConvRelu(conv) => conv.forward_relu(x),
             Self::Norm(norm) => normalize(norm, x),
             Self::Relu(relu) => relu.forward(x),
-            Self::MaxPool(pool) => pool.forward(x),
+            Self::MaxPool(pool) => largest(pool, x),
         }
     }
 }

@@ -165,11 +165,10 @@ impl Block {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let inner = self.conv1.forward_relu(x.clone());
         let inner = self.conv2.forward_relu(inner);
-        let inner = self.conv3.forward(inner);
         if self.residual {
-            inner + run(&self.shortcut, x)
+            self.conv3.forward_add(inner, run(&self.shortcut, x))
         } else {
-            inner
+            self.conv3.forward(inner)
         }
     }
 

@@ -12,6 +12,7 @@ use crate::registry::{Architecture, Family, Output, Taps, any_size, golden, map}
 
 use super::conv::Conv;
 use super::fold::{fold_conv, fold_layers};
+use super::hook::behind_sum;
 use super::layers::{Layer, conv, conv_norm_relu, norm, pool, run};
 use super::norm::normalize_relu;
 use super::{Net, Network};
@@ -154,12 +155,12 @@ impl Block {
             layers => run(layers, entry.clone()),
         };
         let inner = conv_norm_relu(&self.conv1, self.bn2.as_ref(), entry);
-        match &self.conv3 {
+        behind_sum(match &self.conv3 {
             Some(conv3) => {
                 conv3.forward(conv_norm_relu(&self.conv2, self.bn3.as_ref(), inner)) + skip
             }
             None => self.conv2.forward(inner) + skip,
-        }
+        })
     }
 
     fn fold(&mut self) {

@@ -74,6 +74,17 @@ pub(crate) fn shapes(net: &Net) -> Vec<(String, Vec<usize>)> {
     collect.found
 }
 
+/// Names in PyTorch's terms and identities of the parameters of `net`.
+pub(crate) fn ids(net: &Net) -> Vec<(String, ParamId)> {
+    let mut collect = CollectIds {
+        found: Vec::new(),
+        path: Path::default(),
+        net,
+    };
+    net.visit(&mut collect);
+    collect.found
+}
+
 /// Number of trainable values of `net`: BatchNorm statistics do not count.
 pub(crate) fn parameter_count(net: &Net) -> usize {
     let shapes = shapes(net).into_iter();
@@ -105,6 +116,27 @@ impl ModuleVisitor for CollectShapes<'_> {
         }
         let name = self.net.network().public_name(self.path.torch_name());
         self.found.push((name, shape));
+    }
+}
+
+struct CollectIds<'a> {
+    found: Vec<(String, ParamId)>,
+    path: Path,
+    net: &'a Net,
+}
+
+impl ModuleVisitor for CollectIds<'_> {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.exit();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let name = self.net.network().public_name(self.path.torch_name());
+        self.found.push((name, param.id));
     }
 }
 

@@ -7,7 +7,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Flex, TensorMetadata, backend_extension};
 use cd_conv::{Activation, Epilogue};
 
-use crate::net::cpu::{channels_first, channels_last, map_of, values};
+use crate::net::cpu::{channels_first, channels_last, done_with, map_of, values};
 
 mod backward;
 mod frozen;
@@ -48,7 +48,9 @@ impl CpuConv for Flex {
         conv: Arc<FrozenConv>,
         activation: Activation,
     ) -> FloatTensor<Self> {
-        conv.forward(&x, None, activation)
+        let y = conv.forward(&x, None, activation);
+        done_with(x);
+        y
     }
 
     fn cpu_frozen_add(
@@ -57,7 +59,10 @@ impl CpuConv for Flex {
         conv: Arc<FrozenConv>,
         activation: Activation,
     ) -> FloatTensor<Self> {
-        conv.forward(&x, Some(&skip), activation)
+        let y = conv.forward(&x, Some(&skip), activation);
+        done_with(x);
+        done_with(skip);
+        y
     }
 
     fn cpu_conv(

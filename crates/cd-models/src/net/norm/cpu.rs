@@ -12,17 +12,17 @@ use burn::backend::{
 };
 use burn::module::RunningState;
 use burn::nn::BatchNorm;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use cd_conv::{Activation, Epilogue, Moments, normalize, normalize_backward};
 
 use crate::batch::to_host;
-use crate::net::cpu::{before, channels_first, channels_last, map_of, values};
+use crate::device::is_cpu;
+use crate::net::cpu::{before, channels_first, channels_last, done_with, map_of, values};
 
 /// Whether `norm` would use the statistics of this batch, and the batch lies on the CPU.
 pub(super) fn applies(norm: &BatchNorm, x: &Tensor<4>) -> bool {
     let device = x.device();
-    let trains = device.is_autodiff() && norm.training.is_enabled();
-    trains && device.without_autodiff() == Device::flex()
+    device.is_autodiff() && norm.training.is_enabled() && is_cpu(&device)
 }
 
 /// `activation(norm(x) + skip)` by the statistics of the batch, which also move the running ones.
@@ -216,14 +216,17 @@ impl<const N: usize> Backward<Flex, N> for NormBackward {
         let gradient = grads.consume::<Flex>(&ops.node);
         let gradient = before(gradient, &state.output, state.settings.activation);
         let found = state.backward(&gradient);
-        for (node, gradient) in ops
-            .parents
-            .into_iter()
-            .zip(found.into_iter().chain([gradient]))
-        {
+        done_with(state.output);
+        done_with(state.x);
+        let mut parents = ops.parents.into_iter();
+        for (node, gradient) in parents.by_ref().zip(found) {
             if let Some(node) = node {
                 grads.register::<Flex>(node.id, gradient);
             }
+        }
+        match parents.next().flatten() {
+            Some(skip) => grads.register::<Flex>(skip.id, gradient),
+            None => done_with(gradient),
         }
     }
 }

@@ -13,7 +13,7 @@ use cd_conv::{Activation, Epilogue, Map};
 
 use super::frozen::FrozenConv;
 use super::shape::Shape;
-use crate::net::cpu::{before, channels_first, channels_last, map_of, values};
+use crate::net::cpu::{before, channels_first, channels_last, done_with, map_of, values};
 
 /// What a frozen convolution needs for its gradient.
 #[derive(Debug, Clone)]
@@ -37,15 +37,22 @@ impl<const N: usize> Backward<Flex, N> for FrozenBackward {
         grads: &mut Gradients,
         _checkpointer: &mut Checkpointer,
     ) {
-        let state = ops.state;
+        let FrozenState {
+            conv,
+            input,
+            output,
+            activation,
+        } = ops.state;
         let gradient = grads.consume::<Flex>(&ops.node);
-        let gradient = before(gradient, &state.output, state.activation);
+        let gradient = before(gradient, &output, activation);
+        done_with(output);
         let mut parents = ops.parents.into_iter();
         if let Some(x) = parents.next().flatten() {
-            grads.register::<Flex>(x.id, state.conv.backward(&gradient, state.input));
+            grads.register::<Flex>(x.id, conv.backward(&gradient, input));
         }
-        if let Some(skip) = parents.next().flatten() {
-            grads.register::<Flex>(skip.id, gradient);
+        match parents.next().flatten() {
+            Some(skip) => grads.register::<Flex>(skip.id, gradient),
+            None => done_with(gradient),
         }
     }
 }
@@ -72,8 +79,9 @@ impl Backward<Flex, 2> for ConvBackward {
     ) {
         let [x_node, weight_node] = ops.parents;
         let ConvState { x, weight, shape } = ops.state;
-        let gradient = channels_last(&grads.consume::<Flex>(&ops.node));
-        let gradient = values(&gradient);
+        let whole = grads.consume::<Flex>(&ops.node);
+        let last = channels_last(&whole);
+        let gradient = values(&last);
         let (batch, input) = (x.shape()[0], map_of(&x));
         if let Some(node) = weight_node {
             let x = channels_last(&x);
@@ -88,6 +96,9 @@ impl Backward<Flex, 2> for ConvBackward {
             let dx = kernel.apply(gradient, input, output, &Epilogue::default());
             grads.register::<Flex>(node.id, channels_first(dx, batch, input));
         }
+        drop(last);
+        done_with(whole);
+        done_with(x);
     }
 }
 

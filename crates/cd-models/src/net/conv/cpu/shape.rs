@@ -1,11 +1,12 @@
 //! What the kernels can compute, and their weights prepared for one direction.
 
 use burn::backend::Dispatch;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use cd_conv::{Dense, Depthwise, Epilogue, Geometry, Map};
 use cd_conv::{depthwise_weight_gradient, weight_gradient};
 
 use super::CpuConv;
+use crate::device::is_cpu;
 use crate::net::conv::Conv;
 
 /// Size of a convolution that the kernels know.
@@ -24,7 +25,7 @@ impl Shape {
         let inputs = group * conv.groups;
         let depthwise = conv.groups > 1 && group == 1 && inputs == outputs;
         let known = conv.groups == 1 || depthwise;
-        let here = conv.weight.val().device().without_autodiff() == Device::flex();
+        let here = is_cpu(&conv.weight.val().device());
         (known && here).then_some(Self {
             inputs,
             outputs,

@@ -1,5 +1,7 @@
 //! Our kernels against Burn's own normalisation.
 
+use burn::tensor::Device;
+
 use super::*;
 use crate::net::layers;
 

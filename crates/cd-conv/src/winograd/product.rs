@@ -1,0 +1,98 @@
+//! The products of a group's tiles and the weights at one position.
+
+use pulp::Simd;
+
+use super::{Group, Winograd};
+use crate::panel::{BLOCK, Tiled, accumulate, cover, in_tiles};
+use crate::vectors::store_vectors;
+
+/// `gathered[position][tile] = spread[position][tile] * weights[position]` for the first `tiles` tiles of a group.
+#[inline(always)]
+pub(super) fn products<S: Simd>(
+    simd: S,
+    winograd: &Winograd,
+    group: Group,
+    position: usize,
+    tiles: usize,
+    spread: &[f32],
+    gathered: &mut [f32],
+) {
+    let Winograd {
+        sources, targets, ..
+    } = *winograd;
+    let mut product = Product {
+        weights: &winograd.weights[position * targets * sources..][..targets * sources],
+        spread: &spread[position * group.stride(sources)..][..tiles * sources],
+        gathered: &mut gathered[position * group.stride(targets)..][..tiles * targets],
+        tiles,
+        sources,
+        targets,
+    };
+    cover(simd, &mut product);
+}
+
+struct Product<'a> {
+    /// `[block of targets][source][BLOCK]`.
+    weights: &'a [f32],
+    /// `[tile][source]`.
+    spread: &'a [f32],
+    /// `[tile][target]`.
+    gathered: &'a mut [f32],
+    tiles: usize,
+    sources: usize,
+    targets: usize,
+}
+
+impl Tiled for Product<'_> {
+    fn blocks(&self) -> usize {
+        self.targets / BLOCK
+    }
+
+    #[inline(always)]
+    fn compute<S: Simd, const V: usize, const B: usize, const P: usize, const T: usize>(
+        &mut self,
+        simd: S,
+        block: usize,
+    ) {
+        let tiles = self.tiles;
+        if tiles < P {
+            for first in 0..tiles {
+                self.tile::<S, V, B, 1, T>(simd, block, first);
+            }
+        } else {
+            for first in in_tiles(tiles, P) {
+                self.tile::<S, V, B, P, T>(simd, block, first);
+            }
+        }
+    }
+}
+
+impl Product<'_> {
+    /// `P` tiles times `B` blocks.
+    #[inline(always)]
+    fn tile<S: Simd, const V: usize, const B: usize, const P: usize, const T: usize>(
+        &mut self,
+        simd: S,
+        block: usize,
+        first: usize,
+    ) {
+        let (sources, targets) = (self.sources, self.targets);
+        let mut vectors: [&[[S::f32s; V]]; B] = [&[]; B];
+        for b in 0..B {
+            let weights = &self.weights[(block + b) * sources * BLOCK..][..sources * BLOCK];
+            vectors[b] = &S::as_simd_f32s(weights).0.as_chunks().0[..sources];
+        }
+        let mut rows: [&[f32]; P] = [&[]; P];
+        for p in 0..P {
+            rows[p] = &self.spread[(first + p) * sources..][..sources];
+        }
+        let mut sums = [[[simd.splat_f32s(0.0); V]; B]; P];
+        accumulate::<S, V, B, P, T>(simd, sources, &rows, &vectors, &mut sums);
+        for p in 0..P {
+            for b in 0..B {
+                let place = (first + p) * targets + (block + b) * BLOCK;
+                store_vectors::<S, V>(&mut self.gathered[place..], sums[p][b]);
+            }
+        }
+    }
+}

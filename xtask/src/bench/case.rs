@@ -1,0 +1,98 @@
+//! The work that is compared.
+
+use super::program::PASSES;
+
+/// One piece of work of one network.
+pub(super) struct Case {
+    pub(super) model: &'static str,
+    pub(super) width: usize,
+    pub(super) work: &'static str,
+    pub(super) images: usize,
+    pub(super) steps: usize,
+}
+
+/// Batches of 32 throughout, the reference's on small cards.
+pub(super) const BATCH: usize = 32;
+
+pub(super) const CASES: &[Case] = &[
+    case("resnet18", 64, "search", 64, 5),
+    case("resnet18", 16, "search", 64, 20),
+    case("vgg16", 64, "search", 64, 8),
+    case("mobilenet_v2", 32, "search", 64, 8),
+    case("resnet18", 64, "forward", 256, 1),
+    case("resnet18", 16, "forward", 1024, 1),
+    case("vgg16", 64, "forward", 256, 1),
+    case("mobilenet_v2", 32, "forward", 256, 1),
+    case("resnet18", 64, "train", 128, 2),
+    case("resnet18", 16, "train", 256, 8),
+];
+
+pub(super) const fn case(
+    model: &'static str,
+    width: usize,
+    work: &'static str,
+    images: usize,
+    steps: usize,
+) -> Case {
+    Case {
+        model,
+        width,
+        work,
+        images,
+        steps,
+    }
+}
+
+impl Case {
+    pub(super) fn name(&self) -> String {
+        format!("{}, {}", self.network(), self.what())
+    }
+
+    pub(super) fn network(&self) -> String {
+        format!("{} w{}", self.model, self.width)
+    }
+
+    pub(super) fn what(&self) -> String {
+        match self.work {
+            "search" => format!("search, {} steps", self.steps),
+            work => work.to_owned(),
+        }
+    }
+
+    /// Images per second; a search counts as 100 steps.
+    pub(super) fn speed(&self, seconds: f64) -> f64 {
+        let passes = match self.work {
+            "search" => self.steps as f64 / PASSES,
+            _ => self.steps as f64,
+        };
+        self.images as f64 * passes / seconds
+    }
+
+    /// The arguments that say the work to either side.
+    pub(super) fn arguments(&self) -> Vec<String> {
+        let pairs = [
+            ("--model", self.model.to_owned()),
+            ("--work", self.work.to_owned()),
+            ("--width", self.width.to_string()),
+            ("--images", self.images.to_string()),
+            ("--batch-size", BATCH.to_string()),
+        ];
+        let words = pairs.into_iter();
+        words
+            .flat_map(|(name, value)| [name.to_owned(), value])
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_counts_as_a_hundred_steps() {
+        let search = case("resnet18", 16, "search", 64, 20);
+        assert!((search.speed(3.2) - 4.0).abs() < 1e-12);
+        let train = case("resnet18", 16, "train", 64, 2);
+        assert!((train.speed(3.2) - 40.0).abs() < 1e-12);
+    }
+}
