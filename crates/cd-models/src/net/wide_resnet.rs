@@ -12,6 +12,7 @@ use crate::registry::{Architecture, Family, Output, Taps, any_size, golden_logit
 
 use super::conv::Conv;
 use super::fold::fold_conv;
+use super::hook::behind_sum;
 use super::layers::{conv, conv_norm_relu, norm, pool};
 use super::norm::normalize_relu;
 use super::{Net, Network};
@@ -152,7 +153,7 @@ impl Block {
             Some(shortcut) => shortcut.forward(entry.clone()),
         };
         let inner = conv_norm_relu(&self.conv1, self.bn2.as_ref(), entry);
-        self.conv2.forward(inner) + skip
+        behind_sum(self.conv2.forward_add(inner, skip))
     }
 
     fn fold(&mut self) {
