@@ -25,6 +25,14 @@ PAIRS = {
     "resnet18": "imagenet_resnet18",
     "resnet50": "imagenet_resnet50",
     "efficientnet_b0": "efficientnet_b0",
+    "densenet121": "densenet121",
+    "densenet161": "densenet161",
+    "mobilenet_v2": "imagenet_mobilenet_v2",
+    "mobilenet_v3_small": "mobilenet_v3_small",
+    "mobilenet_v3_large": "mobilenet_v3_large",
+    "convnext_tiny": "convnext_tiny",
+    "vgg11": "imagenet_vgg11",
+    "vgg16_bn": "imagenet_vgg16_bn",
 }
 
 

@@ -3,10 +3,6 @@
 //! The weights are not part of the repository. `CD_PUBLISHED_WEIGHTS` names their file and `CD_PUBLISHED_LOGITS` a safetensors
 //! file with `images` `[N, 3, H, W]` in `[0, 1]`, `logits` `[N, K]` (both f32) and `labels` `[N]` (i64), as
 //! `benches/peer/published.py` writes it. Without them there is nothing to compare, and the test says so.
-#![expect(
-    clippy::print_stdout,
-    reason = "figures for people who run with --nocapture"
-)]
 
 use std::path::PathBuf;
 

@@ -152,6 +152,9 @@ for layers, letter in ((11, "A"), (13, "B"), (16, "D"), (19, "E")):
     for end, norm in (("", False), ("_bn", True)):
         OURS.append((f"imagenet_vgg{layers}{end}", 8, 1.0, lambda letter=letter, norm=norm: vgg(letter, norm, 8)))
 
+# Smaller pictures, whose map is smaller than what enters the linear layers.
+OURS.append(("imagenet_vgg11_bn", 8, 1.0, lambda: vgg("A", True, 8), 96))
+
 # Whose names, our name, width, gain, and the network.
 OTHERS = [
     ("timm", "imagenet_vgg11_bn", 4, 1.0, lambda: timm_vgg(4)),
@@ -222,8 +225,8 @@ def measured(make, gain, side, with_names):
 
 def main():
     ours, others = [], []
-    for name, width, gain, make in OURS:
-        side = 32 if name.startswith("wide") else 224
+    for name, width, gain, make, *size in OURS:
+        [side] = size or [32 if name.startswith("wide") else 224]
         ours.append({"model": name, "width": width} | measured(make, gain, side, False))
         print(name, np.std(ours[-1]["logits"]), np.abs(ours[-1]["logits"]).max(), np.std(ours[-1]["gradient"]))
     for of, name, width, gain, make in OTHERS:

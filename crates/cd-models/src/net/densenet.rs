@@ -271,7 +271,7 @@ pub(crate) const ARCHITECTURES: &[Architecture] = &[
         family: &FAMILY,
         parameters: 6_964_106,
         taps: &TAPS_121,
-        golden: Some(golden_logits(5e-7)),
+        golden: Some(golden_logits(2.1e-7)),
         build: dense!([6, 12, 24, 16], 32, 64),
     },
     Architecture {
@@ -281,7 +281,7 @@ pub(crate) const ARCHITECTURES: &[Architecture] = &[
         family: &WIDE,
         parameters: 26_494_090,
         taps: &TAPS_161,
-        golden: Some(golden_logits(5e-7)),
+        golden: Some(golden_logits(1.1e-7)),
         build: dense!([6, 12, 36, 24], 48, 96),
     },
 ];

@@ -234,7 +234,7 @@ pub(crate) const ARCHITECTURES: &[Architecture] = &[Architecture {
     family: &FAMILY,
     parameters: 3_383_818,
     taps: &TAPS,
-    golden: Some(golden_logits(1e-6)),
+    golden: Some(golden_logits(2.2e-7)),
     build: |width, classes, device| {
         Net::EfficientNetLite(EfficientNetLiteConfig { width, classes }.init(device))
     },

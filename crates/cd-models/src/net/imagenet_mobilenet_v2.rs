@@ -227,7 +227,7 @@ pub(crate) const ARCHITECTURES: &[Architecture] = &[Architecture {
     family: &FAMILY,
     parameters: 2_236_682,
     taps: &TAPS,
-    golden: Some(golden_logits(5e-7)),
+    golden: Some(golden_logits(4.8e-7)),
     build: |width, classes, device| {
         Net::ImageNetMobileNetV2(ImageNetMobileNetV2Config { width, classes }.init(device))
     },

@@ -424,7 +424,7 @@ pub(crate) const ARCHITECTURES: &[Architecture] = &[
         family: &FAMILY,
         parameters: 1_528_106,
         taps: &SMALL_TAPS,
-        golden: Some(golden_logits(5e-7)),
+        golden: Some(golden_logits(7.5e-7)),
         build: mobile!(Small),
     },
     Architecture {
@@ -434,7 +434,7 @@ pub(crate) const ARCHITECTURES: &[Architecture] = &[
         family: &FAMILY,
         parameters: 4_214_842,
         taps: &LARGE_TAPS,
-        golden: Some(golden_logits(5e-7)),
+        golden: Some(golden_logits(2.0e-7)),
         build: mobile!(Large),
     },
 ];

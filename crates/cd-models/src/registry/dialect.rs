@@ -52,6 +52,10 @@ impl Place {
     }
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "every arm of the match over a dialect's names is an option"
+)]
 fn at(name: &str) -> Option<Place> {
     Some(Place::At(name.to_owned()))
 }

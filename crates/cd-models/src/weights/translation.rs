@@ -21,6 +21,9 @@ const HEADS: [&str; 12] = [
     "cls_head",
 ];
 
+/// Parts of one parameter, by their order, with the names that they have in the file.
+type Parts<'i, T> = BTreeMap<usize, (&'i str, T)>;
+
 /// How the names of some weights become those of an architecture.
 pub(crate) struct Translation<'a> {
     architecture: &'a Architecture,
@@ -118,7 +121,7 @@ impl<'a> Translation<'a> {
     ) -> Vec<(Place, T)> {
         let mut placed: Vec<(Place, T)> = Vec::new();
         let mut names = BTreeSet::new();
-        let mut wholes: BTreeMap<(String, usize), BTreeMap<usize, (&str, T)>> = BTreeMap::new();
+        let mut wholes: BTreeMap<(String, usize), Parts<'i, T>> = BTreeMap::new();
         for (name, item) in items {
             match self.place(name) {
                 Place::Part {

@@ -42,8 +42,9 @@ pub(in crate::weights) fn networks(
     found.collect()
 }
 
-/// Names below which the first layer of an architecture stands.
-fn places(names: &Names, wanted: Option<&Architecture>) -> BTreeSet<String> {
+/// Names below which the first layer of an architecture stands, those of the fewest parts first: layers inside of a network may be
+/// called like the first of another.
+fn places(names: &Names, wanted: Option<&Architecture>) -> Vec<String> {
     let mut families: Vec<&Architecture> = Vec::new();
     for entry in ARCHITECTURES {
         let known = families
@@ -61,6 +62,8 @@ fn places(names: &Names, wanted: Option<&Architecture>) -> BTreeSet<String> {
             }
         }
     }
+    let mut places: Vec<String> = places.into_iter().collect();
+    places.sort_by_key(|place| place.matches('.').count());
     places
 }
 

@@ -47,13 +47,7 @@ fn notes(path: &Path) -> String {
 fn wrappers_in_any_nesting() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let path = folder.path().join("model.pt");
-    let prefixes = [
-        "module._orig_mod.",
-        "net.",
-        "model.",
-        "_orig_mod.module.model.",
-        "1.",
-    ];
+    let prefixes = ["module._orig_mod.", "_orig_mod.module.model.", "1."];
     for name in [
         "convnext_tiny",
         "densenet121",
@@ -193,7 +187,7 @@ fn as_in_the_paper(full: &str, tensor: &NamedTensor) -> (String, NamedTensor) {
         ["features", stage, ref rest @ ..] => {
             let stage: usize = stage.parse().expect("a number");
             let (at, rest) = (stage / 2, rest.join("."));
-            if stage % 2 == 0 {
+            if stage.is_multiple_of(2) {
                 format!("downsample_layers.{at}.{rest}")
             } else {
                 if rest.ends_with("layer_scale") {
