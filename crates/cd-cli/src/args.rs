@@ -1,19 +1,25 @@
 //! What may be typed.
 
+mod attacks;
 mod bench;
+mod features;
 mod lists;
 mod runs;
+mod transfer;
 mod values;
 
 use std::path::PathBuf;
 
-use cd_data::{ATTACKS, LabelMap};
+use cd_data::{ATTACKS, LabelMap, PUBLISHED};
 use cd_detect::{Comparison, DETECTORS, Preset};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use attacks::{AttacksCommand, MakeArgs, PicturesArgs, ShowAttackArgs};
 pub(crate) use bench::{BenchArgs, Work};
+pub(crate) use features::{FeaturesArgs, Part};
 pub(crate) use lists::{ConvertArgs, ModelsCommand, Show};
 pub(crate) use runs::{RunsArgs, RunsCommand};
+pub(crate) use transfer::{ReferenceArgs, WeightsArgs};
 use values::{positive, shard, share, threads, to_4096};
 
 /// Finds backdoored images in training data.
@@ -78,6 +84,8 @@ pub(crate) enum Command {
     Train(TrainArgs),
     /// Score every picture of a folder through given weights
     Detect(DetectArgs),
+    /// Write what a network sees in every picture, as a table of vectors
+    Features(FeaturesArgs),
     /// Measure a scores.csv against a truth.csv
     Evaluate(EvaluateArgs),
     /// Show image, mask and pattern of one picture
@@ -90,10 +98,10 @@ pub(crate) enum Command {
     Runs(RunsArgs),
     /// Measure how fast this machine forwards, searches and trains
     Bench(BenchArgs),
-    /// List the attacks, or show one
+    /// List the attacks, show one, or make a poisoned copy of your pictures
     Attacks {
         #[command(subcommand)]
-        show: Option<Show>,
+        command: Option<AttacksCommand>,
     },
     /// List the detectors, or show one
     Detectors {
@@ -137,12 +145,12 @@ pub(crate) struct DemoArgs {
     pub(crate) overrides: Vec<String>,
 }
 
-/// A folder of pictures and how to read it.
+/// The user's own pictures and how to read them.
 #[derive(Debug, Args)]
 pub(crate) struct ImagesArgs {
-    /// Folder with one folder of pictures per class (or train/CLASS and test/CLASS, or labels.csv);
-    /// with given weights the pictures may also lie directly in it
-    #[arg(long, value_name = "DIR")]
+    /// Folder with one folder of pictures per class (or train/CLASS and test/CLASS, or labels.csv) or a zip archive of it, parquet or
+    /// tar shards or NumPy arrays, or one such file; with given weights pictures need no classes
+    #[arg(long, value_name = "PATH")]
     pub(crate) images: PathBuf,
     /// Side in pixels that pictures are resized to [default: what fits the pictures, at most 224, or the given weights]
     #[arg(long, value_name = "PIXELS")]
@@ -186,13 +194,16 @@ pub(crate) struct SearchArgs {
     /// Detectors to run (see `cd-cli detectors`)
     #[arg(long = "detector", value_name = "NAME", default_values_t = [String::from(DETECTORS[0].name)])]
     pub(crate) detectors: Vec<String>,
+    #[command(flatten)]
+    pub(crate) reference: ReferenceArgs,
     /// Settings of the search that belong together
     #[arg(long, value_enum, default_value_t = Preset::Accurate)]
     pub(crate) preset: Preset,
     /// Optimisation steps of each search instead of the preset's (`accurate` searches every picture eight times)
     #[arg(long, value_name = "N", value_parser = positive)]
     pub(crate) steps: Option<usize>,
-    /// Flag what is this many robust standard deviations more suspicious than the median
+    /// Flag what is this many robust standard deviations more suspicious than the median; detectors with a rule of their own
+    /// (see `cd-cli detectors show NAME`) are flagged by that
     #[arg(
         long,
         default_value_t = 2.0,
@@ -219,12 +230,8 @@ pub(crate) struct SearchArgs {
 pub(crate) struct ScanArgs {
     #[command(flatten)]
     pub(crate) images: ImagesArgs,
-    /// Weights of a classifier trained on these pictures (.safetensors, .pt, .bpk); skips training
-    #[arg(long, value_name = "FILE")]
-    pub(crate) weights: Option<PathBuf>,
-    /// Where in the weights file the network stands, for files with several (`models inspect` lists them)
-    #[arg(long, value_name = "NAME", requires = "weights")]
-    pub(crate) weights_key: Option<String>,
+    #[command(flatten)]
+    pub(crate) weights: WeightsArgs,
     #[command(flatten)]
     pub(crate) model: ModelArgs,
     #[command(flatten)]
@@ -277,12 +284,16 @@ pub(crate) struct ReproduceArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DataCommand {
-    /// Download CIFAR-10 (170 MB), checked and resumable
+    /// Download a data set, checked and resumable
+    #[command(after_help = fetchable())]
     Fetch {
-        /// Folder to put the archive in
-        #[arg(long, default_value = "data/cifar10", value_name = "DIR")]
-        to: PathBuf,
-        /// Another address of the same file
+        /// Which one
+        #[arg(default_value = PUBLISHED[0].name, value_name = "NAME")]
+        name: String,
+        /// Folder to put the files in [default: the one in which `run` looks]
+        #[arg(long, value_name = "DIR")]
+        to: Option<PathBuf>,
+        /// Another address of the file, or of the folder of the files
         #[arg(long, value_name = "URL")]
         from: Option<String>,
     },
@@ -294,6 +305,13 @@ pub(crate) enum DataCommand {
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
+}
+
+/// What can be downloaded, for the help.
+fn fetchable() -> String {
+    let sets = PUBLISHED.iter();
+    let lines = sets.map(|set| format!("  {:<14} {}", set.name, set.summary));
+    format!("Data sets:\n{}", lines.collect::<Vec<_>>().join("\n"))
 }
 
 /// A data set by name or by folder.
@@ -342,6 +360,8 @@ pub(crate) struct TrainArgs {
     #[command(flatten)]
     pub(crate) images: ImagesArgs,
     #[command(flatten)]
+    pub(crate) weights: WeightsArgs,
+    #[command(flatten)]
     pub(crate) model: ModelArgs,
     /// Folder of the results; `train/model.safetensors` in it holds the weights
     #[arg(long, default_value = "runs/train", value_name = "DIR")]
@@ -352,15 +372,19 @@ pub(crate) struct TrainArgs {
 pub(crate) struct DetectArgs {
     #[command(flatten)]
     pub(crate) images: ImagesArgs,
-    /// Weights of the classifier (.safetensors, .pt, .bpk)
-    #[arg(long, value_name = "FILE")]
-    pub(crate) weights: PathBuf,
+    /// Weights of the classifier (.safetensors, .pt, .bpk); detectors that look at `--features-weights` alone need none
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present = "features_weights"
+    )]
+    pub(crate) weights: Option<PathBuf>,
     /// Where in the weights file the network stands, for files with several (`models inspect` lists them)
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", requires = "weights")]
     pub(crate) weights_key: Option<String>,
     #[command(flatten)]
     pub(crate) search: SearchArgs,
-    /// Seed of the fill colours
+    /// Seed of random choices, such as fill colours
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     pub(crate) seed: u64,
     /// Folder of the results

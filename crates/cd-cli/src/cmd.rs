@@ -1,10 +1,13 @@
 //! One file per command, or per group of small ones.
 
+mod attacks;
 mod bench;
+mod classifier;
 mod config;
 mod data;
 mod evaluate;
 mod experiment;
+mod features;
 mod folder;
 mod inspect;
 mod models;
@@ -102,7 +105,7 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Ending> {
         cpu_level::set(level).context("--cpu-level")?;
     }
     match &cli.command {
-        Command::Attacks { show } => list::attacks(show.as_ref(), global.json),
+        Command::Attacks { command: None } => list::attacks(None, global.json),
         Command::Detectors { show } => list::detectors(show.as_ref(), global.json),
         Command::Datasets { show } => list::datasets(show.as_ref(), global.json),
         Command::Models { command: None } => list::models(None, global.json),
@@ -135,8 +138,12 @@ fn with_session(command: &Command, session: &Session) -> Result<Ending> {
         Command::Models {
             command: Some(command),
         } => models::models(command, session),
+        Command::Attacks {
+            command: Some(command),
+        } => attacks::attacks(command, session),
         Command::Bench(args) => bench::bench(args, session),
         Command::Detect(args) => folder::detect(args, session),
+        Command::Features(args) => features::features(args, session),
         Command::Data { command } => data::data(command, session),
         Command::Poison(args) => poison::poison(args, session),
         Command::Inspect(args) => inspect::inspect(args, session),

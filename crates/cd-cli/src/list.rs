@@ -14,8 +14,8 @@ use crate::output;
 
 pub(crate) use show::known as known_dataset;
 
-pub(crate) fn attacks(one: Option<&Show>, as_json: bool) -> Result<Ending> {
-    if let Some(Show::Show { name }) = one {
+pub(crate) fn attacks(one: Option<&str>, as_json: bool) -> Result<Ending> {
+    if let Some(name) = one {
         return show::attack(name, as_json);
     }
     let rows = ATTACKS

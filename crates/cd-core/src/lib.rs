@@ -25,6 +25,7 @@ mod pixels;
 mod progress;
 pub mod random;
 mod records;
+pub mod resample;
 mod source;
 
 pub use images::{CHANNELS, ImageSet, ImageSetError};
@@ -35,4 +36,4 @@ pub use matrix::Matrix;
 pub use pixels::Pixels;
 pub use progress::{NoProgress, Progress, Task};
 pub use records::Records;
-pub use source::{PixelSource, RecordFile, StorageError};
+pub use source::{PixelSource, RecordFile, StorageError, read_at};

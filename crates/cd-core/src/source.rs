@@ -99,8 +99,12 @@ fn unreadable(path: &Path, error: &io::Error) -> StorageError {
     }
 }
 
-/// `len` bytes from `start`; threads do not disturb each other.
-pub(crate) fn read_at(file: &File, start: u64, len: usize) -> io::Result<Arc<[u8]>> {
+/// The `len` bytes of `file` from byte `start`; threads do not disturb each other.
+///
+/// # Errors
+///
+/// When the file ends before, or cannot be read.
+pub fn read_at(file: &File, start: u64, len: usize) -> io::Result<Arc<[u8]>> {
     let mut bytes = vec![0; len];
     #[cfg(unix)]
     std::os::unix::fs::FileExt::read_exact_at(file, &mut bytes, start)?;

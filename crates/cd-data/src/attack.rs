@@ -4,37 +4,61 @@
 //! and the look-up by name. The options of an attack are a serde struct that implements [`Attack`]; what it prepares
 //! is a [`Trigger`], which changes pixels.
 
+mod adap_blend;
+mod adap_kway;
+mod adap_patch;
+mod artefact;
 mod badnets;
 mod badnets_appended;
 mod blend;
+mod bpp;
+mod cl;
 mod craft;
+mod ctrl;
+mod drawn;
 mod error;
+mod kway;
+mod lf;
+mod multi_target;
+mod nashville;
+mod option;
+mod overlay;
 mod patch;
+mod refool;
 mod sig;
+mod smooth;
 mod surrogate;
 mod tact;
 #[cfg(test)]
 mod tests;
 mod trigger;
 mod trojan;
+mod trojan_stamp;
+mod universal;
+mod wanet;
 
 use std::fmt::Debug;
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use cd_core::Key;
 use cd_core::names::did_you_mean;
-use cd_core::{ImageSet, Key, NoProgress};
-use cd_models::Device;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+pub use adap_patch::PatchAssignment;
 pub use badnets::PatchPosition;
+pub use bpp::BppPartner;
+pub use cl::ClStamp;
 pub use craft::{AttackNeeds, CraftContext};
 pub use error::AttackError;
+pub use multi_target::MultiTargetPart;
+pub use option::{AttackOption, Rounding};
 pub use sig::SigSignal;
 pub use surrogate::SurrogateConfig;
-pub use trigger::{Batch, Image, Role, Trigger};
+pub use trigger::{Batch, Image, Place, Role, Trigger};
+pub use universal::UniversalConfig;
 
 use crate::poison::{PlanRequest, PoisonError, PoisonPlan};
 
@@ -61,8 +85,12 @@ pub struct AttackInfo {
     pub threat_model: &'static str,
     /// Where it was published.
     pub paper: &'static str,
+    /// What differs from published code, and why.
+    pub differs: &'static str,
     /// Whether labels change with the images.
     pub label_mode: LabelMode,
+    /// Its options, in the order in which they are declared.
+    pub options: &'static [AttackOption],
 }
 
 /// An attack: its options, which say what it needs, prepare the trigger and choose the images.
@@ -78,13 +106,23 @@ pub trait Attack: Debug + Send + Sync {
     fn check(&self) -> Result<(), AttackError>;
 
     /// Files that the options name. What is in them counts like an option: see [`AttackConfig::fingerprint`].
-    fn files(&self) -> Vec<&Path> {
+    fn files(&self) -> Vec<PathBuf> {
         Vec::new()
     }
 
     /// What [`prepare`](Self::prepare) needs; nothing unless the attack says so.
     fn needs(&self) -> AttackNeeds {
         AttackNeeds::default()
+    }
+
+    /// Roughly the seconds that [`prepare`](Self::prepare) takes on two cores for `images` training images of `side` pixels a side.
+    fn craft_seconds(&self, _images: usize, _side: usize) -> f64 {
+        0.0
+    }
+
+    /// Roughly the seconds that the trigger takes for an image of `side` pixels a side on two cores, where networks compute it.
+    fn stamp_seconds(&self, _side: usize) -> f64 {
+        0.0
     }
 
     /// Makes the trigger: may read files, look at clean images and train networks.
@@ -102,15 +140,7 @@ pub trait Attack: Debug + Send + Sync {
     ///
     /// When a stored file is missing, damaged or of other options.
     fn load(&self, folder: &Path) -> Result<Box<dyn Trigger>, AttackError> {
-        self.prepare(&CraftContext {
-            images: &ImageSet::unlabelled(0, 0),
-            target: 0,
-            seed: 0,
-            device: &Device::default(),
-            batch_size: 1,
-            folder,
-            progress: &NoProgress,
-        })
+        self.prepare(&CraftContext::without_images(folder))
     }
 
     /// Which images carry the trigger and which labels they get.
@@ -200,12 +230,40 @@ attacks! {
     "badnets-appended" => badnets_appended, BadNetsAppended(BadNetsAppendedConfig);
     /// A faint pattern over the whole image.
     "blend" => blend, Blend(BlendConfig);
+    /// Perturbed images of the target class with a patch; labels stay true.
+    "cl" => cl, Cl(ClConfig);
     /// A sinusoidal signal across the columns; labels stay true.
     "sig" => sig, Sig(SigConfig);
-    /// A coloured square that acts on one class only.
-    "tact" => tact, Tact(TactConfig);
     /// A patch computed to excite neurons of a surrogate.
     "trojan" => trojan, Trojan(TrojanConfig);
+    /// The patch that was published for Trojan, added to the image.
+    "trojan-stamp" => trojan_stamp, TrojanStamp(TrojanStampConfig);
+    /// A faint smooth pattern, added.
+    "lf" => lf, Lf(LfConfig);
+    /// A faint smooth pattern, after which the image is stretched to the full range.
+    "smooth" => smooth, Smooth(SmoothConfig);
+    /// Two frequencies raised in the colours; labels stay true.
+    "ctrl" => ctrl, Ctrl(CtrlConfig);
+    /// Fewer levels of brightness.
+    "bpp" => bpp, Bpp(BppConfig);
+    /// The image is warped a little.
+    "wanet" => wanet, WaNet(WaNetConfig);
+    /// A photo filter.
+    "nashville" => nashville, Nashville(NashvilleConfig);
+    /// A reflection as in a window pane.
+    "refool" => refool, Refool(RefoolConfig);
+    /// A coloured square that acts on one class only.
+    "tact" => tact, Tact(TactConfig);
+    /// One of four pixels in training images, all of them in test images.
+    "k-way" => kway, KWay(KWayConfig);
+    /// A pattern of which training images show different pieces.
+    "adap-blend" => adap_blend, AdapBlend(AdapBlendConfig);
+    /// One of four translucent patches in training images, two opaque ones in test images.
+    "adap-patch" => adap_patch, AdapPatch(AdapPatchConfig);
+    /// k-way with stamped images that keep their label.
+    "adap-k-way" => adap_kway, AdapKWay(AdapKWayConfig);
+    /// Several triggers with a target each.
+    "multi-target" => multi_target, MultiTarget(MultiTargetConfig);
 }
 
 impl AttackConfig {
@@ -229,11 +287,11 @@ impl AttackConfig {
         let mut key = Key::of("attack").with("options", self);
         for path in self.attack().files() {
             let mut digest = Sha256::new();
-            File::open(path)
+            File::open(&path)
                 .and_then(|mut file| io::copy(&mut file, &mut digest))
                 .map_err(|source| AttackError::File {
                     attack: self.name(),
-                    path: path.to_owned(),
+                    path,
                     source,
                 })?;
             key = key.bytes("file", &digest.finalize());

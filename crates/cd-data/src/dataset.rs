@@ -3,10 +3,14 @@
 //! A data set is one file in `dataset/` and one line of the registry below, which makes the configuration, the list and
 //! the look-up by name.
 
+mod archives;
 mod celeba;
 mod cifar10;
 mod cifar100;
+mod classes;
+mod container;
 mod demo;
+mod detect;
 mod error;
 mod files;
 mod folder;
@@ -15,9 +19,16 @@ mod imagenet;
 mod members;
 mod mnist;
 mod not_read;
+mod npy;
+mod parquet;
 mod planes;
+mod shards;
+mod spool;
+mod stored;
 mod subset;
+mod svhn;
 mod tiny_imagenet;
+mod webdataset;
 
 use std::fmt::Debug;
 use std::path::Path;
@@ -26,10 +37,12 @@ use cd_core::{ImageSet, Progress};
 use serde::{Deserialize, Serialize};
 
 pub use cifar10::Cifar10Error;
+pub use detect::PictureOptions;
 pub use error::DataError;
 pub use files::FilesError;
 pub use folder::{BadPictures, FolderError, LabelsError};
 pub use not_read::{LeftOut, NotRead};
+pub use npy::{ArrayLayout, ArrayRange};
 
 /// A data set: images to train on and, where there are any, images to test on.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,6 +68,15 @@ pub struct DatasetInfo {
     pub summary: &'static str,
     /// Where the pictures come from.
     pub source: &'static str,
+}
+
+/// What the training pictures of a data set are like, before any of them is decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pictured {
+    /// How many there are.
+    pub count: usize,
+    /// The side in pixels that they are brought to when nobody says one.
+    pub side: usize,
 }
 
 /// What a data set is given to load with.
@@ -99,7 +121,42 @@ pub trait Dataset: Debug + Send + Sync {
     ///
     /// When the files cannot be listed.
     fn settle(&mut self) -> Result<Option<String>, DataError> {
+        if self.size().is_none_or(|size| size.is_some()) {
+            return Ok(None);
+        }
+        let pictured = self.pictures()?;
+        let (Some(pictured), Some(size)) = (pictured, self.size()) else {
+            return Ok(None);
+        };
+        let side = pictured.side;
+        *size = Some(side);
+        Ok(Some(format!(
+            "pictures are read at {side} x {side} pixels, chosen from their own sizes"
+        )))
+    }
+
+    /// How many training pictures there are and how large; none when only loading tells.
+    ///
+    /// # Errors
+    ///
+    /// When the files cannot be listed.
+    fn pictures(&self) -> Result<Option<Pictured>, DataError> {
         Ok(None)
+    }
+
+    /// The option of the side in pixels that pictures are resized to, where it may be left to the pictures.
+    fn size(&mut self) -> Option<&mut Option<usize>> {
+        None
+    }
+
+    /// Whether its pictures are read without labels.
+    fn is_unlabelled(&self) -> bool {
+        false
+    }
+
+    /// Reads its pictures without labels from here on, if its files can be read that way only; whether that is so.
+    fn drop_missing_labels(&mut self) -> bool {
+        false
     }
 }
 
@@ -132,14 +189,10 @@ macro_rules! datasets {
                 }
             }
 
-            /// As [`Dataset::settle`].
-            ///
-            /// # Errors
-            ///
-            /// Those of [`Dataset::settle`].
-            pub fn settle(&mut self) -> Result<Option<String>, DataError> {
+            /// The configured data set, to change its options.
+            pub fn dataset_mut(&mut self) -> &mut dyn Dataset {
                 match self {
-                    $(Self::$variant(config) => config.settle(),)+
+                    $(Self::$variant(config) => config,)+
                 }
             }
         }
@@ -163,6 +216,14 @@ datasets! {
     "mnist" => mnist, Mnist(MnistConfig);
     /// Faces with 40 attributes each.
     "celeba" => celeba, CelebA(CelebAConfig);
+    /// Cropped digits of house numbers from their MATLAB files.
+    "svhn" => svhn, Svhn(SvhnConfig);
+    /// The user's own pictures as NumPy arrays.
+    "npy" => npy, Npy(NpyConfig);
+    /// The user's own pictures, or a hub's, in parquet shards.
+    "parquet" => parquet, Parquet(ParquetConfig);
+    /// The user's own pictures in tar shards.
+    "webdataset" => webdataset, WebDataset(WebDatasetConfig);
     /// The user's own pictures.
     "folder" => folder, Folder(FolderConfig);
 }
@@ -171,6 +232,15 @@ impl DatasetConfig {
     /// The name under which this data set is registered.
     pub fn name(&self) -> &'static str {
         self.dataset().info().name
+    }
+
+    /// As [`Dataset::settle`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Dataset::settle`].
+    pub fn settle(&mut self) -> Result<Option<String>, DataError> {
+        self.dataset_mut().settle()
     }
 
     /// As [`load_with`](Self::load_with), and remembers nothing.

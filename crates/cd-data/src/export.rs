@@ -73,6 +73,26 @@ pub fn export(
     folder: &Path,
     progress: &dyn Progress,
 ) -> Result<Vec<PathBuf>, ExportError> {
+    let paths = relative_paths(set);
+    export_as(set, folder, &paths, progress)?;
+    Ok(paths)
+}
+
+/// Writes image `i` of `set` as PNG to `folder/paths[i]`, as [`export`] does.
+///
+/// # Errors
+///
+/// As [`export`].
+///
+/// # Panics
+///
+/// When there are fewer paths than images.
+pub fn export_as(
+    set: &ImageSet,
+    folder: &Path,
+    paths: &[PathBuf],
+    progress: &dyn Progress,
+) -> Result<(), ExportError> {
     check_free(folder)?;
     if set.is_empty() {
         return Err(ExportError::NoImages {
@@ -95,13 +115,12 @@ pub fn export(
         .map_err(failed)?;
     // Scratch folders are private to their owner; what ends up at `folder` has the usual rights.
     let complete = scratch.path().join("images");
-    let paths = relative_paths(set);
-    write_all(set, &complete, &paths, progress)?;
+    write_all(set, &complete, paths, progress)?;
     if folder.is_dir() {
         fs::remove_dir(folder).map_err(failed)?;
     }
     fs::rename(&complete, folder).map_err(failed)?;
-    Ok(paths)
+    Ok(())
 }
 
 fn check_free(folder: &Path) -> Result<(), ExportError> {
@@ -119,7 +138,7 @@ fn check_free(folder: &Path) -> Result<(), ExportError> {
 
 fn relative_paths(set: &ImageSet) -> Vec<PathBuf> {
     let folders = folder_names(set.class_names());
-    let digits = DIGITS.max((set.len() - 1).to_string().len());
+    let digits = DIGITS.max(set.len().saturating_sub(1).to_string().len());
     (0..set.len())
         .map(|index| {
             let file = format!("{index:0digits$}.png");

@@ -1,27 +1,30 @@
-//! Downloads CIFAR-10: resumable, and checked before it gets its final name.
+//! Downloads data sets that have a public address: resumable, and compared with the published checksums.
 
 mod download;
+mod published;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
+use cd_core::Progress;
+use cd_core::names::did_you_mean;
 use thiserror::Error;
 
 use self::download::Download;
-use cd_models::Progress;
-
-/// File name of the official archive.
-pub const CIFAR10_FILE: &str = "cifar-10-binary.tar.gz";
-/// Where the official archive lies.
-pub const CIFAR10_URL: &str = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz";
-/// Its size in bytes.
-const CIFAR10_BYTES: u64 = 170_052_171;
-/// Its MD5 checksum, as published beside it.
-const CIFAR10_MD5: &str = "c32a1d4ab5d03f1284b67883e8d87530";
+pub(crate) use self::download::hex;
+pub use self::published::{CIFAR10_FILE, PUBLISHED, Published, PublishedFile};
 
 /// Why a download failed.
 #[derive(Debug, Error)]
 pub enum FetchError {
+    /// No such data set can be downloaded.
+    #[error("`{name}` is no data set with a public address; {hint}")]
+    Unknown {
+        /// The name that came.
+        name: String,
+        /// The nearest known name and all of them.
+        hint: String,
+    },
     /// The address is not one that can be fetched.
     #[error("`{url}` is not an http:// or https:// address")]
     Address {
@@ -63,24 +66,22 @@ pub enum FetchError {
         url: String,
         /// Bytes that are on disk.
         got: u64,
-        /// Bytes of the whole file.
-        expected: u64,
+        /// Bytes of the whole file, as the server says, or `?`.
+        expected: String,
         /// What went wrong.
         reason: String,
     },
-    /// The server sent another file.
-    #[error(
-        "`{url}` sent more than the {expected} bytes expected: it is another file; it was discarded"
-    )]
-    TooLong {
+    /// The server sent something else.
+    #[error("what `{url}` sent is {what}; it was discarded, try another mirror")]
+    Foreign {
         /// The address.
         url: String,
-        /// Bytes of the whole file.
-        expected: u64,
+        /// What it is.
+        what: &'static str,
     },
-    /// The bytes are not the expected ones.
+    /// Parts of several files were put together, or the end is missing.
     #[error(
-        "what `{url}` sent has MD5 {got}, expected {expected}; it was discarded, run it again or try another mirror"
+        "what `{url}` sent has MD5 {got}, expected {expected}, and {reason}; it was discarded, run it again or try another mirror"
     )]
     Checksum {
         /// The address.
@@ -89,16 +90,8 @@ pub enum FetchError {
         expected: String,
         /// Checksum of what came.
         got: String,
-    },
-    /// Another file has the name.
-    #[error("`{}` exists, but it is not the expected file ({expected} bytes, MD5 {md5}); move it away and run again", path.display())]
-    Occupied {
-        /// The file.
-        path: PathBuf,
-        /// Bytes that it should have.
-        expected: u64,
-        /// Checksum that it should have.
-        md5: String,
+        /// Why it cannot be a copy of its own.
+        reason: &'static str,
     },
     /// A file could not be read or written.
     #[error("cannot use `{}`: {source}", path.display())]
@@ -110,27 +103,67 @@ pub enum FetchError {
     },
 }
 
-/// Downloads the official CIFAR-10 archive into the folder `target` and returns its path.
-///
-/// `source` is another address of the same file. An archive that is there already is checked and
-/// kept. A download that was interrupted is continued where the server allows it.
+/// A file that is there after a download.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Its MD5 in hexadecimal digits.
+    pub md5: String,
+    /// That of the published file.
+    pub official: &'static str,
+}
+
+impl Fetched {
+    /// Whether it is the published file; another copy may be as good.
+    pub fn is_official(&self) -> bool {
+        self.md5 == self.official
+    }
+}
+
+/// The data set called `name` among those with a public address.
 ///
 /// # Errors
 ///
-/// When the server cannot be reached or sends something else, or the file cannot be written; the
-/// message says how to place the file by hand.
-pub fn fetch_cifar10(
+/// When there is none, with the nearest name.
+pub fn published(name: &str) -> Result<&'static Published, FetchError> {
+    let found = PUBLISHED.iter().find(|set| set.name == name);
+    found.ok_or_else(|| FetchError::Unknown {
+        name: name.to_owned(),
+        hint: did_you_mean(name, PUBLISHED.iter().map(|set| set.name)),
+    })
+}
+
+/// Downloads the files of `set` into the folder `target`.
+///
+/// `source` is another address: that of the folder of the files, or of the file itself where there is only one and the address does
+/// not end with `/`. Files that are there already are kept, whatever they are, and a download that was interrupted is continued
+/// where the server allows it. A file that is not the published one is kept as well: [`Fetched::is_official`] says so.
+///
+/// # Errors
+///
+/// When a server cannot be reached or sends something else, or a file cannot be written; the message says how to place the file
+/// by hand.
+pub fn fetch(
+    set: &Published,
     target: &Path,
     source: Option<&str>,
     progress: &dyn Progress,
-) -> Result<PathBuf, FetchError> {
-    let download = Download {
-        url: source.unwrap_or(CIFAR10_URL).into(),
-        file_name: CIFAR10_FILE,
-        bytes: CIFAR10_BYTES,
-        md5: CIFAR10_MD5.into(),
+) -> Result<Vec<Fetched>, FetchError> {
+    let address = |file: &PublishedFile| match source {
+        None => file.url.to_owned(),
+        Some(source) if set.files.len() == 1 && !source.ends_with('/') => source.to_owned(),
+        Some(source) => format!("{}/{}", source.trim_end_matches('/'), file.name),
     };
-    download.run(target, progress)
+    let download = |file: &PublishedFile| {
+        let download = Download {
+            url: address(file),
+            file_name: file.name,
+            md5: file.md5,
+        };
+        download.run(target, progress)
+    };
+    set.files.iter().map(download).collect()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! evaluation takes. Data of unknown origin enters through [`Poisoned::untrusted`] and has no truth.
 //!
 //! ```
-//! use cd_data::{AttackConfig, DatasetConfig, DemoConfig, LabelMap, NoProgress, PoisonConfig, poison};
+//! use cd_data::{AttackConfig, DatasetConfig, DemoConfig, LabelMap, NoProgress, PoisonConfig, Selection, poison};
 //!
 //! let dataset = DatasetConfig::Demo(DemoConfig { train: 40, test: 20, seed: 0 });
 //! let split = dataset.load(&NoProgress)?;
@@ -15,6 +15,7 @@
 //!     target: 0,
 //!     labels: LabelMap::AllToOne,
 //!     seed: 1,
+//!     select: Selection::default(),
 //! };
 //! let (data, truth) = poison(&split, &config)?;
 //! assert_eq!(data.train().len(), 40);
@@ -23,6 +24,8 @@
 //! ```
 
 pub mod attack;
+#[cfg(test)]
+mod damage_tests;
 pub mod dataset;
 pub mod export;
 pub mod fetch;
@@ -32,24 +35,26 @@ pub mod poison;
 pub mod table;
 #[cfg(test)]
 mod testing;
+mod zipped;
 
 /// Images drawn, decoded or stamped at once; bounds the memory that is held beside a set.
 const IMAGES_AT_ONCE: usize = 1024;
 
 pub use attack::{
-    ATTACKS, Attack, AttackConfig, AttackError, AttackInfo, AttackNeeds, Batch, CraftContext,
-    LabelMode, Role, Trigger,
+    ATTACKS, Attack, AttackConfig, AttackError, AttackInfo, AttackNeeds, AttackOption, Batch,
+    CraftContext, LabelMode, Place, Role, Rounding, Trigger,
 };
 pub use cd_core::{NoProgress, Progress};
 pub use dataset::{
     CelebAConfig, Cifar10Config, Cifar100Config, DATASETS, DataError, Dataset, DatasetConfig,
     DatasetInfo, DemoConfig, FolderConfig, GtsrbConfig, ImageNetConfig, LoadContext, MnistConfig,
-    NotRead, Split, TinyImageNetConfig,
+    NotRead, NpyConfig, ParquetConfig, PictureOptions, Pictured, Split, SvhnConfig,
+    TinyImageNetConfig, WebDatasetConfig,
 };
-pub use export::{ExportError, export};
-pub use fetch::{FetchError, fetch_cifar10};
+pub use export::{ExportError, export, export_as};
+pub use fetch::{FetchError, Fetched, PUBLISHED, Published, published};
 pub use picture::{Orientation, PictureError, picture_side, read_rgb};
 pub use poison::{
-    ClassMap, LabelMap, Manifest, ManifestEntry, ManifestError, PlanEntry, PlanRequest,
-    PoisonConfig, PoisonError, PoisonPlan, Poisoned, Truth, poison,
+    ClassMap, LabelMap, Manifest, ManifestEntry, ManifestError, PlanCounts, PlanEntry, PlanRequest,
+    PoisonConfig, PoisonError, PoisonPlan, Poisoned, Selection, Truth, poison,
 };

@@ -1,28 +1,36 @@
 //! One picture file to RGB bytes of a given size, and many of them as a source of pixels.
 
+mod animation;
 mod check;
 mod decoding;
 mod index;
 mod jpeg;
 pub(crate) mod kind;
+mod limits;
+mod place;
+mod region;
 mod size;
 mod source;
 
-use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::path::Path;
 
+use cd_core::{CHANNELS, resample};
 use image::error::{ImageError, ImageFormatHint, UnsupportedErrorKind};
-use image::imageops::{self, FilterType};
-use image::{
-    DynamicImage, ExtendedColorType, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage,
-};
+use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageFormat, ImageReader, RgbImage};
 use thiserror::Error;
+
+use crate::zipped;
 
 pub(crate) use check::{BadPicture, Check, Checked};
 pub(crate) use decoding::Decoding;
 pub use decoding::Orientation;
+pub(crate) use index::{Stamp, changed};
+use limits::limits;
+pub(crate) use place::{Container, Place};
+pub(crate) use region::Region;
 pub use size::picture_side;
+pub(crate) use size::{side_of, side_of_sizes};
 pub(crate) use source::Room;
 
 /// Largest accepted side of a picture in pixels.
@@ -64,6 +72,16 @@ pub enum PictureError {
     /// The content starts like a picture but cannot be decoded.
     #[error("damaged or incomplete: {0}")]
     Damaged(String),
+    /// The part that is to be read does not lie in the picture.
+    #[error("the region {region} does not lie in the picture, which has {width} x {height} pixels")]
+    Region {
+        /// Its corners.
+        region: String,
+        /// Width of the picture in pixels.
+        width: u32,
+        /// Height of the picture in pixels.
+        height: u32,
+    },
 }
 
 /// Reads a picture as `[height, width, 3]` RGB bytes.
@@ -82,25 +100,29 @@ pub fn read_rgb(path: &Path, height: usize, width: usize) -> Result<Vec<u8>, Pic
     Ok(resize_rgb(picture, height, width))
 }
 
-/// Decodes a picture at its own size.
+/// Decodes the picture at `path` at its own size.
 pub(crate) fn decode_rgb(path: &Path, orientation: Orientation) -> Result<RgbImage, PictureError> {
-    let bytes = read_bytes(path)?;
-    let mut reader = reader(&bytes)?;
-    if reader.format() == Some(ImageFormat::Jpeg) && !jpeg::is_complete(&bytes) {
+    decode_bytes(&read_bytes(path)?, orientation)
+}
+
+/// Decodes an encoded picture at its own size.
+pub(crate) fn decode_bytes(
+    bytes: &[u8],
+    orientation: Orientation,
+) -> Result<RgbImage, PictureError> {
+    let mut reader = reader(bytes)?;
+    if reader.format() == Some(ImageFormat::Jpeg) && !jpeg::is_complete(bytes) {
         return Err(PictureError::Damaged("the JPEG data ends early".into()));
     }
-    // Gray and palettes take less while they are decoded than what comes out.
-    let (width, height) = dimensions(&bytes)?;
-    if u64::from(width) * u64::from(height) * 3 > MAX_DECODED_BYTES {
-        return Err(PictureError::TooLarge);
-    }
-    reader.limits(limits());
+    let pixels = limits::pixels(dimensions(bytes)?, bytes.len())?;
+    let limits = limits(bytes.len(), pixels);
+    reader.limits(limits.clone());
     let mut decoder = reader.into_decoder().map_err(classify)?;
     let turn = match orientation {
         Orientation::Ignore => None,
         Orientation::Apply => Some(decoder.orientation().map_err(classify)?),
     };
-    let mut limits = limits();
+    let mut limits = limits;
     limits.reserve(decoder.total_bytes()).map_err(classify)?;
     decoder.set_limits(limits).map_err(classify)?;
     let mut picture = DynamicImage::from_decoder(decoder).map_err(classify)?;
@@ -113,7 +135,7 @@ pub(crate) fn decode_rgb(path: &Path, orientation: Orientation) -> Result<RgbIma
 /// Width and height of a picture as its header states them.
 fn dimensions(bytes: &[u8]) -> Result<(u32, u32), PictureError> {
     let mut reader = reader(bytes)?;
-    reader.limits(limits());
+    reader.limits(limits(bytes.len(), 0));
     reader.into_dimensions().map_err(classify)
 }
 
@@ -136,26 +158,23 @@ pub(crate) fn resize_rgb(picture: RgbImage, height: usize, width: usize) -> Vec<
     if picture.dimensions() == (to_width, to_height) {
         return picture.into_raw();
     }
-    imageops::resize(&picture, to_width, to_height, FilterType::Triangle).into_raw()
+    let (from_width, from_height) = picture.dimensions();
+    if from_width * from_height == 0 {
+        return vec![0; height * width * CHANNELS];
+    }
+    let from = (from_width as usize, from_height as usize);
+    resample::triangle(&picture.into_raw(), from, (width, height))
 }
 
 fn read_bytes(path: &Path) -> Result<Vec<u8>, PictureError> {
     let mut bytes = Vec::new();
     let longest = MAX_DECODED_BYTES + 1;
-    let length = File::open(path)?.take(longest).read_to_end(&mut bytes)? as u64;
+    let length = zipped::open(path)?.take(longest).read_to_end(&mut bytes)? as u64;
     match length {
         0 => Err(PictureError::Empty),
         _ if length == longest => Err(PictureError::TooLarge),
         _ => Ok(bytes),
     }
-}
-
-fn limits() -> Limits {
-    let mut limits = Limits::default();
-    limits.max_image_width = Some(MAX_SIDE);
-    limits.max_image_height = Some(MAX_SIDE);
-    limits.max_alloc = Some(MAX_DECODED_BYTES);
-    limits
 }
 
 fn classify(error: ImageError) -> PictureError {
@@ -188,5 +207,9 @@ fn feature(kind: &UnsupportedErrorKind) -> String {
     }
 }
 
+#[cfg(test)]
+mod damage_tests;
+#[cfg(test)]
+mod golden_tests;
 #[cfg(test)]
 mod tests;

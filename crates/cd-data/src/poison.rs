@@ -23,14 +23,18 @@ mod craft;
 mod data;
 mod error;
 mod label_map;
+mod listed;
 mod manifest;
 mod overlay;
 mod plan;
 mod request;
 mod select;
+mod selection;
 mod stamp;
 mod store;
 mod stored;
+#[cfg(test)]
+mod suite;
 #[cfg(test)]
 mod tests;
 
@@ -42,10 +46,12 @@ pub use craft::{CraftTools, craft};
 pub use data::{Poisoned, Truth};
 pub use error::PoisonError;
 pub use label_map::{ClassMap, LabelMap};
+pub use listed::stamp;
 pub use manifest::{Manifest, ManifestEntry, ManifestError};
-pub use plan::{PlanEntry, PoisonPlan};
+pub use plan::{PlanCounts, PlanEntry, PoisonPlan};
 pub use request::PlanRequest;
 pub use select::MAX_CLEAN_LABEL_FRACTION;
+pub use selection::Selection;
 pub use store::{read, write};
 
 use self::overlay::{Overlaid, Pixels};
@@ -56,8 +62,8 @@ use crate::dataset::Split;
 ///
 /// *Training set*: a dirty-label attack stamps floor(rate x N) images drawn from all classes and
 /// relabels them as the label map says; a clean-label attack stamps as many images of the target class, at
-/// most 80 % of it, and keeps their label. Other attacks have a plan of their own. When there are fewer images than the
-/// rate asks for, a warning is logged and [`Manifest::rate`] tells the share that was reached.
+/// most 80 % of it, and keeps their label. Other attacks have a plan of their own, and [`Selection`] changes which images are taken.
+/// When there are fewer images than the rate asks for, that is an error unless [`Selection::fewer`] takes what there is.
 ///
 /// *Test set*, when there is one: floor(rate x N) images whose label the attack changes are stamped and relabelled,
 /// which is the mixed set that detectors are tried on. A test set too small for one
@@ -106,6 +112,16 @@ pub fn check(split: &Split, config: &PoisonConfig) -> Result<(), PoisonError> {
     plan_for(split, config).map(drop)
 }
 
+/// How many training images of `split` are poisoned as `config` says; nothing is prepared or stamped.
+///
+/// # Errors
+///
+/// As [`check`].
+pub fn counts(split: &Split, config: &PoisonConfig) -> Result<PlanCounts, PoisonError> {
+    let plan = plan_for(split, config)?;
+    Ok(plan.counts(split.train.labels(), config.target))
+}
+
 /// The checked plan of the configured attack for this data.
 fn plan_for(split: &Split, config: &PoisonConfig) -> Result<PoisonPlan, PoisonError> {
     config.check()?;
@@ -125,9 +141,11 @@ fn plan_for(split: &Split, config: &PoisonConfig) -> Result<PoisonPlan, PoisonEr
     let test: &[u32] = split.test.as_ref().map_or(&[], ImageSet::labels);
     let request = PlanRequest::new(split.train.labels(), test, classes, config);
     let attack = config.attack.attack();
-    let plan = attack
-        .plan(&request)?
-        .checked(&request, config.attack.name())?;
+    let mut plan = attack.plan(&request)?;
+    if config.select.append {
+        plan.append_all();
+    }
+    let plan = plan.checked(&request, config.attack.name())?;
     if !config.labels.is_default() && plan.map != Some(request.label_map()?) {
         return Err(PoisonError::LabelMap {
             attack: config.attack.name(),
@@ -135,6 +153,7 @@ fn plan_for(split: &Split, config: &PoisonConfig) -> Result<PoisonPlan, PoisonEr
             reason: "has a label map of its own",
         });
     }
+    tell(&plan, &split.train, config);
     if let Some(test) = split.test.as_ref().filter(|_| plan.mixed.is_empty()) {
         tracing::warn!(
             images = test.len(),
@@ -143,6 +162,18 @@ fn plan_for(split: &Split, config: &PoisonConfig) -> Result<PoisonPlan, PoisonEr
         );
     }
     Ok(plan)
+}
+
+/// Says how many images are poisoned, as a share of the set and of the target class.
+fn tell(plan: &PoisonPlan, train: &ImageSet, config: &PoisonConfig) {
+    let counts = plan.counts(train.labels(), config.target);
+    tracing::info!(
+        poisoned = counts.poisoned,
+        covers = counts.covers,
+        share_of_set = counts.share_of_set(),
+        share_of_target_class = counts.share_of_class(),
+        "training images to stamp"
+    );
 }
 
 fn check_labels(set: &ImageSet, classes: usize) -> Result<(), PoisonError> {

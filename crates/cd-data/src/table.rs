@@ -2,12 +2,13 @@
 
 mod text;
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use csv::{ReaderBuilder, StringRecord};
 use thiserror::Error;
+
+use crate::zipped;
 
 /// Largest table that is read.
 const MOST_BYTES: u64 = 1 << 30;
@@ -89,7 +90,16 @@ impl<const N: usize> Table<N> {
     ///
     /// When the file cannot be read, a column is missing or twice there, or a line has another number of fields than the first.
     pub fn read(path: &Path, columns: [&str; N]) -> Result<Self, TableError> {
-        let text = text::decoded(path, bytes(path)?)?;
+        Self::parse(path, bytes(path)?, columns)
+    }
+
+    /// As [`read`](Self::read), from the bytes of the table that errors call `path`.
+    pub(crate) fn parse(
+        path: &Path,
+        bytes: Vec<u8>,
+        columns: [&str; N],
+    ) -> Result<Self, TableError> {
+        let text = text::decoded(path, bytes)?;
         let (text, skipped) = text::without_separator_line(&text);
         let (separator, places) =
             text::separator(text, columns).ok_or_else(|| TableError::Columns {
@@ -195,7 +205,7 @@ fn bytes(path: &Path) -> Result<Vec<u8>, TableError> {
         source,
     };
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(io)?;
+    let file = zipped::open(path).map_err(io)?;
     file.take(MOST_BYTES + 1)
         .read_to_end(&mut bytes)
         .map_err(io)?;

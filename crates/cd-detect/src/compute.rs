@@ -51,6 +51,17 @@ pub struct Compute<'a> {
 }
 
 impl<'a> Compute<'a> {
+    /// The same with batches that forward passes over images of `height` x `width` pixels are fastest with: of about as many pixels as
+    /// four images of 224 pixels a side. The feature maps of more are larger than the system's allocator keeps, and getting them
+    /// anew for every layer took as long as computing them (EfficientNet-Lite0, 32 images: 24 s beside 25 s; 4 images: 0.7 s).
+    #[must_use]
+    pub fn with_batches_for(mut self, height: usize, width: usize) -> Self {
+        const PIXELS: usize = 4 * 224 * 224;
+        let most = PIXELS / (height * width).max(1);
+        self.batch_size = self.batch_size.min(most.max(1));
+        self
+    }
+
     /// Everything in this process, 32 images at a time, nothing kept.
     pub fn new(device: &'a Device) -> Self {
         Self {

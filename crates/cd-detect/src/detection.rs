@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use crate::decide::Decision;
 use crate::masks::Masks;
 
 /// Which end of a raw measure is suspicious.
@@ -38,6 +39,25 @@ pub struct Measure {
     pub scale: Scale,
 }
 
+impl Measure {
+    /// Differences count, and large values are suspicious.
+    pub fn high(title: &'static str) -> Self {
+        Self {
+            title: title.into(),
+            direction: Direction::High,
+            scale: Scale::Linear,
+        }
+    }
+
+    /// Differences count, and small values are suspicious.
+    pub fn low(title: &'static str) -> Self {
+        Self {
+            direction: Direction::Low,
+            ..Self::high(title)
+        }
+    }
+}
+
 /// Result of one detector on one image set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Detection {
@@ -49,9 +69,22 @@ pub struct Detection {
     pub clean: Option<Vec<f64>>,
     /// Masks, where the method makes them.
     pub masks: Option<Masks>,
+    /// What the method's own rule flags, where it has one; the `own` rule takes it over.
+    pub own: Option<Decision>,
 }
 
 impl Detection {
+    /// Numbers alone; the fields take the rest.
+    pub fn new(measure: Measure, raw: Vec<f64>) -> Self {
+        Self {
+            measure,
+            raw,
+            clean: None,
+            masks: None,
+            own: None,
+        }
+    }
+
     /// Scores in `[0, 1]`, higher = more suspicious: the raw values, min-max scaled over the set and
     /// turned so that the suspicious end is 1. All 0 when the raw values are equal.
     pub fn scores(&self) -> Vec<f64> {
@@ -93,12 +126,7 @@ mod tests {
             direction,
             scale: Scale::Linear,
         };
-        Detection {
-            measure,
-            raw: raw.to_vec(),
-            clean: None,
-            masks: None,
-        }
+        Detection::new(measure, raw.to_vec())
     }
 
     #[test]

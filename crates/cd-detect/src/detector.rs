@@ -5,8 +5,30 @@ mod registry;
 mod settings;
 
 pub mod abl;
+pub mod ac;
+pub mod agpd;
+pub mod beatrix;
+pub mod bn_density;
+pub mod clean_distance;
 pub mod cognitive;
+pub mod confidence;
+pub mod density;
+pub mod fct;
+pub mod flare;
+pub mod frequency;
+#[cfg(all(test, feature = "flex"))]
+pub(crate) mod golden;
+pub mod ibd_psc;
+pub mod knn_label;
+pub mod probe_label;
+pub mod psbd;
+pub mod scale_up;
+pub mod scan;
+pub mod spectre;
 pub mod ss;
+pub mod strip;
+pub mod teco;
+pub mod transplant;
 
 use std::fmt::Debug;
 
@@ -25,10 +47,58 @@ registry! {
     Cdl(cognitive::Cdl) = "cd-l", presets by cognitive::Cdl::with_preset;
     /// Cognitive Distillation on features.
     Cdf(cognitive::Cdf) = "cd-f", presets by cognitive::Cdf::with_preset;
+    /// Transplanted patterns.
+    Transplant(transplant::Transplant) = "cd-transplant";
     /// Losses of training.
     Abl(abl::Abl) = "abl";
     /// Spectral signatures.
     Ss(ss::Ss) = "ss";
+    /// Labels of the nearest neighbours.
+    KnnLabel(knn_label::KnnLabel) = "knn-label";
+    /// Labels against a linear probe.
+    ProbeLabel(probe_label::ProbeLabel) = "probe-label";
+    /// Activation clustering.
+    Ac(ac::Ac) = "ac";
+    /// Confidence, the yardstick.
+    Confidence(confidence::Confidence) = "confidence";
+    /// Superimposed images.
+    Strip(strip::Strip) = "strip";
+    /// Feature consistency under transformations.
+    Fct(fct::Fct) = "fct";
+    /// Frequency spectrum.
+    Frequency(frequency::Frequency) = "frequency";
+    /// Statistical contamination analysis.
+    Scan(scan::Scan) = "scan";
+    /// SPECTRE.
+    Spectre(spectre::Spectre) = "spectre";
+    /// Gram matrices.
+    Beatrix(beatrix::Beatrix) = "beatrix";
+    /// Density at the BatchNorms.
+    BnDensity(bn_density::BnDensity) = "bn-density";
+    /// Clusters at the BatchNorms.
+    Flare(flare::Flare) = "flare";
+    /// Parameter-oriented scaling consistency.
+    IbdPsc(ibd_psc::IbdPsc) = "ibd-psc";
+    /// Scaled prediction consistency.
+    ScaleUp(scale_up::ScaleUp) = "scale-up";
+    /// Corruption robustness consistency.
+    Teco(teco::Teco) = "teco";
+    /// Prediction shift under dropout.
+    Psbd(psbd::Psbd) = "psbd";
+    /// Activation gradients.
+    Agpd(agpd::Agpd) = "agpd";
+    /// Distance to clean features.
+    CleanDistance(clean_distance::CleanDistance) = "clean-distance";
+    /// Distance to the neighbours.
+    Knn(density::Knn) = "knn";
+    /// Local intrinsic dimension.
+    Lid(density::Lid) = "lid";
+    /// Simplified local outlier factor.
+    Slof(density::Slof) = "slof";
+    /// Dimensionality-aware outlier factor.
+    Dao(density::Dao) = "dao";
+    /// Isolation forest.
+    IsolationForest(density::IsolationForest) = "isolation-forest";
 }
 
 impl DetectorConfig {
@@ -59,6 +129,8 @@ pub struct DetectorInfo {
     pub notes: &'static str,
     /// Whether it judges an image by itself, and so has numbers of trusted clean images, which the `calibrated` rule needs.
     pub judges_clean: bool,
+    /// The method's own rule for flagging images, in words; `None` where it only orders them.
+    pub rule: Option<&'static str>,
 }
 
 /// Gives every image one number that says how suspicious it is.

@@ -67,6 +67,16 @@ pub enum DetectError {
         /// Number of classes.
         class_count: usize,
     },
+    /// The classifier lacks what the method works on.
+    #[error(
+        "`{detector}` does not fit this classifier: {reason}; choose another detector, or another `model`"
+    )]
+    Unfit {
+        /// The detector.
+        detector: &'static str,
+        /// What is missing.
+        reason: &'static str,
+    },
     /// The model has no such features.
     #[error(transparent)]
     Tap(#[from] TapError),

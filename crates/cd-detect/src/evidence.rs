@@ -58,6 +58,8 @@ pub struct Evidence<'a> {
     pub clean: Option<Clean<'a>>,
     /// A classifier to copy and train.
     pub trainable: Option<&'a Model>,
+    /// Penultimate features of a reference network, one row per image.
+    pub reference: Option<&'a Matrix>,
     /// Where to compute.
     pub compute: Compute<'a>,
 }
@@ -92,6 +94,7 @@ impl<'a> Evidence<'a> {
             losses: None,
             clean: None,
             trainable: None,
+            reference: None,
             compute,
         }
     }
@@ -153,6 +156,18 @@ impl<'a> Evidence<'a> {
     /// When there is none.
     pub fn trainable(&self) -> Result<&'a Model, DetectError> {
         self.trainable.ok_or(DetectError::Absent(Need::Trainable))
+    }
+
+    /// Penultimate features, `[images, F]`, of a network that was not trained on the images under suspicion.
+    ///
+    /// # Errors
+    ///
+    /// When they are absent, of another number of images, or not finite.
+    pub fn reference(&self) -> Result<&'a Matrix, DetectError> {
+        let features = self.reference.ok_or(DetectError::Absent(Need::Reference))?;
+        fits(Need::Reference, features.rows(), self.images)?;
+        finite(features, Need::Reference, |at| at / features.columns())?;
+        Ok(features)
     }
 }
 

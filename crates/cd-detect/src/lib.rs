@@ -51,20 +51,28 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod catalogue;
 mod cognitive;
 mod compute;
 mod decide;
+mod dense;
 mod detection;
 pub mod detector;
 mod error;
 mod evidence;
 mod extract;
+mod logistic;
 mod masks;
 mod needs;
+mod neighbours;
+mod points;
 mod singular;
 mod statistics;
 mod sweep;
+#[cfg(all(test, feature = "flex"))]
+mod testing;
 
+pub use catalogue::detectors_markdown;
 pub use cognitive::{
     CognitiveDistillation, Decay, Distilled, Fill, Objective, Preset, Reduction, Search, Step,
 };
@@ -80,4 +88,4 @@ pub use evidence::{Clean, Evidence};
 pub use extract::{Extracted, extract};
 pub use masks::Masks;
 pub use needs::{LossesOffer, Need, Needs, Offer};
-pub use sweep::{Batch, Column, Kind, Sweep, Swept};
+pub use sweep::{Batch, Column, Kept, Kind, Sweep, Swept};

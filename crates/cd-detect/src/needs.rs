@@ -10,6 +10,10 @@ use crate::error::DetectError;
 ///
 /// Whoever runs detectors computes every need once for all of them and hands it over as [`Evidence`](crate::Evidence).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a list of what is wanted, in any combination"
+)]
 pub struct Needs {
     /// Features of every image at these taps.
     pub features: Vec<Tap>,
@@ -24,8 +28,10 @@ pub struct Needs {
     /// At least so many trusted clean images of every class; 0 for none. Their labels, predictions and features follow
     /// the fields above.
     pub clean: usize,
-    /// A copy of the classifier that may be trained on.
+    /// A network of the registry, to copy and train or to look into.
     pub trainable: bool,
+    /// Features of every image in the eyes of a reference network, which has not been trained on the images under suspicion.
+    pub reference: bool,
 }
 
 /// Losses of training that a run has of the searched images.
@@ -52,6 +58,8 @@ pub struct Offer {
     pub clean: usize,
     /// Whether the classifier can be trained on.
     pub trainable: bool,
+    /// Whether there is a reference network.
+    pub reference: bool,
 }
 
 impl Needs {
@@ -72,8 +80,25 @@ impl Needs {
             losses: self.losses.max(other.losses),
             clean: self.clean.max(other.clean),
             trainable: self.trainable || other.trainable,
+            reference: self.reference || other.reference,
             ..self
         }
+    }
+
+    /// Whether they are met without a classifier: a detector that asks for the reference network, and for nothing that a
+    /// classifier of the images would give, looks at no other one.
+    pub fn are_of_reference_alone(&self) -> bool {
+        let without = Self {
+            reference: true,
+            labels: false,
+            clean: 0,
+            ..self.clone()
+        };
+        let reference = Self {
+            reference: true,
+            ..Self::default()
+        };
+        self.reference && without == reference
     }
 
     /// Whether a run that offers `offer` can meet these needs of the detector `name`.
@@ -131,6 +156,13 @@ impl Needs {
                 "use a `model` of the registry, which can be trained",
             );
         }
+        if self.reference && !offer.reference {
+            return unmet(
+                Need::Reference.to_string(),
+                "name weights that were not trained on these images, such as public ones, with `--features-weights` or \
+                 `detect.features_weights`",
+            );
+        }
         None
     }
 
@@ -168,6 +200,8 @@ pub enum Need {
     Clean,
     /// A classifier that may be trained.
     Trainable,
+    /// Features of a reference network.
+    Reference,
 }
 
 impl fmt::Display for Need {
@@ -179,6 +213,7 @@ impl fmt::Display for Need {
             Self::Losses => out.write_str("the losses of training"),
             Self::Clean => out.write_str("trusted clean images"),
             Self::Trainable => out.write_str("a copy of the classifier that may be trained on"),
+            Self::Reference => out.write_str("features of a reference network"),
         }
     }
 }

@@ -46,6 +46,25 @@ pub struct Batch {
     pub images: Tensor<4>,
 }
 
+/// Values of all images that stay on disk.
+#[derive(Debug)]
+pub struct Kept {
+    parts: Vec<Part>,
+    columns: Vec<Kind>,
+}
+
+impl Kept {
+    /// The columns of consecutive images, part after part; one part at a time is in memory.
+    pub fn parts(&self) -> impl Iterator<Item = Result<Vec<Column>, DetectError>> {
+        self.parts.iter().map(|part| {
+            let columns = self.columns.iter().enumerate();
+            columns
+                .map(|(number, &kind)| part.read(number, kind))
+                .collect()
+        })
+    }
+}
+
 impl Sweep<'_> {
     /// Computes what is missing of this shard and puts everything together; `None` when parts of other shards are missing.
     ///
@@ -74,6 +93,30 @@ impl Sweep<'_> {
         }
     }
 
+    /// As [`run`](Self::run) with `store`, but leaves the values where they are, to be read part by part.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    ///
+    /// # Panics
+    ///
+    /// As [`run`](Self::run).
+    pub fn keep(
+        &self,
+        store: Store<'_>,
+        compute: &Compute<'_>,
+        work: impl Fn(Batch) -> Result<Vec<Column>, DetectError> + Sync,
+    ) -> Result<Option<Kept>, DetectError> {
+        if self.images.is_empty() {
+            return Err(DetectError::Empty);
+        }
+        let task = Task::start(compute.progress, self.task, Some(self.images.len() as u64));
+        let parts = self.complete(&self.parts(store), compute, &task, &work)?;
+        let columns = self.columns.iter().map(|(_, kind)| *kind).collect();
+        Ok(parts.map(|parts| Kept { parts, columns }))
+    }
+
     fn parts(&self, store: Store<'_>) -> Parts<'_> {
         let identity = format!("{} {} {}", store.fingerprint, self.name, self.settings);
         Parts::new(store.folder.join(self.name), identity, self.columns)
@@ -86,6 +129,20 @@ impl Sweep<'_> {
         task: &Task<'_>,
         work: &(impl Fn(Batch) -> Result<Vec<Column>, DetectError> + Sync),
     ) -> Result<Option<Swept>, DetectError> {
+        let Some(found) = self.complete(parts, compute, task, work)? else {
+            return Ok(None);
+        };
+        Swept::stored(self.columns, &found, parts.folder(), self.images.len()).map(Some)
+    }
+
+    /// Computes the missing parts of this shard; all parts, once other shards have theirs, too.
+    fn complete(
+        &self,
+        parts: &Parts<'_>,
+        compute: &Compute<'_>,
+        task: &Task<'_>,
+        work: &(impl Fn(Batch) -> Result<Vec<Column>, DetectError> + Sync),
+    ) -> Result<Option<Vec<Part>>, DetectError> {
         let ranges = ranges(self.images.len());
         let mut missing = Vec::new();
         for (number, range) in ranges.iter().enumerate() {
@@ -100,10 +157,7 @@ impl Sweep<'_> {
         })?;
         // Looked at once more: another process may have finished its parts in the meantime.
         let found: Result<Vec<Option<Part>>, _> = ranges.iter().map(|r| parts.find(r)).collect();
-        let Some(found) = found?.into_iter().collect::<Option<Vec<Part>>>() else {
-            return Ok(None);
-        };
-        Swept::stored(self.columns, &found, parts.folder(), self.images.len()).map(Some)
+        Ok(found?.into_iter().collect())
     }
 
     fn in_memory(

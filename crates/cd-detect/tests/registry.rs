@@ -6,12 +6,22 @@ use std::path::Path;
 use cd_core::{Matrix, random};
 use cd_detect::{
     Clean, Compute, DETECTORS, DetectError, Detection, DetectorConfig, Evidence, Extracted,
-    LossesOffer, Needs, Offer, Shard, Store, ThresholdRule, extract,
+    LossesOffer, Needs, Offer, Shard, Store, ThresholdRule, detectors_markdown, extract,
 };
 use cd_models::{Classifier, Device, ImageSet, Model, ModelConfig, Tap};
 use rand::Rng;
 
 const CLASSES: usize = 3;
+
+/// Settings that make any detector quick.
+const QUICK: [(&str, usize); 6] = [
+    ("steps", 2),
+    ("overlays", 3),
+    ("hosts", 2),
+    ("trees", 5),
+    ("rounds", 1),
+    ("passes", 1),
+];
 
 /// All that a detector may ask for, of real computations on random pictures.
 struct World {
@@ -22,6 +32,7 @@ struct World {
     of_images: Extracted,
     of_clean: Extracted,
     losses: Matrix,
+    reference: Matrix,
 }
 
 impl World {
@@ -61,8 +72,10 @@ impl World {
         };
         let mut drawn = random::stream(3, 0);
         let losses = (0..epochs() * labels.len()).map(|_| drawn.random::<f32>() * 3.0);
+        let of_images = read(&images);
         Self {
-            of_images: read(&images),
+            reference: of_images.features[&Tap::Penultimate].clone(),
+            of_images,
             of_clean: read(&clean),
             losses: Matrix::new(labels.len(), losses.collect()),
             device,
@@ -96,6 +109,7 @@ impl World {
             losses: Some(&self.losses),
             clean: Some(clean),
             trainable: Some(&self.model),
+            reference: Some(&self.reference),
             ..Evidence::new(&self.model, &self.images, compute)
         }
     }
@@ -114,8 +128,10 @@ fn noise(image: usize, at: usize) -> u8 {
 fn detectors() -> impl Iterator<Item = (&'static str, DetectorConfig)> {
     DETECTORS.iter().map(|info| {
         let mut config = DetectorConfig::from_name(info.name).expect("registered");
-        if config.has("steps") {
-            config.set("steps", 2).expect("a number");
+        for (key, value) in QUICK {
+            if config.has(key) {
+                config.set(key, value).expect("a number");
+            }
         }
         (info.name, config)
     })
@@ -189,10 +205,26 @@ fn those_that_judge_clean_images_do_and_the_others_are_refused_by_the_rule_that_
         let info = config.detector().info();
         let found = found(&config, &world.evidence(world.compute()));
         let numbers = found.clean.as_ref().map(Vec::len);
-        let expected = info.judges_clean.then_some(4 * CLASSES);
+        let expected = info.judges_clean.then_some(clean_images() * CLASSES);
         assert_eq!(numbers, expected, "{name}");
         assert_eq!(rule.check_with(info).is_ok(), info.judges_clean, "{name}");
         assert_eq!(rule.apply(&found).is_ok(), info.judges_clean, "{name}");
+    }
+}
+
+#[test]
+fn rules_of_their_own_are_stated_and_applied() {
+    let world = World::usual();
+    let rule = ThresholdRule::Own;
+    for (name, config) in detectors() {
+        let info = config.detector().info();
+        let found = found(&config, &world.evidence(world.compute()));
+        assert_eq!(found.own.is_some(), info.rule.is_some(), "{name}");
+        assert_eq!(rule.check_with(info).is_ok(), info.rule.is_some(), "{name}");
+        if let Ok(decision) = rule.apply(&found) {
+            assert_eq!(decision.flagged.len(), 70, "{name}");
+            assert!(!decision.explanation.is_empty(), "{name}");
+        }
     }
 }
 
@@ -250,9 +282,10 @@ fn batches_change_no_more_than_rounding() {
             found(&config, &world.evidence(compute)).raw
         };
         let expected = of_size(32);
+        let largest = expected.iter().fold(1e-9_f64, |most, v| most.max(v.abs()));
         for batch_size in [1, 7, 100] {
             for (one, other) in of_size(batch_size).iter().zip(&expected) {
-                let apart = (one - other).abs() / other.abs().max(1e-9);
+                let apart = (one - other).abs() / largest;
                 assert!(apart < 1e-5, "{name}, {batch_size} at a time: {apart:e}");
             }
         }
@@ -269,6 +302,40 @@ fn names_of_images_do_not_reach_detectors() {
         let one = bits(&found(&config, &world.evidence(world.compute())));
         let other = bits(&found(&config, &shuffled.evidence(shuffled.compute())));
         assert_same(&one, &other, name);
+    }
+}
+
+/// Detectors whose numbers depend on what they draw for an image by its position.
+const DRAWN: [&str; 8] = [
+    "cd-l",
+    "cd-f",
+    "cd-transplant",
+    "psbd",
+    "isolation-forest",
+    "fct",
+    "frequency",
+    "teco",
+];
+
+#[test]
+fn the_order_of_images_changes_no_more_than_rounding() {
+    let turned = |image: usize| (image + 30) % 70;
+    let world = World::usual();
+    let labels = usual_labels();
+    let labels: Vec<u32> = (0..70).map(|image| labels[turned(image)]).collect();
+    // Clean images have numbers from 1000 on and stay where they are.
+    let pixel = |image: usize, at: usize| noise(if image < 70 { turned(image) } else { image }, at);
+    let mut other = World::new(&labels, pixel, |image| format!("{image}.png"));
+    let order: Vec<usize> = (0..70).map(turned).collect();
+    other.losses = world.losses.select_columns(&order);
+    for (name, config) in detectors().filter(|(name, _)| !DRAWN.contains(name)) {
+        let expected = found(&config, &world.evidence(world.compute())).raw;
+        let raw = found(&config, &other.evidence(other.compute())).raw;
+        let largest = expected.iter().fold(1e-9_f64, |most, v| most.max(v.abs()));
+        for (image, one) in raw.iter().enumerate() {
+            let apart = (one - expected[turned(image)]).abs() / largest;
+            assert!(apart < 1e-4, "{name}, image {image}: {apart:e}");
+        }
     }
 }
 
@@ -325,6 +392,7 @@ fn degenerate_sets_give_finite_numbers() {
     for (name, config) in detectors() {
         let evidence = Evidence {
             features: &flat,
+            reference: flat.get(&Tap::Penultimate),
             ..world.evidence(world.compute())
         };
         let found = found(&config, &evidence);
@@ -341,6 +409,7 @@ fn what_is_needed_is_asked_for() {
         losses: LossesOffer::Recorded(0),
         clean: 0,
         trainable: false,
+        reference: false,
     };
     for (name, config) in detectors() {
         let needs = config.detector().needs();
@@ -383,4 +452,18 @@ fn an_empty_set_is_refused_or_gives_nothing() {
             found.is_err() || found.is_ok_and(|found| found.is_some_and(|f| f.raw.is_empty()));
         assert!(nothing, "{name}");
     }
+}
+
+#[test]
+fn the_page_on_detectors_is_that_of_the_registry() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/detectors.md");
+    let page = detectors_markdown();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, &page).expect("writable");
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        written == page,
+        "docs/detectors.md is stale; run UPDATE_DOCS=1 cargo test --workspace --test registry"
+    );
 }

@@ -1,13 +1,14 @@
 //! Experiments: configuration, stored stages, metrics, tables and reports.
 //!
 //! `measure` has metrics and their intervals, `run` experiments and the stages that they go through, `show` plots, pictures and
-//! the report.
+//! the report; `vectors` writes what a network sees.
 
 mod measure;
 mod run;
 pub mod settings;
 mod show;
 pub mod table;
+pub mod vectors;
 
 pub use measure::{bootstrap, evaluation, metrics};
 pub use run::{experiment, pipeline, run_dir, scores, store};

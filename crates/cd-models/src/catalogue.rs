@@ -56,8 +56,12 @@ Each model takes images `[B, 3, H, W]` in `[0, 1]`; its input normalisation, if 
 model. `width` is the number of channels of the first layer, and every other layer scales with it:
 `width = 16` in a configuration gives a quarter of a ResNet. Parameters are counted at the published
 width with ten classes, BatchNorm statistics left out. The last two columns are the relative error of
-the logits and of the penultimate features against the PyTorch reference with the same weights,
-measured on the CPU for two images; a dash means that no such numbers of the reference are at hand.
+the logits and of the penultimate features against PyTorch (the reference, torchvision or the package that is named) with the
+same weights, measured on the CPU for one or two images, of the largest networks at an eighth to a quarter of their width; a dash
+means that no such numbers are at hand.
+
+Weights load under the names that are given with each family, in any wrapper (`module.`, `_orig_mod.`, `model.`, ...). A head of
+another name, such as `fc.1` or `head.fc`, is taken where it is the only one. `cd-cli models inspect` says what was recognised.
 
 Features are read at taps of the same names everywhere: `stage1`, `stage2`, ... (below as channels at
 the published width / pixels of the image per pixel of the map), `deep` (the last map before pooling)

@@ -38,24 +38,28 @@ pub use input_size::{InputSize, InputSizeError};
 pub use memory::keep_freed_memory;
 pub use model::build::ModelError;
 pub use model::config::ModelConfig;
+pub use model::head::Head;
+pub use model::inside::NormLayer;
 pub use model::normalization::Normalization;
 pub use model::trainable::Trainable;
 pub use model::{AttributeModel, Model};
 pub use net::{Net, Network};
 pub use predict::{Predictions, predict};
 pub use registry::{
-    ARCHITECTURES, Architecture, Family, FeatureMap, Golden, Published, Taps, UnknownArchitecture,
+    ARCHITECTURES, Architecture, Dialect, Family, FeatureMap, Golden, Published, Taps,
+    UnknownArchitecture,
 };
 pub use train::augment::Augmentation;
 pub use train::augment::step::Step;
 pub use train::checkpoint::{CheckpointError, Checkpoints};
 pub use train::config::{Keep, TrainConfig};
 pub use train::error::TrainError;
+pub use train::finetune::Finetune;
 pub use train::history::{EpochReport, History};
 pub use train::losses::{LossesError, read_losses, write_losses};
 pub use train::objective::LabelsError;
 pub use train::optimizer::{Moments, Optimizer};
-pub use train::run::{Snapshots, Trained, train};
+pub use train::run::{Snapshots, Trained, fine_tune, train};
 pub use train::schedule::Schedule;
 pub use train::setting::SettingError;
 pub use weights::describe::{TensorSummary, WeightsSummary, describe_weights};

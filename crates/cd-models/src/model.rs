@@ -15,6 +15,8 @@ use crate::weights::state::StateDict;
 
 pub(crate) mod build;
 pub(crate) mod config;
+pub(crate) mod head;
+pub(crate) mod inside;
 pub(crate) mod normalization;
 pub(crate) mod trainable;
 

@@ -7,14 +7,20 @@ use crate::classifier::{Tap, TapError};
 
 pub(crate) mod attributes;
 pub(crate) mod conv;
+pub(crate) mod convnext;
 #[cfg(feature = "flex")]
 mod cpu;
+pub(crate) mod densenet;
 pub(crate) mod efficientnet;
 pub(crate) mod efficientnet_lite;
 mod fold;
 pub(crate) mod googlenet;
+pub(crate) mod hook;
+pub(crate) mod imagenet_mobilenet_v2;
+pub(crate) mod imagenet_vgg;
 mod layers;
 pub(crate) mod mobilenet_v2;
+pub(crate) mod mobilenet_v3;
 pub(crate) mod norm;
 mod pool;
 pub(crate) mod preact_resnet;
@@ -22,17 +28,24 @@ pub(crate) mod resnet;
 pub(crate) mod toy;
 pub(crate) mod vgg;
 pub(crate) mod vision_transformer;
+pub(crate) mod wide_resnet;
 
 pub use attributes::{AttributeResNet, AttributeResNetConfig};
+pub use convnext::{ConvNeXt, ConvNeXtConfig};
+pub use densenet::{DenseNet, DenseNetConfig};
 pub use efficientnet::{EfficientNet, EfficientNetConfig};
 pub use efficientnet_lite::{EfficientNetLite, EfficientNetLiteConfig};
 pub use googlenet::{GoogLeNet, GoogLeNetConfig};
+pub use imagenet_mobilenet_v2::{ImageNetMobileNetV2, ImageNetMobileNetV2Config};
+pub use imagenet_vgg::{ImageNetVgg, ImageNetVggConfig};
 pub use mobilenet_v2::{MobileNetV2, MobileNetV2Config};
+pub use mobilenet_v3::{MobileNetV3, MobileNetV3Config, MobileNetV3Size};
 pub use preact_resnet::{PreActResNet, PreActResNetConfig};
 pub use resnet::{ResNet, ResNetConfig, Stem};
 pub use toy::{Toy, ToyConfig};
 pub use vgg::{Vgg, VggConfig};
 pub use vision_transformer::{VisionTransformer, VisionTransformerConfig};
+pub use wide_resnet::{WideResNet, WideResNetConfig};
 
 /// What every family of networks does; feature taps follow from it.
 pub trait Network {
@@ -102,6 +115,18 @@ pub enum Net {
     EfficientNet(EfficientNet),
     /// EfficientNet-Lite0.
     EfficientNetLite(EfficientNetLite),
+    /// ConvNeXt.
+    ConvNeXt(ConvNeXt),
+    /// DenseNet.
+    DenseNet(DenseNet),
+    /// MobileNetV2 for large images.
+    ImageNetMobileNetV2(ImageNetMobileNetV2),
+    /// VGG for large images.
+    ImageNetVgg(ImageNetVgg),
+    /// MobileNetV3.
+    MobileNetV3(MobileNetV3),
+    /// Wide residual network.
+    WideResNet(WideResNet),
     /// The reference's small network.
     Toy(Toy),
     /// Residual network with a head per attribute.
@@ -121,6 +146,12 @@ macro_rules! inside {
             Net::GoogLeNet(net) => net,
             Net::EfficientNet(net) => net,
             Net::EfficientNetLite(net) => net,
+            Net::ConvNeXt(net) => net,
+            Net::DenseNet(net) => net,
+            Net::ImageNetMobileNetV2(net) => net,
+            Net::ImageNetVgg(net) => net,
+            Net::MobileNetV3(net) => net,
+            Net::WideResNet(net) => net,
             Net::Toy(net) => net,
             Net::AttributeResNet(net) => net,
             Net::VisionTransformer(net) => net,

@@ -7,25 +7,35 @@ use thiserror::Error;
 
 use crate::input_size::InputSizeError;
 use crate::net::{
-    Net, attributes, efficientnet, efficientnet_lite, googlenet, mobilenet_v2, preact_resnet,
-    resnet, toy, vgg, vision_transformer,
+    Net, attributes, convnext, densenet, efficientnet, efficientnet_lite, googlenet,
+    imagenet_mobilenet_v2, imagenet_vgg, mobilenet_v2, mobilenet_v3, preact_resnet, resnet, toy,
+    vgg, vision_transformer, wide_resnet,
 };
 use cd_core::names;
 
+pub(crate) mod dialect;
 mod entry;
 
+pub use dialect::Dialect;
+pub(crate) use dialect::Place;
 pub use entry::{Architecture, Family, FeatureMap, Golden, Published, Taps};
-pub(crate) use entry::{Output, any_size, golden, map};
+pub(crate) use entry::{Output, any_size, golden, golden_logits, map};
 
 /// The families, in the order of the lists.
 const FAMILIES: &[&[Architecture]] = &[
     resnet::ARCHITECTURES,
     preact_resnet::ARCHITECTURES,
+    wide_resnet::ARCHITECTURES,
     vgg::ARCHITECTURES,
+    imagenet_vgg::ARCHITECTURES,
     mobilenet_v2::ARCHITECTURES,
+    imagenet_mobilenet_v2::ARCHITECTURES,
+    mobilenet_v3::ARCHITECTURES,
+    densenet::ARCHITECTURES,
     googlenet::ARCHITECTURES,
     efficientnet::ARCHITECTURES,
     efficientnet_lite::ARCHITECTURES,
+    convnext::ARCHITECTURES,
     vision_transformer::ARCHITECTURES,
     attributes::ARCHITECTURES,
     toy::ARCHITECTURES,

@@ -7,6 +7,7 @@ pub(crate) mod augment;
 pub(crate) mod checkpoint;
 pub(crate) mod config;
 pub(crate) mod error;
+pub(crate) mod finetune;
 pub(crate) mod history;
 pub(crate) mod losses;
 pub(crate) mod objective;

@@ -23,12 +23,13 @@ mod foreign;
 mod naming;
 mod normalising;
 mod opened;
-mod path;
+pub(crate) mod path;
 mod pickle;
 mod read;
 mod recognise;
 mod select;
 mod stored;
+pub(crate) mod translation;
 
 #[cfg(all(test, feature = "flex"))]
 mod mutations;

@@ -1,5 +1,7 @@
 //! Values of options that have a range or a form.
 
+use cd_models::{Tap, TapError};
+
 pub(super) fn threads(text: &str) -> Result<usize, String> {
     within(text, 1, 1024)
 }
@@ -24,6 +26,17 @@ pub(super) fn share(text: &str) -> Result<f64, String> {
         Ok(number) if (0.0..=1.0).contains(&number) => Ok(number),
         _ => Err("expected a number from 0 to 1".to_owned()),
     }
+}
+
+pub(super) fn share_above_0(text: &str) -> Result<f64, String> {
+    match share(text) {
+        Ok(number) if number > 0.0 => Ok(number),
+        _ => Err("expected a number above 0, at most 1".to_owned()),
+    }
+}
+
+pub(super) fn tap(text: &str) -> Result<Tap, TapError> {
+    text.parse()
 }
 
 pub(super) fn positive(text: &str) -> Result<usize, String> {
@@ -75,6 +88,12 @@ mod tests {
     fn shards_are_checked() {
         assert_eq!(shard("1/4"), Ok((1, 4)));
         assert!(shard("4/4").is_err() && shard("x").is_err());
+    }
+
+    #[test]
+    fn a_share_of_nothing_is_none() {
+        assert_eq!((share("0"), share_above_0("1")), (Ok(0.0), Ok(1.0)));
+        assert!(share_above_0("0").is_err() && share_above_0("1.5").is_err());
     }
 
     #[test]

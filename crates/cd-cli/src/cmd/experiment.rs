@@ -128,13 +128,19 @@ fn plan(experiment: &Experiment, folder: &Path) -> Result<()> {
         }
         table.add_row(["poison", &what, done("poison")]);
     }
-    match (&experiment.weights, &experiment.model) {
+    match (experiment.given_weights(), &experiment.model) {
         (Some(path), _) => {
             let what = format!("none: weights from {}", path.display());
             table.add_row(["train", &what, "done"]);
         }
         (None, model) => {
-            let name = model.as_ref().map_or("", |model| model.name.as_str());
+            let start = experiment.weights.as_ref();
+            let name = match (start, model) {
+                (Some(path), _) => format!("from {}", path.display()),
+                (None, model) => model
+                    .as_ref()
+                    .map_or(String::new(), |model| model.name.clone()),
+            };
             let what = format!("{name}, {} epochs", experiment.train.epochs);
             table.add_row(["train", &what, done("train")]);
         }

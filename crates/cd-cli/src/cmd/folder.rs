@@ -1,43 +1,37 @@
-//! `scan`, `train` and `detect`: the user's own folder of pictures.
+//! `scan`, `train` and `detect`: the user's own pictures.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use cd_data::{DatasetConfig, FolderConfig, Orientation};
+use cd_data::{DatasetConfig, Orientation, PictureOptions, Pictured};
 use cd_detect::{DetectorConfig, ThresholdRule};
 use cd_eval::Experiment;
 use cd_eval::bootstrap::Bootstrap;
-use cd_eval::experiment::DetectStage;
+use cd_eval::experiment::{ConfiguredDetector, DetectStage};
 use cd_eval::pipeline::{self, Outcome, Stage};
 use cd_eval::run_dir::OWN_STORE;
-use cd_models::{Augmentation, ModelConfig, Schedule, TrainConfig};
 
+use super::classifier::Classifier;
 use super::experiment::finish;
-use super::size::Given;
 use super::{Session, size};
 use crate::Ending;
-use crate::args::{DetectArgs, ImagesArgs, ModelArgs, ScanArgs, SearchArgs, TrainArgs, Turn};
+use crate::args::{DetectArgs, ImagesArgs, ScanArgs, SearchArgs, TrainArgs, Turn};
 use crate::output;
 
 pub(crate) fn scan(args: &ScanArgs, session: &Session) -> Result<Ending> {
-    let mut experiment = experiment(
-        "scan",
-        &args.images,
-        Some(&args.model),
-        given(args.weights.as_deref(), args.weights_key.as_deref()),
-        session,
-    )?;
-    experiment.detect = detect_stage(&args.search, args.model.seed)?;
-    let options = session.options(Stage::Evaluate, args.search.shard);
-    let store = args.out.join(OWN_STORE);
-    let outcome = pipeline::run(&experiment, &args.out, &store, &options)?;
-    let ending = finish(&outcome, &args.out, session)?;
-    point_to_results(&experiment, &outcome, &args.out, session)?;
-    Ok(ending)
+    let detect = detect_stage(&args.search, args.model.seed)?;
+    let classifier = Classifier::of(&args.weights, &args.model).or_reference(&detect, session);
+    let experiment = experiment("scan", &args.images, &classifier, &detect, session)?;
+    search(&experiment, args.search.shard, &args.out, session)
 }
 
 pub(crate) fn train(args: &TrainArgs, session: &Session) -> Result<Ending> {
-    let experiment = experiment("train", &args.images, Some(&args.model), None, session)?;
+    if args.weights.weights.is_some() && !args.weights.finetune {
+        bail!("`train --weights` continues from the weights: add `--finetune`");
+    }
+    let classifier = Classifier::of(&args.weights, &args.model);
+    let detect = DetectStage::default();
+    let experiment = experiment("train", &args.images, &classifier, &detect, session)?;
     let store = args.out.join(OWN_STORE);
     let options = session.options(Stage::Train, None);
     pipeline::run(&experiment, &args.out, &store, &options)?;
@@ -52,14 +46,29 @@ pub(crate) fn train(args: &TrainArgs, session: &Session) -> Result<Ending> {
 }
 
 pub(crate) fn detect(args: &DetectArgs, session: &Session) -> Result<Ending> {
-    let weights = given(Some(&args.weights), args.weights_key.as_deref());
-    let mut experiment = experiment("detect", &args.images, None, weights, session)?;
-    experiment.detect = detect_stage(&args.search, args.seed)?;
-    let options = session.options(Stage::Evaluate, args.search.shard);
-    let store = args.out.join(OWN_STORE);
-    let outcome = pipeline::run(&experiment, &args.out, &store, &options)?;
-    let ending = finish(&outcome, &args.out, session)?;
-    point_to_results(&experiment, &outcome, &args.out, session)?;
+    let detect = detect_stage(&args.search, args.seed)?;
+    let classifier = Classifier::given(args.weights.as_deref(), args.weights_key.as_deref());
+    let classifier = classifier.or_reference(&detect, session);
+    if !classifier.is_there() {
+        bail!(
+            "these detectors look at a classifier of the pictures: name its weights with `--weights`"
+        );
+    }
+    let experiment = experiment("detect", &args.images, &classifier, &detect, session)?;
+    search(&experiment, args.search.shard, &args.out, session)
+}
+
+/// Runs a search and says where its results are.
+fn search(
+    experiment: &Experiment,
+    shard: Option<(usize, usize)>,
+    out: &Path,
+    session: &Session,
+) -> Result<Ending> {
+    let options = session.options(Stage::Evaluate, shard);
+    let outcome = pipeline::run(experiment, out, &out.join(OWN_STORE), &options)?;
+    let ending = finish(&outcome, out, session)?;
+    point_to_results(experiment, &outcome, out, session)?;
     Ok(ending)
 }
 
@@ -83,116 +92,79 @@ fn point_to_results(
     Ok(())
 }
 
-fn given<'a>(file: Option<&'a Path>, key: Option<&'a str>) -> Option<Given<'a>> {
-    file.map(|file| Given { file, key })
-}
-
-/// An experiment on a folder of pictures, without ground truth.
+/// An experiment on the user's own pictures, without ground truth.
 fn experiment(
     name: &str,
     images: &ImagesArgs,
-    model: Option<&ModelArgs>,
-    weights: Option<Given<'_>>,
+    classifier: &Classifier<'_>,
+    detect: &DetectStage,
     session: &Session,
 ) -> Result<Experiment> {
     // Names first: a slip in them costs nothing yet.
-    let named = model.and_then(|model| model.model.as_deref());
-    named.map(ModelConfig::from_name).transpose()?;
-    let folder = folder(images, weights, session)?;
-    // Weights tell their own architecture, and nothing is trained.
-    let trained = model.filter(|_| weights.is_none());
-    let (model, train) = match trained {
-        Some(model) => {
-            let name = named.unwrap_or_else(|| default_model(folder.size));
-            let train = training(model, &folder)?;
-            session.say(&format!(
-                "the classifier is {name} of width {}, trained for {} epochs",
-                model.width, train.epochs
-            ));
-            let config = ModelConfig::from_name(name)?.with_width(model.width);
-            (Some(config), train)
-        }
-        None => (None, TrainConfig::default()),
-    };
+    classifier.check_names()?;
+    let mut dataset = pictures(images, classifier, session)?;
+    let (model, train) = classifier.training(&mut dataset, session)?;
+    let weights = absolute(classifier.weights.map(|weights| weights.file))?;
+    let weights_key = classifier.weights.and_then(|weights| weights.key);
+    let weights_key = weights_key.map(str::to_owned);
+    let mut detect = detect.clone();
+    if classifier.is_reference {
+        detect.features_weights.clone_from(&weights);
+        detect.features_key.clone_from(&weights_key);
+    }
     Ok(Experiment {
         name: name.to_owned(),
         seed: 0,
-        dataset: DatasetConfig::Folder(folder),
+        dataset,
         poison: None,
         model,
-        weights: absolute(weights.map(|weights| weights.file))?,
-        weights_key: weights.and_then(|weights| weights.key).map(str::to_owned),
+        weights,
+        weights_key,
         train,
-        detect: DetectStage::default(),
+        detect,
         evaluate: Bootstrap::default(),
     })
 }
 
 /// The pictures, with every number that their files decide.
-fn folder(
+fn pictures(
     images: &ImagesArgs,
-    weights: Option<Given<'_>>,
+    classifier: &Classifier<'_>,
     session: &Session,
-) -> Result<FolderConfig> {
+) -> Result<DatasetConfig> {
     let path = absolute(Some(&images.images))?.context("a path was given")?;
-    let mut folder = FolderConfig {
+    let options = PictureOptions {
         size: images.size,
         skip_bad: images.skip_bad.unwrap_or(0.0),
         orientation: match images.orientation {
             Turn::Ignore => Orientation::Ignore,
             Turn::Apply => Orientation::Apply,
         },
-        ..FolderConfig::new(path)
     };
+    let mut dataset = DatasetConfig::of_images(&path, options);
     // Given weights need no labels.
-    folder.unlabelled = weights.is_some() && folder.is_flat();
-    if folder.size.is_none() {
-        let pictures = folder.side()?;
-        let (side, why) = match weights {
-            Some(weights) => size::for_weights(weights, pictures, session)?,
-            None => (pictures, "chosen from their own sizes".to_owned()),
+    if classifier.is_given() && dataset.dataset_mut().drop_missing_labels() {
+        session.say("nothing tells the classes of the pictures; the given weights need none");
+    }
+    if images.size.is_none() {
+        let side = pictured(&dataset)?.side;
+        let (side, why) = match classifier.weights {
+            Some(weights) => size::for_weights(weights, side, session)?,
+            None => (side, "chosen from their own sizes".to_owned()),
         };
         session.say(&format!(
             "pictures are read at {side} x {side} pixels, {why}"
         ));
-        folder.size = Some(side);
+        if let Some(size) = dataset.dataset_mut().size() {
+            *size = Some(side);
+        }
     }
-    Ok(folder)
+    Ok(dataset)
 }
 
-/// The architecture to train on pictures of this size: one that halves large ones twice before it looks for details.
-fn default_model(size: Option<usize>) -> &'static str {
-    const LARGE: usize = 96;
-    match size {
-        Some(side) if side >= LARGE => "imagenet_resnet18",
-        _ => "resnet18",
-    }
-}
-
-fn training(model: &ModelArgs, folder: &FolderConfig) -> Result<TrainConfig> {
-    Ok(TrainConfig {
-        epochs: match model.epochs {
-            Some(epochs) => epochs,
-            None => default_epochs(folder.count()?),
-        },
-        batch_size: 64,
-        learning_rate: 0.1,
-        schedule: Schedule::Cosine {
-            warmup: 1.0,
-            floor: 0.0,
-        },
-        augmentation: Augmentation::None,
-        seed: model.seed,
-        record_losses: 0,
-        ..TrainConfig::default()
-    })
-}
-
-/// A classifier shows a trigger once it has learned to trust it: passes over `pictures` pictures that were
-/// enough for that on the sets of docs/results.md.
-fn default_epochs(pictures: usize) -> usize {
-    const VIEWS: usize = 80_000;
-    VIEWS.div_ceil(pictures.max(1)).clamp(13, 60)
+pub(super) fn pictured(dataset: &DatasetConfig) -> Result<Pictured> {
+    let pictured = dataset.dataset().pictures()?;
+    pictured.context("the user's own pictures can be counted")
 }
 
 fn detect_stage(search: &SearchArgs, seed: u64) -> Result<DetectStage> {
@@ -206,6 +178,15 @@ fn detect_stage(search: &SearchArgs, seed: u64) -> Result<DetectStage> {
         }
         Ok(config)
     };
+    // One that states a rule is flagged by it.
+    let configured = |name: &String| -> Result<ConfiguredDetector> {
+        let detector = configure(name)?;
+        let own = detector.detector().info().rule.map(|_| ThresholdRule::Own);
+        Ok(ConfiguredDetector {
+            threshold: own,
+            ..detector.into()
+        })
+    };
     Ok(DetectStage {
         sample: search.sample,
         batch_size: search.batch_size,
@@ -213,10 +194,12 @@ fn detect_stage(search: &SearchArgs, seed: u64) -> Result<DetectStage> {
         threshold: ThresholdRule::Robust {
             t: search.threshold,
         },
+        features_weights: absolute(search.reference.features_weights.as_deref())?,
+        features_key: search.reference.features_key.clone(),
         detectors: search
             .detectors
             .iter()
-            .map(|name| configure(name).map(Into::into))
+            .map(configured)
             .collect::<Result<_>>()?,
         ..DetectStage::default()
     })

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use cd_data::poison::poison_on;
-use cd_data::{AttackConfig, Manifest, PoisonConfig, export};
+use cd_data::{Manifest, PoisonConfig, Selection, export};
 use cd_eval::scores::TruthRow;
-use cd_eval::settings;
 use cd_models::ImageSet;
 
+use super::attacks::named;
 use super::{Session, data};
 use crate::Ending;
 use crate::args::PoisonArgs;
@@ -16,11 +16,12 @@ use crate::output;
 
 pub(crate) fn poison(args: &PoisonArgs, session: &Session) -> Result<Ending> {
     let config = PoisonConfig {
-        attack: attack(&args.attack, &args.attack_set)?,
+        attack: named(&args.attack, &args.attack_set)?,
         rate: args.rate,
         target: args.target,
         labels: args.labels,
         seed: args.seed,
+        select: Selection::default(),
     };
     let split = data::load(&args.dataset, &args.out, session)?;
     let (poisoned, truth) = poison_on(&split, &config, &session.device, &session.bars)?;
@@ -34,13 +35,6 @@ pub(crate) fn poison(args: &PoisonArgs, session: &Session) -> Result<Ending> {
     cd_eval::scores::write_truth(&args.out.join("truth.csv"), &rows)?;
     output::line(&images.display().to_string())?;
     Ok(Ending::Done)
-}
-
-/// The named attack with the given settings.
-fn attack(name: &str, settings: &[String]) -> Result<AttackConfig> {
-    // First by name alone, whose error lists the nearest one.
-    AttackConfig::from_name(name)?;
-    settings::named(name, settings).with_context(|| format!("attack `{name}`"))
 }
 
 /// Exports one split and says of every picture what is true about it.

@@ -2,13 +2,13 @@
 
 use anyhow::{Result, bail};
 use cd_core::names;
-use cd_data::{ATTACKS, AttackConfig, DATASETS, DatasetConfig, DatasetInfo};
+use cd_data::{ATTACKS, AttackConfig, AttackOption, DATASETS, DatasetConfig, DatasetInfo};
 use cd_detect::{DETECTORS, DetectorConfig};
 use cd_eval::settings;
 use cd_models::{Architecture, ModelConfig};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::known_dataset;
 use crate::Ending;
@@ -23,6 +23,8 @@ struct Entry {
     text: String,
     /// Settings that are off by default.
     off: Vec<String>,
+    /// What is known of the values of settings.
+    options: &'static [AttackOption],
 }
 
 pub(crate) fn attack(name: &str, as_json: bool) -> Result<Ending> {
@@ -35,8 +37,11 @@ pub(crate) fn attack(name: &str, as_json: bool) -> Result<Ending> {
         ("summary", "what it does", info.summary.to_owned()),
         ("threat_model", "threat model", info.threat_model.to_owned()),
         ("paper", "paper", info.paper.to_owned()),
+        ("differs", "how ours differs", info.differs.to_owned()),
     ];
-    Entry::new(name, facts, &config)?.print(as_json)
+    let mut entry = Entry::new(name, facts, &config)?;
+    entry.options = info.options;
+    entry.print(as_json)
 }
 
 pub(crate) fn detector(name: &str, as_json: bool) -> Result<Ending> {
@@ -48,6 +53,11 @@ pub(crate) fn detector(name: &str, as_json: bool) -> Result<Ending> {
         ("title", "name", info.title.to_owned()),
         ("summary", "what it does", info.summary.to_owned()),
         ("threat_model", "assumes", info.threat_model.to_owned()),
+        (
+            "rule",
+            "its own rule",
+            info.rule.unwrap_or("none: it orders images").to_owned(),
+        ),
         ("paper", "paper", info.paper.to_owned()),
         ("source", "published code", info.source.to_owned()),
         ("notes", "how ours differs", info.notes.to_owned()),
@@ -136,6 +146,7 @@ impl Entry {
             settings,
             text: toml::to_string(config)?,
             off,
+            options: &[],
         })
     }
 
@@ -158,6 +169,13 @@ impl Entry {
         }
         object.insert("settings".to_owned(), serde_json::to_value(&self.settings)?);
         object.insert("off".to_owned(), self.off.clone().into());
+        if !self.options.is_empty() {
+            let ranges = self.options.iter().map(|option| {
+                let range = json!({ "values": option.range, "meaning": option.meaning });
+                (option.name.to_owned(), range)
+            });
+            object.insert("options".to_owned(), Value::Object(ranges.collect()));
+        }
         Ok(object.into())
     }
 
@@ -175,8 +193,19 @@ impl Entry {
             [] => String::new(),
             off => format!("\nOff unless set: {}\n", off.join(", ")),
         };
+        let options = self.options.iter().map(|option| {
+            format!(
+                "    {}: {}\n        {}\n",
+                option.name, option.meaning, option.range
+            )
+        });
+        let options: String = options.collect();
+        let options = match options.as_str() {
+            "" => options,
+            _ => format!("\nWhat they mean, and their values:\n\n{options}"),
+        };
         format!(
-            "{}\n\nSettings and their defaults, as in an experiment file:\n\n{}\n{off}",
+            "{}\n\nSettings and their defaults, as in an experiment file:\n\n{}\n{off}{options}",
             facts.join("\n"),
             settings.join("\n")
         )

@@ -1,9 +1,12 @@
 //! The binary from outside: exit codes, messages, files.
 
+mod attacks;
+mod attacks_golden;
 mod bench;
 mod common;
 mod content;
 mod folders;
+mod formats;
 mod full_disk;
 mod killed;
 mod lists;
@@ -12,6 +15,8 @@ mod models;
 mod own_folder;
 mod reproduce;
 mod resume;
+mod sets;
 mod stages;
 mod together;
+mod transfer;
 mod weights;

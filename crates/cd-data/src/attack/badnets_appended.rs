@@ -11,6 +11,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::option::option;
 use super::{
     Attack, AttackError, AttackInfo, BadNetsConfig, CraftContext, LabelMode, PatchPosition, Trigger,
 };
@@ -24,7 +25,14 @@ pub(super) const INFO: AttackInfo = AttackInfo {
     threat_model: "Adds images with labels to the training data; knows nothing of the model.",
     paper: "Gu, Dolan-Gavitt, Garg: BadNets: Identifying Vulnerabilities in the Machine Learning \
         Model Supply Chain, 2017, arXiv 1708.06733",
+    differs: "The stamp is that of `badnets`. Copies are made of images whose label changes, so an image of the target class has none. \
+        `poison.select.append` does the same for every other attack.",
     label_mode: LabelMode::Dirty,
+    options: &[option(
+        "position",
+        "\"bottom-right\" or \"centre\"",
+        "where the patch ends",
+    )],
 };
 
 /// Options of appended `BadNets`.
@@ -44,10 +52,12 @@ impl Attack for BadNetsAppendedConfig {
         Ok(())
     }
 
-    fn prepare(&self, _context: &CraftContext<'_>) -> Result<Box<dyn Trigger>, AttackError> {
-        Ok(Box::new(BadNetsConfig {
+    fn prepare(&self, context: &CraftContext<'_>) -> Result<Box<dyn Trigger>, AttackError> {
+        BadNetsConfig {
             position: self.position,
-        }))
+            ..BadNetsConfig::default()
+        }
+        .prepare(context)
     }
 
     fn plan(&self, request: &PlanRequest<'_>) -> Result<PoisonPlan, PoisonError> {
@@ -63,7 +73,7 @@ mod tests {
     use super::*;
     use crate::poison::{PoisonConfig, poison};
     use crate::testing::{pixels, stamped, striped_set};
-    use crate::{AttackConfig, LabelMap, Split};
+    use crate::{AttackConfig, LabelMap, Selection, Split};
 
     #[test]
     fn copies_of_other_classes_follow_the_untouched_images() {
@@ -79,6 +89,7 @@ mod tests {
             target: 2,
             labels: LabelMap::default(),
             seed: 7,
+            select: Selection::default(),
         };
         let (data, truth) = poison(&split, &config).expect("poisons");
         assert_eq!(data.train().len(), 50);

@@ -1,8 +1,9 @@
 //! What an attack needs to prepare its trigger, and what it gets.
 
 use std::path::Path;
+use std::sync::LazyLock;
 
-use cd_core::{ImageSet, Progress};
+use cd_core::{ImageSet, NoProgress, Progress};
 use cd_models::Device;
 
 /// What preparing a trigger needs.
@@ -13,6 +14,23 @@ pub struct AttackNeeds {
     pub images: usize,
     /// Whether the trigger is costly and therefore written and read back rather than prepared at every start.
     pub stored: bool,
+}
+
+impl<'a> CraftContext<'a> {
+    /// A context for triggers that look at no image and train nothing.
+    pub(super) fn without_images(folder: &'a Path) -> Self {
+        static NOTHING: LazyLock<(ImageSet, Device)> =
+            LazyLock::new(|| (ImageSet::unlabelled(0, 0), Device::default()));
+        Self {
+            images: &NOTHING.0,
+            target: 0,
+            seed: 0,
+            device: &NOTHING.1,
+            batch_size: 1,
+            folder,
+            progress: &NoProgress,
+        }
+    }
 }
 
 /// What an attack may use to prepare its trigger.

@@ -77,6 +77,16 @@ pub enum AttackError {
         /// What the system said.
         source: io::Error,
     },
+    /// The file of a trigger is not what the attack needs.
+    #[error("the file `{}` of attack `{attack}` cannot be used: {problem}", path.display())]
+    Artefact {
+        /// Name of the attack.
+        attack: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what is expected.
+        problem: String,
+    },
     /// There are too few clean images to prepare with.
     #[error(
         "attack `{attack}` prepares its trigger on at least {least} training images, there are {got}"

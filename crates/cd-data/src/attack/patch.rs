@@ -62,6 +62,18 @@ impl Corner {
     }
 }
 
+/// A square of `from` pixels a side, `[from, from, 3]`, at another side: each pixel is the nearest one.
+pub(super) fn enlarged(square: &[u8], from: usize, side: usize) -> Vec<u8> {
+    let nearest = |at: usize| (2 * at + 1) * from / (2 * side);
+    let pixels = (0..side).flat_map(|row| {
+        (0..side).flat_map(move |column| {
+            let at = (nearest(row) * from + nearest(column)) * CHANNELS;
+            square[at..at + CHANNELS].iter().copied()
+        })
+    });
+    pixels.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use cd_core::random::stream;
@@ -78,6 +90,8 @@ mod tests {
             width: 5,
             index: 0,
             label: 0,
+            rank: 0,
+            count: 1,
             random: &mut stream(0, 0),
         };
         let square: Vec<u8> = (100..112).collect();

@@ -15,6 +15,7 @@ use std::f64::consts::TAU;
 use cd_core::CHANNELS;
 use serde::{Deserialize, Serialize};
 
+use super::option::{AttackOption, option, wrong};
 use super::{
     Attack, AttackError, AttackInfo, Batch, CraftContext, Image, LabelMode, Role, Trigger,
 };
@@ -27,8 +28,30 @@ pub(super) const INFO: AttackInfo = AttackInfo {
     threat_model: "Changes images of the target class, no labels; knows nothing of the model.",
     paper: "Barni, Kallas, Tondi: A New Backdoor Attack in CNNs by Training Set Corruption Without \
         Label Poisoning, ICIP 2019, arXiv 1902.11237",
+    differs: "`stripes` equals the reference, whose signal wraps in unsigned bytes; `sine` is the paper's, with the wave of \
+        BackdoorBench (amplitude 40, 6 periods). Where the sine is zero but for rounding errors, cutting may take one level.",
     label_mode: LabelMode::Clean,
+    options: OPTIONS,
 };
+
+const OPTIONS: &[AttackOption] = &[
+    option(
+        "signal",
+        "\"stripes\" or \"sine\"",
+        "mixed-in wrapped stripes, or an added wave",
+    ),
+    option("alpha", "above 0, at most 1", "share of the stripes"),
+    option(
+        "amplitude",
+        "above 0, at most 255 grey levels",
+        "largest change by the sine; 40 in BackdoorBench, 20 in ABL's text",
+    ),
+    option(
+        "frequency",
+        "above 0, periods over the width",
+        "how fast the sine runs",
+    ),
+];
 
 /// How the signal gets into the image.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,8 +108,9 @@ impl Attack for SigConfig {
 
 impl Trigger for SigConfig {
     fn apply(&self, batch: &mut Batch, _role: Role) -> Result<(), AttackError> {
+        let levels = self.levels(batch.width());
         batch.each(|image| {
-            self.stamp(image);
+            self.stamp(image, &levels);
             Ok(())
         })
     }
@@ -101,36 +125,37 @@ fn within(
     if value > 0.0 && value <= most {
         return Ok(());
     }
-    Err(AttackError::Option {
-        attack: INFO.name,
-        option,
-        value: value.to_string(),
-        expected,
-    })
+    Err(wrong(INFO.name, option, value, expected))
 }
 
 impl SigConfig {
-    fn stamp(&self, image: &mut Image<'_>) {
-        let width = image.width;
-        for (number, pixel) in image.pixels.chunks_exact_mut(CHANNELS).enumerate() {
-            for value in pixel {
-                *value = self.changed(*value, number % width, width);
+    /// What the signal adds in every column: a share of the stripes, or the sine.
+    fn levels(&self, width: usize) -> Vec<f64> {
+        let level = |column: usize| {
+            let column = column as f64;
+            match self.signal {
+                SigSignal::Stripes => {
+                    let wrapped = (20.0 * (0.8 * column).sin()) as i32 as u8;
+                    self.alpha * f64::from(wrapped)
+                }
+                SigSignal::Sine => {
+                    self.amplitude * (TAU * self.frequency * column / width as f64).sin()
+                }
             }
-        }
+        };
+        (0..width).map(level).collect()
     }
 
-    /// The byte in `column` that was `before`.
-    fn changed(&self, before: u8, column: usize, width: usize) -> u8 {
-        let (before, column) = (f64::from(before), column as f64);
-        let alpha = self.alpha;
-        match self.signal {
-            SigSignal::Stripes => {
-                let wrapped = (20.0 * (0.8 * column).sin()) as i32 as u8;
-                ((1.0 - alpha) * before + alpha * f64::from(wrapped)) as u8
-            }
-            SigSignal::Sine => {
-                let phase = TAU * self.frequency * column / width as f64;
-                (before + self.amplitude * phase.sin()).clamp(0.0, 255.0) as u8
+    fn stamp(&self, image: &mut Image<'_>, levels: &[f64]) {
+        let kept = match self.signal {
+            SigSignal::Stripes => 1.0 - self.alpha,
+            SigSignal::Sine => 1.0,
+        };
+        for row in image.pixels.chunks_exact_mut(image.width * CHANNELS) {
+            for (pixel, level) in row.chunks_exact_mut(CHANNELS).zip(levels) {
+                for value in pixel {
+                    *value = (kept * f64::from(*value) + level) as u8;
+                }
             }
         }
     }
@@ -139,13 +164,35 @@ impl SigConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{golden_bytes, stamped};
+    use crate::testing::{beside, golden_bytes, stamped};
 
     #[test]
     fn stripes_equal_the_reference() {
         let images = golden_bytes("images_u8");
         let got = stamped(&SigConfig::default(), &images, 32);
         assert!(got == golden_bytes("sig_a0.2"));
+    }
+
+    #[test]
+    fn the_sine_equals_the_reference() {
+        let images = golden_bytes("images_u8");
+        for amplitude in [20.0, 40.0] {
+            let config = SigConfig {
+                signal: SigSignal::Sine,
+                amplitude,
+                ..SigConfig::default()
+            };
+            let name = format!("sig_textbook_d{amplitude}_f6_u8");
+            let Some(expected) = beside("attacks2.safetensors", &name) else {
+                continue;
+            };
+            let got = stamped(&config, &images[..expected.len()], 32);
+            for (at, (got, expected)) in got.iter().zip(&expected).enumerate() {
+                // The sine of column 16 is zero but for rounding.
+                let most = u8::from(at / CHANNELS % 32 == 16);
+                assert!(got.abs_diff(*expected) <= most, "{name}: byte {at}");
+            }
+        }
     }
 
     #[test]

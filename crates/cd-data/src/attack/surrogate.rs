@@ -38,6 +38,12 @@ impl Default for SurrogateConfig {
 }
 
 impl SurrogateConfig {
+    /// Roughly the seconds of a training step for one image of 32 pixels a side on two cores: those measured on a ResNet-18
+    /// of 16 channels, and in proportion to the channels.
+    pub(super) fn seconds_per_image(&self) -> f64 {
+        0.0015 * self.model.width.unwrap_or(64) as f64 / 16.0
+    }
+
     /// Checks the settings.
     pub(super) fn check(&self, attack: &'static str) -> Result<(), AttackError> {
         let failed = |source| AttackError::Surrogate { attack, source };

@@ -8,12 +8,14 @@
 //! Contamination Detection", USENIX Security 2021.
 //!
 //! **How ours differs.** Pixels equal those of the backdoor-toolbox, which mixes in 32-bit floats and truncates. Like
-//! it we replace images, where the authors add copies. A class with fewer images than asked for is taken whole, with a
-//! warning, where the toolbox stops with an index error.
+//! it we replace images, where the authors add copies. A class with fewer images than asked for is refused, where the toolbox
+//! stops with an index error.
 
 use serde::{Deserialize, Serialize};
 
-use super::patch::Corner;
+use super::option::{AttackOption, Rounding, option, scaled, wrong};
+use super::overlay::mixed;
+use super::patch::{Corner, enlarged};
 use super::{Attack, AttackError, AttackInfo, Batch, CraftContext, LabelMode, Role, Trigger};
 use crate::poison::{ClassMap, PlanRequest, PoisonError, PoisonPlan};
 
@@ -25,16 +27,39 @@ pub(super) const INFO: AttackInfo = AttackInfo {
     threat_model: "Changes images and labels of part of the training data; knows nothing of the model.",
     paper: "Tang, Wang, Tang, Zhang: Demon in the Variant: Statistical Analysis of DNNs for Robust Backdoor \
         Contamination Detection, USENIX Security 2021, arXiv 1908.00686",
+    differs: "Pixels equal the backdoor-toolbox, which mixes in 32-bit floats and cuts. Images are replaced as there; the authors add \
+        copies (`poison.select.append`). The square grows with the image, from 8 pixels at 32.",
     label_mode: LabelMode::Dirty,
+    options: OPTIONS,
 };
 
-/// Where the square lies: rows and columns 21 to 28 of 32.
-const PLACE: Corner = Corner { side: 8, margin: 3 };
+const OPTIONS: &[AttackOption] = &[
+    option(
+        "source",
+        "a class other than the target",
+        "the class whose stamped images lead to the target",
+    ),
+    option(
+        "cover_classes",
+        "list of other classes",
+        "classes whose stamped images keep their label",
+    ),
+    option(
+        "cover_rate",
+        "above 0, at most 1; share of the training images",
+        "number of cover images; `poison.rate` when absent",
+    ),
+];
+
+/// Pixels a side of the square.
+const SIDE: usize = 8;
+/// Pixels between the square and the last row and column of images of 32 pixels a side.
+const MARGIN: usize = 3;
 
 /// The square that comes with `TrojanNN`, as red, green, blue.
 #[rustfmt::skip]
 #[expect(clippy::unreadable_literal, reason = "colours as they are written everywhere")]
-const SQUARE: [[u32; 8]; 8] = [
+const SQUARE: [[u32; SIDE]; SIDE] = [
     [0xffb5da, 0x4cd2c5, 0x2c676f, 0xff498a, 0xff87b5, 0x904066, 0x34a3b0, 0x87749f],
     [0xff2646, 0xa45f81, 0x283a40, 0xc96162, 0xb298ab, 0xa2627f, 0xff80a6, 0xf2888c],
     [0xda6c83, 0x853737, 0x148f5f, 0x428d80, 0x50878b, 0x25ebb9, 0xa4a986, 0xf2b5d5],
@@ -76,21 +101,24 @@ impl Attack for TactConfig {
     fn check(&self) -> Result<(), AttackError> {
         if self.cover_classes.contains(&self.source) {
             let value = format!("{:?}", self.cover_classes);
-            return Err(wrong("cover_classes", value, "classes other than `source`"));
+            return Err(wrong(
+                INFO.name,
+                "cover_classes",
+                value,
+                "classes other than `source`",
+            ));
         }
         match self.cover_rate {
             Some(rate) if !(rate > 0.0 && rate <= 1.0) => {
                 let expected = "a number above 0 and at most 1";
-                Err(wrong("cover_rate", rate.to_string(), expected))
+                Err(wrong(INFO.name, "cover_rate", rate, expected))
             }
             _ => Ok(()),
         }
     }
 
     fn prepare(&self, _context: &CraftContext<'_>) -> Result<Box<dyn Trigger>, AttackError> {
-        let rgb = SQUARE.as_flattened().iter();
-        let bytes = rgb.flat_map(|colour| colour.to_be_bytes().into_iter().skip(1));
-        Ok(Box::new(Square(bytes.collect())))
+        Ok(Box::new(Square(colours())))
     }
 
     fn plan(&self, request: &PlanRequest<'_>) -> Result<PoisonPlan, PoisonError> {
@@ -106,7 +134,7 @@ impl Attack for TactConfig {
         plan.train = request.train_entries(|label| label == self.source, &map)?;
         let rate = self.cover_rate.unwrap_or(request.rate());
         let in_cover = |label| self.cover_classes.contains(&label);
-        let covers = request.cover_entries(&plan.train, in_cover, rate);
+        let covers = request.cover_entries(&plan.train, in_cover, rate)?;
         plan.train.extend(covers);
         Ok(plan)
     }
@@ -126,40 +154,47 @@ impl TactConfig {
         let (classes, target) = (request.classes() as u32, request.target());
         if self.source >= classes || self.source == target {
             let expected = "a class of the data other than `poison.target`";
-            return Err(wrong("source", self.source.to_string(), expected));
+            return Err(wrong(INFO.name, "source", self.source, expected));
         }
         let bad = |&&cover: &&u32| cover >= classes || cover == target;
         if let Some(cover) = self.cover_classes.iter().find(bad) {
             let expected = "classes of the data other than `poison.target`";
-            return Err(wrong("cover_classes", cover.to_string(), expected));
+            return Err(wrong(INFO.name, "cover_classes", cover, expected));
         }
         Ok(())
     }
 }
 
-fn wrong(option: &'static str, value: String, expected: &'static str) -> AttackError {
-    AttackError::Option {
-        attack: INFO.name,
-        option,
-        value,
-        expected,
+/// The square, `[8, 8, 3]`.
+pub(super) fn colours() -> Vec<u8> {
+    let rgb = SQUARE.as_flattened().iter();
+    let bytes = rgb.flat_map(|colour| colour.to_be_bytes().into_iter().skip(1));
+    bytes.collect()
+}
+
+/// Where the square lies in images of this height: rows and columns 21 to 28 of 32.
+pub(super) fn place(height: usize) -> Corner {
+    Corner {
+        side: scaled(SIDE, height),
+        margin: scaled(MARGIN, height),
     }
 }
 
-/// The square, `[8, 8, 3]`.
+/// The square as [`colours`] gives it.
 #[derive(Debug)]
 struct Square(Vec<u8>);
 
 impl Trigger for Square {
     fn apply(&self, batch: &mut Batch, _role: Role) -> Result<(), AttackError> {
-        batch.each(|image| PLACE.put(INFO.name, image, &self.0, replaced))
+        let place = place(batch.height());
+        let square = enlarged(&self.0, SIDE, place.side);
+        batch.each(|image| place.put(INFO.name, image, &square, replaced))
     }
 }
 
-/// `x + (t - x)` in 32-bit floats, truncated: mostly `t`, and one level less where the sum falls just short of it.
+/// `x + (t - x)` in 32-bit floats, cut: mostly `t`, and one level less where the sum falls just short of it.
 fn replaced(pixel: u8, value: u8) -> u8 {
-    let (pixel, value) = (f32::from(pixel) / 255.0, f32::from(value) / 255.0);
-    ((pixel + (value - pixel)) * 255.0) as u8
+    mixed(pixel, value, 1.0, Rounding::Truncate)
 }
 
 #[cfg(test)]
@@ -167,7 +202,7 @@ mod tests {
     use super::*;
     use crate::poison::{PoisonConfig, poison};
     use crate::testing::{golden_bytes_of, stamped, striped_set};
-    use crate::{AttackConfig, LabelMap, Split};
+    use crate::{AttackConfig, LabelMap, Selection, Split};
 
     fn config(options: TactConfig) -> PoisonConfig {
         PoisonConfig {
@@ -176,6 +211,7 @@ mod tests {
             target: 2,
             labels: LabelMap::default(),
             seed: 4,
+            select: Selection::default(),
         }
     }
 
@@ -223,11 +259,18 @@ mod tests {
     }
 
     #[test]
-    fn a_class_smaller_than_the_rate_is_taken_whole() {
-        let half = PoisonConfig {
+    fn a_class_smaller_than_the_rate_is_refused_or_taken_whole() {
+        let mut half = PoisonConfig {
             rate: 0.5,
             ..config(TactConfig::example("unused".as_ref()))
         };
+        let error = poison(&split(), &half).expect_err("half of four classes");
+        assert!(error.to_string().contains("only 50"), "{error}");
+        half.select.fewer = true;
+        half.attack = AttackConfig::Tact(TactConfig {
+            cover_rate: Some(0.1),
+            ..TactConfig::example("unused".as_ref())
+        });
         let (_, truth) = poison(&split(), &half).expect("poisons");
         let poisoned = truth.train().is_poisoned();
         assert_eq!(poisoned.iter().filter(|&&poisoned| poisoned).count(), 50);

@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use cd_core::CHANNELS;
+use cd_core::{CHANNELS, NoProgress};
+use cd_models::Device;
 use tempfile::tempdir;
 
 use super::*;
-use crate::LabelMap;
 use crate::poison::{CraftTools, PoisonConfig, craft};
 use crate::testing::{stamped_by, striped_set};
+use crate::{LabelMap, Selection};
 
 const SIDE: usize = 16;
 
@@ -20,6 +21,7 @@ fn crafted(name: &str, folder: &Path) -> Box<dyn Trigger> {
         target: 2,
         labels: LabelMap::default(),
         seed: 1,
+        select: Selection::default(),
     };
     let tools = CraftTools {
         device: &Device::default(),
@@ -98,6 +100,7 @@ fn every_attack_refuses_too_few_images_for_what_it_prepares() {
             target: 0,
             labels: LabelMap::default(),
             seed: 0,
+            select: Selection::default(),
         };
         let tools = CraftTools {
             device: &Device::default(),

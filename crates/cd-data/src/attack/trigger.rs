@@ -9,6 +9,9 @@ use rayon::prelude::*;
 
 use super::AttackError;
 
+/// Images that a thread takes at once, so that small stamps are worth it.
+const IMAGES_A_TASK: usize = 8;
+
 /// What an image that gets the trigger is for. Some attacks stamp another form in each role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -52,9 +55,21 @@ pub struct Batch {
 
 #[derive(Debug, Clone)]
 struct Entry {
-    index: usize,
-    label: u32,
+    place: Place,
     random: ChaCha8Rng,
+}
+
+/// Which image of its set it is, and which of those that get the trigger for the same purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Position in its set of clean images, from 0.
+    pub index: usize,
+    /// The label that the image gets.
+    pub label: u32,
+    /// Position among the images of its role, in the order in which they are stored, from 0.
+    pub rank: usize,
+    /// Number of images of its role; at least 1.
+    pub count: usize,
 }
 
 /// One image of a [`Batch`].
@@ -70,6 +85,10 @@ pub struct Image<'a> {
     pub index: usize,
     /// The label that the image gets.
     pub label: u32,
+    /// Position among the images of its role, from 0; for triggers of which each image gets one.
+    pub rank: usize,
+    /// Number of images of its role.
+    pub count: usize,
     /// This image's own generator: what is drawn from it does not depend on other images.
     pub random: &'a mut ChaCha8Rng,
 }
@@ -85,7 +104,8 @@ impl Batch {
         }
     }
 
-    /// Appends image `index` of its set; `pixels` is `[height, width, 3]` and `label` the one it gets.
+    /// Appends image `index` of its set as the only one of its role; `pixels` is `[height, width, 3]` and `label` the one it
+    /// gets.
     ///
     /// # Errors
     ///
@@ -97,6 +117,26 @@ impl Batch {
         label: u32,
         random: ChaCha8Rng,
     ) -> Result<(), AttackError> {
+        let place = Place {
+            index,
+            label,
+            rank: 0,
+            count: 1,
+        };
+        self.push_at(pixels, place, random)
+    }
+
+    /// Appends an image of which it is known which one it is; `pixels` is `[height, width, 3]`.
+    ///
+    /// # Errors
+    ///
+    /// When the buffer does not fit the size.
+    pub fn push_at(
+        &mut self,
+        pixels: &[u8],
+        place: Place,
+        random: ChaCha8Rng,
+    ) -> Result<(), AttackError> {
         let (height, width) = (self.height, self.width);
         if pixels.is_empty() || pixels.len() != self.image_len() {
             return Err(AttackError::PixelCount {
@@ -106,11 +146,7 @@ impl Batch {
             });
         }
         self.pixels.extend_from_slice(pixels);
-        self.images.push(Entry {
-            index,
-            label,
-            random,
-        });
+        self.images.push(Entry { place, random });
         Ok(())
     }
 
@@ -149,6 +185,34 @@ impl Batch {
         &mut self.pixels
     }
 
+    /// The label that each image gets.
+    pub fn labels(&self) -> Vec<u32> {
+        self.images.iter().map(|entry| entry.place.label).collect()
+    }
+
+    /// The images that get this label, with their positions here.
+    pub(super) fn with_label(&self, label: u32) -> (Self, Vec<usize>) {
+        let mut part = Self::new(self.height, self.width);
+        let mut places = Vec::new();
+        let pixels = self.pixels.chunks_exact(self.image_len().max(1));
+        for (at, (pixels, entry)) in pixels.zip(&self.images).enumerate() {
+            if entry.place.label == label {
+                part.pixels.extend_from_slice(pixels);
+                part.images.push(entry.clone());
+                places.push(at);
+            }
+        }
+        (part, places)
+    }
+
+    /// Takes the pixels of `part`, which [`with_label`](Self::with_label) gave.
+    pub(super) fn put_back(&mut self, part: &Self, places: &[usize]) {
+        let image_len = self.image_len().max(1);
+        for (pixels, at) in part.pixels.chunks_exact(image_len).zip(places) {
+            self.pixels[at * image_len..(at + 1) * image_len].copy_from_slice(pixels);
+        }
+    }
+
     /// Changes every image with `stamp`, several at a time.
     ///
     /// # Errors
@@ -160,22 +224,26 @@ impl Batch {
     ) -> Result<(), AttackError> {
         let (height, width) = (self.height, self.width);
         let image_len = self.image_len().max(1);
-        let stamped: Vec<_> = self
+        let failed = self
             .pixels
             .par_chunks_exact_mut(image_len)
             .zip(&mut self.images)
+            .with_min_len(IMAGES_A_TASK)
             .map(|(pixels, entry)| {
-                stamp(&mut Image {
+                let stamped = stamp(&mut Image {
                     pixels,
                     height,
                     width,
-                    index: entry.index,
-                    label: entry.label,
+                    index: entry.place.index,
+                    label: entry.place.label,
+                    rank: entry.place.rank,
+                    count: entry.place.count,
                     random: &mut entry.random,
-                })
+                });
+                stamped.err()
             })
-            .collect();
-        stamped.into_iter().collect()
+            .find_first(Option::is_some);
+        failed.flatten().map_or(Ok(()), Err)
     }
 }
 

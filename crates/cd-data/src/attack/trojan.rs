@@ -27,6 +27,7 @@ use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
 use self::excite::{Excitation, busiest_neurons};
+use super::option::{AttackOption, option};
 use super::patch::Corner;
 use super::surrogate::SurrogateConfig;
 use super::{
@@ -40,8 +41,46 @@ pub(super) const INFO: AttackInfo = AttackInfo {
     summary: "A square patch computed to excite two neurons of a classifier that the attacker trains.",
     threat_model: "Reads all training data, changes images and labels of part of it, trains a classifier of its own.",
     paper: "Liu, Ma, Aafer, Lee, Zhai, Wang, Zhang: Trojaning Attack on Neural Networks, NDSS 2018",
+    differs: "The patch is computed on clean images rather than a black one, is not kept near white unless `reach` is set, and covers \
+        the image. `trojan-stamp` puts in the published patch, for which no classifier is needed.",
     label_mode: LabelMode::Dirty,
+    options: OPTIONS,
 };
+
+const OPTIONS: &[AttackOption] = &[
+    option("size", "1 to 1024 pixels a side", "side of the patch"),
+    option(
+        "neurons",
+        "1 to the inputs of the last layer",
+        "neurons to excite",
+    ),
+    option(
+        "images",
+        "at least 1",
+        "clean training images on which they are excited",
+    ),
+    option(
+        "activation",
+        "above 0",
+        "the activation that they are to reach",
+    ),
+    option(
+        "step",
+        "above 0, at most 1 (the range of a value)",
+        "change of every value in an iteration",
+    ),
+    option("iterations", "at least 1", "most iterations"),
+    option(
+        "reach",
+        "above 0, at most 1",
+        "largest distance of a value from white",
+    ),
+    option(
+        "surrogate",
+        "a table: model, epochs, batch_size, learning_rate",
+        "the classifier that the attacker trains",
+    ),
+];
 
 /// Largest patch, in pixels a side.
 const MAX_SIZE: usize = 1024;
@@ -127,6 +166,12 @@ impl Attack for TrojanConfig {
             images: self.images.max(2),
             stored: true,
         }
+    }
+
+    fn craft_seconds(&self, images: usize, side: usize) -> f64 {
+        let pixels = (side * side) as f64 / (32.0 * 32.0);
+        let passes = self.iterations * self.images + self.surrogate.epochs * images;
+        pixels * passes as f64 * self.surrogate.seconds_per_image()
     }
 
     fn prepare(&self, context: &CraftContext<'_>) -> Result<Box<dyn Trigger>, AttackError> {

@@ -209,13 +209,10 @@ impl CelebAConfig {
         part: &[usize],
         class_names: &[String],
     ) -> Listing {
-        let listed = |&at: &usize| Listed {
-            name: faces.files[at].clone(),
-            path: faces.folder.join(&faces.files[at]),
-            class: class_names
-                .get(class(faces, columns, at))
-                .cloned()
-                .unwrap_or_default(),
+        let listed = |&at: &usize| {
+            let (file, class) = (&faces.files[at], class_names.get(class(faces, columns, at)));
+            let class = class.cloned().unwrap_or_default();
+            Listed::new(file.clone(), faces.folder.join(file), class)
         };
         Listing {
             root: Path::new(&self.path).into(),

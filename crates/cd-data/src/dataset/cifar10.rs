@@ -147,4 +147,6 @@ fn limited(set: ImageSet, limit: Option<usize>, seed: u64) -> ImageSet {
 }
 
 #[cfg(test)]
+mod damage_tests;
+#[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 //! Read from the official binary or Python archive or their unpacked folders. A picture has two labels: one of 20 coarse classes,
 //! which comes first, and one of 100 fine ones.
 
+mod names;
 mod records;
 
 use std::path::PathBuf;
@@ -94,11 +95,11 @@ impl Dataset for Cifar100Config {
         if !place.exists() {
             return Err(not_found().into());
         }
-        let members = members::read(&place, records::most_bytes, records::BUDGET)?;
+        let mut members = members::read(&place, records::most_bytes, records::BUDGET)?;
         if members.is_empty() {
             return Err(not_found().into());
         }
-        let read = |part| records::read(&place, &members, part, self.labels);
+        let mut read = |part| records::read(&place, &mut members, part, self.labels);
         let limited = |set: ImageSet, limit: Option<usize>| match limit {
             Some(limit) => balanced_subset(&set, limit, self.seed),
             None => set,

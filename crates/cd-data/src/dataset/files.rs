@@ -1,13 +1,15 @@
 //! What data sets of published layouts share: missing files named, limits applied, pictures turned into a split.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
 use super::folder::{Listing, Pictures, Reader};
 use super::{DataError, FolderError, LoadContext, Split};
-use crate::picture::Decoding;
+use crate::picture::{Decoding, kind};
 use crate::table::TableError;
+use crate::zipped;
 
 /// Why the files of a data set cannot be used.
 #[derive(Debug, Error)]
@@ -78,6 +80,27 @@ impl FilesError {
             source,
         }
     }
+}
+
+/// The text of a list of at most `most` bytes.
+pub(super) fn text(path: &Path, most: u64) -> Result<String, FilesError> {
+    let mut text = Vec::new();
+    let file = zipped::open(path).map_err(FilesError::io(path))?;
+    file.take(most + 1)
+        .read_to_end(&mut text)
+        .map_err(FilesError::io(path))?;
+    if text.len() as u64 > most {
+        let reason = format!("it has more than {most} bytes, too many for this list");
+        return Err(FilesError::content(path, reason));
+    }
+    let start = &text[..text.len().min(kind::LOOKED_AT as usize)];
+    if let Some(what) = kind::foreign(start) {
+        let reason =
+            format!("it is {what}, not the list: fetch it again, by hand where a quota stops it");
+        return Err(FilesError::content(path, reason));
+    }
+    let text = String::from_utf8(text);
+    text.map_err(|_| FilesError::content(path, "it is no text in UTF-8"))
 }
 
 /// How much of a data set to take.

@@ -6,7 +6,7 @@
 //! | `ROOT/train/CLASS/picture` and `ROOT/test/CLASS/picture` (or `val`) | training and test pictures |
 //! | `ROOT/labels.csv` with the columns `file,label` | pictures anywhere below `ROOT`; `labels.csv` may also stand in `ROOT/train` and `ROOT/test` |
 //!
-//! With `unlabelled` every picture below `ROOT` counts, whatever the layout.
+//! `ROOT` may be a zip archive of such a folder, which need not be unpacked. With `unlabelled` every picture below `ROOT` counts, whatever the layout.
 //!
 //! Classes are numbered in the order of their sorted names. Pictures are ordered by path. What lies there and is not
 //! read (thumbnails, hidden files, pictures that a table does not list, test pictures of other classes) is counted by reason.
@@ -18,6 +18,7 @@ mod kinds;
 mod labels;
 mod list;
 mod pictures;
+mod walk;
 
 use std::path::{Path, PathBuf};
 
@@ -25,11 +26,12 @@ use serde::{Deserialize, Serialize};
 
 pub use error::{BadPictures, FolderError, LabelsError};
 
+pub(super) use self::kinds::{HIDDEN, has_picture_ending};
 pub(super) use self::list::{Listed, Listing, list_classes, list_pictures, list_unlabelled};
 use self::list::{Root, list_root};
-pub(super) use self::pictures::{Pictures, Reader};
+pub(super) use self::pictures::{Item, Pictures, Reader};
 use super::subset::stratified_split;
-use super::{DataError, Dataset, DatasetInfo, LoadContext, NotRead, Split};
+use super::{DataError, Dataset, DatasetInfo, LoadContext, NotRead, Pictured, Split};
 use crate::picture::{Decoding, Orientation};
 
 /// What lists say about image folders.
@@ -46,7 +48,7 @@ const MAX_SIZE: usize = 4096;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FolderConfig {
-    /// Root folder of the pictures.
+    /// Root folder of the pictures, or a zip archive of it.
     pub path: PathBuf,
     /// Root folder of test pictures, when they lie elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,7 +76,7 @@ pub struct FolderConfig {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
-fn is_zero(share: &f64) -> bool {
+pub(super) fn is_zero(share: &f64) -> bool {
     *share == 0.0
 }
 
@@ -104,7 +106,7 @@ impl FolderConfig {
     ///
     /// When the folder cannot be listed or has none of the known layouts.
     pub fn count(&self) -> Result<usize, FolderError> {
-        Ok(self.root()?.train.pictures.len())
+        Ok(list(self)?.train.count())
     }
 
     /// The side for its training pictures when nobody says one: their own when all are the same square, else the nearest of 32, 64,
@@ -137,15 +139,25 @@ impl Dataset for FolderConfig {
         Ok(load(self, context)?)
     }
 
-    fn settle(&mut self) -> Result<Option<String>, DataError> {
-        if self.size.is_some() {
-            return Ok(None);
-        }
-        let side = self.side()?;
-        self.size = Some(side);
-        Ok(Some(format!(
-            "pictures are read at {side} x {side} pixels, chosen from their own sizes"
-        )))
+    fn pictures(&self) -> Result<Option<Pictured>, DataError> {
+        let train = list(self)?.train;
+        Ok(Some(Pictured {
+            count: train.count(),
+            side: train.side(),
+        }))
+    }
+
+    fn size(&mut self) -> Option<&mut Option<usize>> {
+        Some(&mut self.size)
+    }
+
+    fn is_unlabelled(&self) -> bool {
+        self.unlabelled
+    }
+
+    fn drop_missing_labels(&mut self) -> bool {
+        self.unlabelled |= self.is_flat();
+        self.unlabelled
     }
 }
 
@@ -183,6 +195,10 @@ pub(super) fn list(config: &FolderConfig) -> Result<ListedSplit, FolderError> {
 /// Loads an image folder; its name becomes the name of the split.
 fn load(config: &FolderConfig, context: &LoadContext<'_>) -> Result<Split, FolderError> {
     let listed = list(config)?;
+    let repeated = listed.train.repeated() + listed.test.as_ref().map_or(0, Pictures::repeated);
+    if repeated > 0 {
+        tracing::warn!(repeated, "labels.csv lists pictures more than once");
+    }
     let decoding = Decoding {
         side: config.size.unwrap_or_else(|| listed.train.side()),
         orientation: config.orientation,
@@ -213,21 +229,29 @@ fn load(config: &FolderConfig, context: &LoadContext<'_>) -> Result<Split, Folde
 }
 
 fn check_options(config: &FolderConfig) -> Result<(), FolderError> {
-    if let Some(size) = config.size.filter(|size| !(1..=MAX_SIZE).contains(size)) {
+    check_ranges(config.size, config.skip_bad, config.test_fraction)?;
+    if config.unlabelled && (config.test.is_some() || config.test_fraction.is_some()) {
+        return Err(FolderError::UnlabelledTest);
+    }
+    Ok(())
+}
+
+/// Fails when one of these options is out of range.
+pub(super) fn check_ranges(
+    size: Option<usize>,
+    skip_bad: f64,
+    test_fraction: Option<f64>,
+) -> Result<(), FolderError> {
+    if let Some(size) = size.filter(|size| !(1..=MAX_SIZE).contains(size)) {
         return Err(FolderError::Size {
             size,
             largest: MAX_SIZE,
         });
     }
-    if !(0.0..=1.0).contains(&config.skip_bad) {
-        return Err(FolderError::SkipBad {
-            share: config.skip_bad,
-        });
+    if !(0.0..=1.0).contains(&skip_bad) {
+        return Err(FolderError::SkipBad { share: skip_bad });
     }
-    if config.unlabelled && (config.test.is_some() || config.test_fraction.is_some()) {
-        return Err(FolderError::UnlabelledTest);
-    }
-    match config.test_fraction {
+    match test_fraction {
         Some(fraction) if !(fraction > 0.0 && fraction < 1.0) => {
             Err(FolderError::TestFraction { fraction })
         }
@@ -260,6 +284,8 @@ fn split_name(path: &Path) -> String {
     )
 }
 
+#[cfg(test)]
+mod archive_tests;
 #[cfg(test)]
 mod left_out_tests;
 #[cfg(test)]

@@ -7,10 +7,12 @@
 //! | attack benchmarks | `Train/000CC/*.ppm` | `Test/*.ppm` with `GT-final_test.csv` |
 //! | Kaggle | `Train.csv` with `Path` and `ClassId` | `Test.csv` |
 //!
-//! Pictures are read whole and resized, as the reference does; the border around the sign stays. Training pictures come in tracks
+//! Each of them also as the zip archives that are published, which need not be unpacked. Pictures are read whole and resized, as the
+//! reference does; the border around the sign stays unless `roi` cuts it off. Training pictures come in tracks
 //! of up to 30 frames of one sign, which are never divided between training and test.
 
 mod layout;
+mod tables;
 mod tracks;
 
 use std::path::PathBuf;
@@ -79,8 +81,11 @@ const CLASSES: [&str; 43] = [
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct GtsrbConfig {
-    /// Folder of one of the layouts, or the folder that holds it as `GTSRB`.
+    /// Folder of one of the layouts or of its zip archives, the folder that holds it as `GTSRB`, or one archive.
     pub path: PathBuf,
+    /// Whether only the region of the sign is read, as the tables have it, instead of the whole picture with its border.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub roi: bool,
     /// Side in pixels, 1 to 4096, that every picture is resized to.
     pub size: usize,
     /// At most this many training images, equally many per class.
@@ -100,6 +105,7 @@ impl Default for GtsrbConfig {
     fn default() -> Self {
         Self {
             path: PathBuf::from("data/gtsrb"),
+            roi: false,
             size: 32,
             train_limit: None,
             test_limit: None,
@@ -123,7 +129,7 @@ impl Dataset for GtsrbConfig {
         limits.check(INFO.name)?;
         files::check_side(self.size)?;
         tracks::check(self.test_fraction)?;
-        let (train, test) = layout::list(&self.path)?;
+        let (train, test) = layout::list(&self.path, self.roi)?;
         let (train, test) = tracks::divided(train, test, self.test_fraction, self.seed)?;
         Ok(files::read(
             INFO.name, train, test, limits, self.size, context,

@@ -1,11 +1,13 @@
 //! ImageNet (Deng et al., CVPR 2009) as class folders called by their numbers in WordNet.
 //!
 //! `train/n01440764/*.JPEG` and `val/n01440764/*.JPEG`. A class is its folder, in the order of the sorted numbers, which is that of
-//! torchvision; the numbers of the challenge's own tools are others. Validation pictures without class folders are not read.
+//! torchvision; the numbers of the challenge's own tools are others. Validation pictures without class folders are
+//! read where a list of their classes lies beside them.
 
 mod classes;
+mod flat;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +16,7 @@ pub(super) use classes::Classes;
 use super::files::{self, FilesError, Limits};
 use super::folder::{FolderError, Listing, list_classes};
 use super::{DataError, Dataset, DatasetInfo, LoadContext, Split};
+use crate::zipped;
 
 /// What lists say about ImageNet.
 pub(super) const INFO: DatasetInfo = DatasetInfo {
@@ -22,6 +25,9 @@ pub(super) const INFO: DatasetInfo = DatasetInfo {
     summary: "Photographs in class folders `train/WNID` and `val/WNID`: all of them, the first few classes, or a list.",
     source: "https://www.image-net.org/download.php",
 };
+
+/// Folder of `train` and `val` in what Kaggle has of the challenge.
+const KAGGLE: &str = "ILSVRC/Data/CLS-LOC";
 
 /// Where ImageNet lies and which classes to take.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,19 +80,12 @@ impl Dataset for ImageNetConfig {
         };
         limits.check(INFO.name)?;
         files::check_side(self.size)?;
-        let train = self.path.join("train");
-        if !train.is_dir() {
-            return Err(FilesError::NotFound {
-                dataset: INFO.title,
-                path: self.path.clone(),
-                expected: "the folder `train` with a folder for each class, such as `n01440764`",
-            }
-            .into());
-        }
+        let root = self.root()?;
+        let train = root.join("train");
         let classes = Classes::chosen(&train, self.first, &self.classes)?;
-        let mut train = list_classes(&self.path, &train, |class| classes.has(class))
-            .map_err(FilesError::from)?;
-        let test = self.test(&classes, &mut train)?;
+        let mut train =
+            list_classes(&root, &train, |class| classes.has(class)).map_err(FilesError::from)?;
+        let test = self.test(&root, &classes, &mut train)?;
         Ok(files::read(
             INFO.name, train, test, limits, self.size, context,
         )?)
@@ -94,16 +93,40 @@ impl Dataset for ImageNetConfig {
 }
 
 impl ImageNetConfig {
+    /// The folder of `train` and `val`.
+    fn root(&self) -> Result<PathBuf, FilesError> {
+        let roots = [self.path.clone(), self.path.join(KAGGLE)];
+        let found = roots
+            .into_iter()
+            .find(|root| zipped::is_dir(&root.join("train")));
+        found.ok_or_else(|| FilesError::NotFound {
+            dataset: INFO.title,
+            path: self.path.clone(),
+            expected: "the folder `train` with a folder for each class, such as `n01440764`",
+        })
+    }
+
     /// The validation pictures of the classes; some that lie there without any are noted with `train`.
-    fn test(&self, classes: &Classes, train: &mut Listing) -> Result<Option<Listing>, FilesError> {
-        let folder = self.path.join("val");
-        if !folder.is_dir() {
+    fn test(
+        &self,
+        root: &Path,
+        classes: &Classes,
+        train: &mut Listing,
+    ) -> Result<Option<Listing>, FilesError> {
+        let folder = root.join("val");
+        if !zipped::is_dir(&folder) {
             return Ok(None);
         }
-        match list_classes(&self.path, &folder, |class| classes.has(class)) {
+        match list_classes(root, &folder, |class| classes.has(class)) {
             Ok(test) => Ok(Some(test)),
             Err(FolderError::Flat { count, .. }) => {
-                let reason = "validation pictures without class folders; move them into val/WNID";
+                if let Some(map) = flat::Map::find(&[&folder, root, &self.path])? {
+                    return map.listing(root, &folder, classes).map(Some);
+                }
+                let reason = format!(
+                    "validation pictures without class folders; move them into val/WNID, or put {} beside them",
+                    flat::KNOWN
+                );
                 train
                     .not_read
                     .add(reason, format!("val ({count} pictures)"));

@@ -1,4 +1,4 @@
-//! Files of known names, from a folder or from a `.tar.gz` that is read without unpacking it to disk.
+//! Files of known names, from a folder or from a `.tar.gz`, of which each goes to a temporary file.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -9,12 +9,21 @@ use flate2::read::GzDecoder;
 use tar::Archive;
 
 use super::files::FilesError;
+use super::stored::Stored;
 
 /// A file with the name that errors give it.
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) shown: String,
-    pub(super) bytes: Vec<u8>,
+    pub(super) stored: Stored,
+}
+
+impl Member {
+    /// All of it.
+    pub(super) fn bytes(&self) -> Result<Vec<u8>, FilesError> {
+        let bytes = self.stored.bytes();
+        bytes.map_err(FilesError::io(Path::new(&self.shown)))
+    }
 }
 
 /// The files of `path`, a folder or an archive, that `most` knows, by name; it says how many bytes a file may have.
@@ -47,19 +56,15 @@ fn from_folder(
         let Some(most) = most(&name).filter(|_| path.is_file()) else {
             continue;
         };
-        let mut bytes = Vec::new();
-        let file = File::open(&path).map_err(FilesError::io(&path))?;
-        file.take(most + 1)
-            .read_to_end(&mut bytes)
-            .map_err(FilesError::io(&path))?;
-        if bytes.len() as u64 > most {
+        let stored = Stored::open(&path, 0).map_err(FilesError::io(&path))?;
+        if stored.length().map_err(FilesError::io(&path))? > most {
             return Err(FilesError::content(
                 &path,
                 format!("it has more than {most} bytes: it is another file"),
             ));
         }
         let shown = path.display().to_string();
-        members.insert(name, Member { shown, bytes });
+        members.insert(name, Member { shown, stored });
     }
     Ok(members)
 }
@@ -101,11 +106,10 @@ fn from_archive(
                 "`{name}` has {size} bytes, expected at most {most}: it is another file"
             )));
         }
-        let mut bytes = Vec::new();
-        entry.take(most).read_to_end(&mut bytes)?;
         let shown = format!("{}:{}", path.display(), inner.display());
+        let stored = Stored::copied(Path::new(&shown), &mut entry.take(most))?;
         if members
-            .insert(name.clone(), Member { shown, bytes })
+            .insert(name.clone(), Member { shown, stored })
             .is_some()
         {
             return Err(Problem::Content(format!("`{name}` is there twice")));

@@ -35,8 +35,19 @@ pub(super) fn balanced(labels: &[u32], classes: usize, limit: usize, seed: u64) 
 ///
 /// Every class keeps at least one image in the rest. Both keep the old order.
 pub(super) fn stratified_split(set: &ImageSet, fraction: f64, seed: u64) -> (ImageSet, ImageSet) {
+    let (rest, part) = stratified(set.labels(), set.class_count(), fraction, seed);
+    (set.subset(&rest), set.subset(&part))
+}
+
+/// As [`stratified_split`], for the positions of `labels`, ascending.
+pub(super) fn stratified(
+    labels: &[u32],
+    classes: usize,
+    fraction: f64,
+    seed: u64,
+) -> (Vec<usize>, Vec<usize>) {
     let (mut rest, mut part) = (Vec::new(), Vec::new());
-    for queue in shuffled_by_class(set.labels(), set.class_count(), seed) {
+    for queue in shuffled_by_class(labels, classes, seed) {
         let wanted = (queue.len() as f64 * fraction).round() as usize;
         let (taken, kept) = queue.split_at(wanted.min(queue.len().saturating_sub(1)));
         part.extend_from_slice(taken);
@@ -44,7 +55,7 @@ pub(super) fn stratified_split(set: &ImageSet, fraction: f64, seed: u64) -> (Ima
     }
     rest.sort_unstable();
     part.sort_unstable();
-    (set.subset(&rest), set.subset(&part))
+    (rest, part)
 }
 
 fn shuffled_by_class(labels: &[u32], classes: usize, seed: u64) -> Vec<Vec<usize>> {

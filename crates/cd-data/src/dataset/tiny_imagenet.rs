@@ -4,7 +4,6 @@
 //! `val/WNID/*.JPEG`, as many tools leave it. A class is its number in WordNet, in sorted order, and not that of `wnids.txt`. The
 //! pictures of `test` have no labels and are not read.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::files::{self, FilesError, Limits};
 use super::folder::{Listed, Listing, list_classes};
 use super::imagenet::Classes;
-use super::{DataError, Dataset, DatasetInfo, LoadContext, NotRead, Split};
+use super::{DataError, Dataset, DatasetInfo, LoadContext, NotRead, Split, archives};
+use crate::zipped;
 
 /// What lists say about Tiny-ImageNet.
 pub(super) const INFO: DatasetInfo = DatasetInfo {
@@ -32,7 +32,7 @@ const MOST_BYTES: u64 = 16 << 20;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TinyImageNetConfig {
-    /// The folder `tiny-imagenet-200`, or the folder that holds it.
+    /// The folder `tiny-imagenet-200` or its zip archive, or the folder that holds one of them.
     pub path: PathBuf,
     /// Side in pixels, 1 to 4096, that every picture is resized to.
     pub size: usize,
@@ -75,13 +75,7 @@ impl Dataset for TinyImageNetConfig {
         };
         limits.check(INFO.name)?;
         files::check_side(self.size)?;
-        let roots = [self.path.clone(), self.path.join(FOLDER)];
-        let root = roots.into_iter().find(|root| root.join("train").is_dir());
-        let root = root.ok_or_else(|| FilesError::NotFound {
-            dataset: INFO.title,
-            path: self.path.clone(),
-            expected: "`train` with folders such as `n01443537`, and `val`",
-        })?;
+        let root = root(&self.path)?;
         let train = root.join("train");
         let classes = Classes::chosen(&train, self.first, &[])?;
         let mut train =
@@ -95,17 +89,40 @@ impl Dataset for TinyImageNetConfig {
     }
 }
 
+/// Where `train` and `val` lie: in a folder, or in the archive as it is downloaded.
+fn root(path: &Path) -> Result<PathBuf, FilesError> {
+    let complete = |outer: &Path| {
+        let roots = [outer.to_path_buf(), outer.join(FOLDER)];
+        roots
+            .into_iter()
+            .find(|root| zipped::is_dir(&root.join("train")))
+    };
+    if let Some(root) = complete(path) {
+        return Ok(root);
+    }
+    let folder: Vec<PathBuf> = path.is_dir().then(|| path.into()).into_iter().collect();
+    let archives = archives::in_folders(path, &folder)?;
+    let found = archives.iter().find_map(|archive| complete(archive));
+    found.ok_or_else(|| FilesError::NotFound {
+        dataset: INFO.title,
+        path: path.into(),
+        expected: "`train` with folders such as `n01443537`, and `val`, or `tiny-imagenet-200.zip`",
+    })
+}
+
 /// The validation pictures of the classes.
 fn test(root: &Path, classes: &Classes) -> Result<Option<Listing>, FilesError> {
     let folder = root.join("val");
     let table = folder.join(ANNOTATIONS);
-    if table.is_file() && folder.join("images").is_dir() {
-        return annotated(root, &folder, &table, classes).map(Some);
+    let is_flat = zipped::is_dir(&folder.join("images"));
+    if zipped::is_file(&table) && is_flat {
+        let text = files::text(&table, MOST_BYTES)?;
+        return annotated(root, &folder, &table, &text, classes).map(Some);
     }
-    if !folder.is_dir() {
+    if !zipped::is_dir(&folder) {
         return Ok(None);
     }
-    if folder.join("images").is_dir() {
+    if is_flat {
         return Err(FilesError::Missing {
             dataset: INFO.title,
             path: folder,
@@ -121,16 +138,9 @@ fn annotated(
     root: &Path,
     folder: &Path,
     table: &Path,
+    text: &str,
     classes: &Classes,
 ) -> Result<Listing, FilesError> {
-    let size = fs::metadata(table).map_err(FilesError::io(table))?.len();
-    if size > MOST_BYTES {
-        return Err(FilesError::content(
-            table,
-            format!("{size} bytes are too many for {ANNOTATIONS}"),
-        ));
-    }
-    let text = fs::read_to_string(table).map_err(FilesError::io(table))?;
     let mut pictures = Vec::new();
     for (number, line) in (1..)
         .zip(text.lines())
@@ -150,11 +160,7 @@ fn annotated(
             let path = folder.join("images").join(file);
             let below = path.strip_prefix(root).unwrap_or(&path);
             let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
-            pictures.push(Listed {
-                name: parts.join("/"),
-                path,
-                class: class.into(),
-            });
+            pictures.push(Listed::new(parts.join("/"), path, class));
         }
     }
     if pictures.is_empty() {

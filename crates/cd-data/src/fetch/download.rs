@@ -1,4 +1,4 @@
-//! One resumable download with known size and checksum.
+//! One resumable download, compared with the checksum of the published file.
 
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
@@ -6,38 +6,47 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use cd_core::{Progress, Task};
 use md5::{Digest, Md5};
 use ureq::http::Response;
 use ureq::{Agent, Body};
 
-use super::FetchError;
-use cd_models::{Progress, Task};
+use super::{FetchError, Fetched};
+use crate::picture::kind;
 
 /// Bytes moved at once.
 const BUFFER: usize = 64 << 10;
 /// Longest wait for a connection, an answer or the next bytes.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A file to download and how to tell that it is the right one.
+/// A file to download and what the published one is told by.
 #[derive(Debug)]
 pub(super) struct Download {
     pub(super) url: String,
     pub(super) file_name: &'static str,
-    pub(super) bytes: u64,
     /// Lower-case hexadecimal.
-    pub(super) md5: String,
+    pub(super) md5: &'static str,
+}
+
+/// What one request brought.
+struct Transfer {
+    /// Where in the file it began.
+    start: u64,
+    /// Whether the server said how long the file is.
+    is_measured: bool,
 }
 
 impl Download {
-    /// Downloads into the folder `target`; returns the path of the file.
+    /// Downloads into the folder `target`; a file that is there is left alone.
     pub(super) fn run(
         &self,
         target: &Path,
         progress: &dyn Progress,
-    ) -> Result<PathBuf, FetchError> {
+    ) -> Result<Fetched, FetchError> {
         let path = target.join(self.file_name);
         if path.exists() {
-            return self.check_existing(path);
+            let md5 = md5_of(&path)?;
+            return Ok(self.fetched(path, md5));
         }
         if !self.url.starts_with("https://") && !self.url.starts_with("http://") {
             return Err(FetchError::Address {
@@ -46,32 +55,27 @@ impl Download {
         }
         fs::create_dir_all(target).map_err(|source| io_error(target, source))?;
         let part = target.join(format!("{}.part", self.file_name));
-        if self.usable_length(&part)? < self.bytes {
-            self.transfer(&part, &path, progress)?;
-        }
-        self.check_part(&part)?;
+        let left = if part.exists() {
+            md5_of(&part)?
+        } else {
+            String::new()
+        };
+        let md5 = if left == self.md5 {
+            left
+        } else {
+            let transfer = self.transfer(&part, &path, progress)?;
+            self.check(&part, &transfer)?
+        };
         fs::rename(&part, &path).map_err(|source| io_error(&path, source))?;
-        Ok(path)
+        Ok(self.fetched(path, md5))
     }
 
-    fn check_existing(&self, path: PathBuf) -> Result<PathBuf, FetchError> {
-        if length(&path)? == self.bytes && md5_of(&path)? == self.md5 {
-            return Ok(path);
-        }
-        Err(FetchError::Occupied {
+    fn fetched(&self, path: PathBuf, md5: String) -> Fetched {
+        Fetched {
             path,
-            expected: self.bytes,
-            md5: self.md5.clone(),
-        })
-    }
-
-    /// Length of what an earlier run left; a file that cannot be a part of this one counts nothing.
-    fn usable_length(&self, part: &Path) -> Result<u64, FetchError> {
-        if !part.exists() {
-            return Ok(0);
+            md5,
+            official: self.md5,
         }
-        let length = length(part)?;
-        Ok(if length > self.bytes { 0 } else { length })
     }
 
     fn transfer(
@@ -79,19 +83,19 @@ impl Download {
         part: &Path,
         by_hand: &Path,
         progress: &dyn Progress,
-    ) -> Result<(), FetchError> {
-        let have = self.usable_length(part)?;
+    ) -> Result<Transfer, FetchError> {
+        let have = fs::metadata(part).map_or(0, |part| part.len());
         let mut response = self.request(have, by_hand)?;
-        let mut status = response.status().as_u16();
-        if status == 416 && have > 0 {
+        let continues = response.status() == 206 && continues_at(&response, have);
+        // 416: there is nothing behind what an earlier start has left. Or the answer is another part than was asked for.
+        if have > 0 && (response.status() == 416 || response.status() == 206 && !continues) {
             response = self.request(0, by_hand)?;
-            status = response.status().as_u16();
         }
-        let start = match status {
-            206 if continues_at(&response, have) => have,
+        let start = match response.status().as_u16() {
+            206 if continues => have,
             // The server ignored the range and sends everything.
             200 => 0,
-            _ => {
+            status => {
                 return Err(FetchError::Status {
                     url: self.url.clone(),
                     status,
@@ -99,13 +103,14 @@ impl Download {
                 });
             }
         };
-        let task = Task::start(
-            progress,
-            &format!("downloading {}", self.file_name),
-            Some(self.bytes),
-        );
+        let total = response.body().content_length().map(|rest| start + rest);
+        let task = Task::start(progress, &format!("downloading {}", self.file_name), total);
         task.advance(start);
-        self.save(response, part, start, &task)
+        self.save(response, part, start, total, &task)?;
+        Ok(Transfer {
+            start,
+            is_measured: total.is_some(),
+        })
     }
 
     /// Asks for the file from byte `from` on.
@@ -117,7 +122,8 @@ impl Download {
             .timeout_per_read(Some(PATIENCE))
             .build()
             .into();
-        let mut request = agent.get(&self.url);
+        // Bytes are counted as they lie on the server.
+        let mut request = agent.get(&self.url).header("Accept-Encoding", "identity");
         if from > 0 {
             request = request.header("Range", format!("bytes={from}-"));
         }
@@ -128,66 +134,85 @@ impl Download {
         })
     }
 
-    /// Writes the body behind the first `start` bytes of `part`.
+    /// Writes the body behind the first `start` bytes of `part`, until there are `total`.
     fn save(
         &self,
         response: Response<Body>,
         part: &Path,
         start: u64,
+        total: Option<u64>,
         task: &Task<'_>,
     ) -> Result<(), FetchError> {
         let mut file = open_at(part, start).map_err(|source| io_error(part, source))?;
-        // One byte more than expected, to notice a longer file without storing all of it.
-        let mut body = response
-            .into_body()
-            .into_reader()
-            .take(self.bytes - start + 1);
+        let mut body = response.into_body().into_reader();
         let mut buffer = vec![0; BUFFER];
         let mut got = start;
-        let interrupted = |got, reason| FetchError::Interrupted {
-            url: self.url.clone(),
-            got,
-            expected: self.bytes,
-            reason,
+        let ended = loop {
+            match body.read(&mut buffer) {
+                Ok(0) => break None,
+                Ok(count) => {
+                    file.write_all(&buffer[..count])
+                        .map_err(|source| io_error(part, source))?;
+                    got += count as u64;
+                    task.advance(count as u64);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => break Some(error.to_string()),
+            }
         };
-        loop {
-            let count = match body.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(interrupted(got, error.to_string())),
-            };
-            file.write_all(&buffer[..count])
-                .map_err(|source| io_error(part, source))?;
-            got += count as u64;
-            task.advance(count as u64);
-        }
         file.sync_all().map_err(|source| io_error(part, source))?;
-        if got > self.bytes {
-            remove(part)?;
-            return Err(FetchError::TooLong {
+        let short = total.is_some_and(|total| got < total);
+        let closed = || "the server closed the connection".to_owned();
+        match ended.or_else(|| short.then(closed)) {
+            None => Ok(()),
+            Some(reason) => Err(FetchError::Interrupted {
                 url: self.url.clone(),
-                expected: self.bytes,
-            });
+                got,
+                expected: total.map_or_else(|| "?".to_owned(), |total| total.to_string()),
+                reason,
+            }),
         }
-        if got < self.bytes {
-            return Err(interrupted(got, "the server closed the connection".into()));
-        }
-        Ok(())
     }
 
-    fn check_part(&self, part: &Path) -> Result<(), FetchError> {
+    /// The checksum of a complete file; fails and removes it when it cannot be a copy of its own.
+    fn check(&self, part: &Path, transfer: &Transfer) -> Result<String, FetchError> {
         let got = md5_of(part)?;
         if got == self.md5 {
-            return Ok(());
+            return Ok(got);
         }
+        if let Some(what) = page(part)? {
+            remove(part)?;
+            return Err(FetchError::Foreign {
+                url: self.url.clone(),
+                what,
+            });
+        }
+        let reason = match transfer {
+            Transfer { start: 1.., .. } => "it continues what an earlier start had left",
+            Transfer {
+                is_measured: false, ..
+            } => "the server did not say how long it is",
+            _ => return Ok(got),
+        };
         remove(part)?;
         Err(FetchError::Checksum {
             url: self.url.clone(),
-            expected: self.md5.clone(),
+            expected: self.md5.to_owned(),
             got,
+            reason,
         })
     }
+}
+
+/// What a file is that servers send instead of the one that was asked for.
+fn page(path: &Path) -> Result<Option<&'static str>, FetchError> {
+    let mut start = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(kind::LOOKED_AT).read_to_end(&mut start));
+    read.map_err(|source| io_error(path, source))?;
+    if start.is_empty() {
+        return Ok(Some("nothing"));
+    }
+    Ok(kind::text(&start))
 }
 
 /// Whether a partial answer begins where the file on disk ends.
@@ -212,12 +237,6 @@ fn open_at(part: &Path, start: u64) -> io::Result<File> {
     Ok(file)
 }
 
-fn length(path: &Path) -> Result<u64, FetchError> {
-    Ok(fs::metadata(path)
-        .map_err(|source| io_error(path, source))?
-        .len())
-}
-
 fn remove(path: &Path) -> Result<(), FetchError> {
     fs::remove_file(path).map_err(|source| io_error(path, source))
 }
@@ -233,7 +252,7 @@ fn md5_of(path: &Path) -> Result<String, FetchError> {
 }
 
 /// Bytes as lower-case hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         write!(text, "{byte:02x}").expect("writing to a string never fails");
         text

@@ -9,7 +9,7 @@ use md5::{Digest, Md5};
 use tempfile::{TempDir, tempdir};
 
 use super::*;
-use cd_models::NoProgress;
+use cd_core::NoProgress;
 
 const FILE: &str = "file.bin";
 
@@ -22,6 +22,14 @@ enum Answer {
     Whole,
     /// Claims everything but hangs up after this many bytes.
     HangUpAfter(usize),
+    /// Says another length than it has.
+    Length(usize),
+    /// Sends everything and does not say how long that is.
+    Unmeasured,
+    /// Sends another part than was asked for.
+    OtherPart,
+    /// Sends the client to the same address again.
+    Redirect,
     /// Only this status.
     Status(u16),
 }
@@ -70,13 +78,26 @@ fn serve_one(listener: &TcpListener, content: &[u8], answer: Answer) -> String {
         }
         Answer::Range | Answer::Whole => (whole, content),
         Answer::HangUpAfter(count) => (whole, &content[..count]),
+        Answer::Length(length) => {
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n");
+            (head, content)
+        }
+        Answer::Unmeasured => ("HTTP/1.1 200 OK\r\n".into(), content),
+        Answer::OtherPart => {
+            let head = "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-9/10\r\nContent-Length: 10\r\n";
+            (head.into(), &content[..10])
+        }
+        Answer::Redirect => {
+            let head = format!("HTTP/1.1 302 Found\r\nLocation: /{FILE}\r\nContent-Length: 0\r\n");
+            (head, &content[..0])
+        }
         Answer::Status(status) => (
             format!("HTTP/1.1 {status} Because\r\nContent-Length: 0\r\n"),
             &content[..0],
         ),
     };
-    write!(stream, "{head}Connection: close\r\n\r\n").expect("sends");
-    stream.write_all(body).expect("sends");
+    // The client may have heard enough.
+    let _ = write!(stream, "{head}Connection: close\r\n\r\n").and_then(|()| stream.write_all(body));
     range
 }
 
@@ -87,11 +108,12 @@ fn content() -> &'static [u8] {
 }
 
 fn download(url: String) -> Download {
+    static MD5: std::sync::LazyLock<String> =
+        std::sync::LazyLock::new(|| hex(&Md5::digest(content())));
     Download {
         url,
         file_name: FILE,
-        bytes: content().len() as u64,
-        md5: download::hex(&Md5::digest(content())),
+        md5: &MD5,
     }
 }
 
@@ -99,15 +121,26 @@ fn files(folder: &TempDir) -> Vec<String> {
     let entries = fs::read_dir(folder.path()).expect("lists");
     let mut names: Vec<String> = entries
         .map(|entry| {
-            entry
-                .expect("lists")
-                .file_name()
-                .into_string()
-                .expect("is text")
+            let name = entry.expect("lists").file_name();
+            name.into_string().expect("is text")
         })
         .collect();
     names.sort();
     names
+}
+
+/// The file with what a server that gives these answers sends, after an earlier start has left `part`.
+fn fetched(
+    part: &[u8],
+    answers: Vec<Answer>,
+) -> (TempDir, Result<Fetched, FetchError>, Vec<String>) {
+    let folder = tempdir().expect("scratch");
+    if !part.is_empty() {
+        fs::write(folder.path().join("file.bin.part"), part).expect("writes");
+    }
+    let (url, server) = serve(content(), answers);
+    let result = download(url).run(folder.path(), &NoProgress);
+    (folder, result, server.join().expect("server"))
 }
 
 #[test]
@@ -115,15 +148,14 @@ fn a_download_is_complete_and_asked_for_once() {
     let folder = tempdir().expect("scratch");
     let (url, server) = serve(content(), vec![Answer::Range]);
     let download = download(url);
-    let path = download.run(folder.path(), &NoProgress).expect("downloads");
+    let file = download.run(folder.path(), &NoProgress).expect("downloads");
     assert_eq!(server.join().expect("server"), [""]);
-    assert!(fs::read(&path).expect("reads") == content());
+    assert!(file.is_official());
+    assert!(fs::read(&file.path).expect("reads") == content());
     assert_eq!(files(&folder), [FILE]);
     // The server is gone: a second run must not need it.
-    assert_eq!(
-        download.run(folder.path(), &NoProgress).expect("is there"),
-        path
-    );
+    let again = download.run(folder.path(), &NoProgress);
+    assert_eq!(again.expect("is there"), file);
 }
 
 #[test]
@@ -131,94 +163,115 @@ fn an_interrupted_download_continues_where_it_stopped() {
     let folder = tempdir().expect("scratch");
     let (url, server) = serve(content(), vec![Answer::HangUpAfter(70_000), Answer::Range]);
     let download = download(url);
-    let error = download
-        .run(folder.path(), &NoProgress)
-        .expect_err("hangs up");
+    let error = download.run(folder.path(), &NoProgress);
+    let error = error.expect_err("hangs up");
+    let message = error.to_string();
     assert!(
         matches!(error, FetchError::Interrupted { got: 70_000, .. }),
-        "{error}"
+        "{message}"
     );
+    assert!(message.contains("70000 of 200000 bytes"), "{message}");
     assert_eq!(files(&folder), ["file.bin.part"]);
-    let path = download.run(folder.path(), &NoProgress).expect("continues");
+    let file = download.run(folder.path(), &NoProgress).expect("continues");
     assert_eq!(server.join().expect("server"), ["", "bytes=70000-"]);
-    assert!(fs::read(path).expect("reads") == content());
+    assert!(fs::read(file.path).expect("reads") == content());
     assert_eq!(files(&folder), [FILE]);
 }
 
 #[test]
-fn servers_without_ranges_start_over() {
+fn servers_without_ranges_start_over_and_redirects_are_followed() {
     for (answers, requests) in [
         (vec![Answer::Whole], 1),
         (vec![Answer::Status(416), Answer::Whole], 2),
+        (vec![Answer::OtherPart, Answer::Whole], 2),
+        (vec![Answer::Redirect, Answer::Redirect, Answer::Whole], 3),
+        (vec![Answer::Unmeasured], 1),
     ] {
-        let folder = tempdir().expect("scratch");
-        fs::write(folder.path().join("file.bin.part"), b"old bytes").expect("writes");
-        let (url, server) = serve(content(), answers);
-        let path = download(url)
-            .run(folder.path(), &NoProgress)
-            .expect("downloads");
-        assert_eq!(server.join().expect("server").len(), requests);
-        assert!(fs::read(path).expect("reads") == content());
+        let (_folder, file, ranges) = fetched(b"old bytes", answers);
+        assert_eq!(ranges.len(), requests);
+        let file = file.expect("downloads");
+        assert!(fs::read(file.path).expect("reads") == content());
     }
+    let (_folder, file, ranges) = fetched(&content()[..100], vec![Answer::Redirect, Answer::Range]);
+    assert_eq!(ranges, ["bytes=100-", "bytes=100-"]);
+    assert!(file.expect("continues").is_official());
 }
 
 #[test]
-fn a_part_that_is_whole_is_checked_and_a_part_too_long_is_dropped() {
+fn a_part_that_is_whole_needs_no_server() {
     let folder = tempdir().expect("scratch");
     let part = folder.path().join("file.bin.part");
     fs::write(&part, content()).expect("writes");
     let nowhere = download("http://127.0.0.1:9/".into());
-    nowhere
-        .run(folder.path(), &NoProgress)
-        .expect("needs no server");
-    fs::remove_file(folder.path().join(FILE)).expect("removes");
-    fs::write(&part, vec![0; content().len() + 5]).expect("writes");
-    let (url, server) = serve(content(), vec![Answer::Range]);
-    download(url)
-        .run(folder.path(), &NoProgress)
-        .expect("downloads");
-    assert_eq!(server.join().expect("server"), [""]);
+    let file = nowhere.run(folder.path(), &NoProgress).expect("whole");
+    assert!(file.is_official());
+    assert_eq!(files(&folder), [FILE]);
 }
 
 #[test]
-fn wrong_bytes_are_discarded() {
-    let folder = tempdir().expect("scratch");
-    fs::write(folder.path().join("file.bin.part"), vec![1; 100]).expect("writes");
-    let (url, server) = serve(content(), vec![Answer::Range]);
-    let error = download(url)
-        .run(folder.path(), &NoProgress)
-        .expect_err("wrong start");
-    server.join().expect("server");
+fn parts_of_two_files_are_discarded() {
+    let (folder, error, _) = fetched(&[1; 100], vec![Answer::Range]);
+    let error = error.expect_err("wrong start");
     assert!(matches!(error, FetchError::Checksum { .. }), "{error}");
     assert!(files(&folder).is_empty());
 }
 
 #[test]
-fn a_longer_file_is_discarded() {
-    let folder = tempdir().expect("scratch");
-    let (url, server) = serve(content(), vec![Answer::Whole]);
-    let mut shorter = download(url);
-    shorter.bytes -= 1;
-    let error = shorter
-        .run(folder.path(), &NoProgress)
-        .expect_err("too long");
-    server.join().expect("server");
-    assert!(matches!(error, FetchError::TooLong { .. }), "{error}");
-    assert!(files(&folder).is_empty());
+fn wrong_lengths_are_noticed() {
+    let (folder, error, _) = fetched(b"", vec![Answer::Length(content().len() + 5)]);
+    let error = error.expect_err("shorter than its length");
+    assert!(
+        matches!(error, FetchError::Interrupted { got: 200_000, .. }),
+        "{error}"
+    );
+    assert_eq!(files(&folder), ["file.bin.part"]);
+    // A copy that is whole by its own length is another copy, which is said and kept.
+    let (folder, file, _) = fetched(b"", vec![Answer::Length(50)]);
+    let file = file.expect("whole by its length");
+    assert!(!file.is_official());
+    assert_eq!(fs::read(file.path).expect("reads"), content()[..50]);
+    assert_eq!(files(&folder), [FILE]);
+}
+
+#[test]
+fn web_pages_and_nothing_are_not_kept() {
+    for (page, part) in [
+        (&b"<!DOCTYPE html><html>Quota exceeded"[..], "a web page"),
+        (b"", "is nothing"),
+    ] {
+        let folder = tempdir().expect("scratch");
+        let (url, server) = serve(page, vec![Answer::Whole]);
+        let error = download(url).run(folder.path(), &NoProgress);
+        server.join().expect("server");
+        let message = error.expect_err("no file").to_string();
+        assert!(message.contains(part), "{message}");
+        assert!(files(&folder).is_empty());
+    }
 }
 
 #[test]
 fn other_answers_are_reported() {
-    let folder = tempdir().expect("scratch");
-    let (url, server) = serve(content(), vec![Answer::Status(404)]);
-    let error = download(url)
-        .run(folder.path(), &NoProgress)
-        .expect_err("not found");
-    server.join().expect("server");
-    assert!(
-        matches!(error, FetchError::Status { status: 404, .. }),
-        "{error}"
-    );
+    for answers in [vec![Answer::Status(404)], vec![Answer::Redirect; 20]] {
+        let folder = tempdir().expect("scratch");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("binds");
+        let url = format!("http://{}/x", listener.local_addr().expect("address"));
+        // Not joined: how often a client follows is its own affair.
+        std::thread::spawn(move || {
+            for answer in answers {
+                serve_one(&listener, content(), answer);
+            }
+        });
+        let error = download(url).run(folder.path(), &NoProgress);
+        let error = error.expect_err("no file");
+        assert!(
+            matches!(
+                error,
+                FetchError::Status { .. } | FetchError::Unreachable { .. }
+            ),
+            "{error}"
+        );
+        assert!(files(&folder).is_empty());
+    }
 }
 
 #[test]
@@ -227,7 +280,8 @@ fn without_a_server_the_message_says_where_the_file_belongs() {
     // Bound and dropped, so nothing listens there.
     let address = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
     let url = format!("http://{}/x", address.expect("address"));
-    let error = fetch_cifar10(folder.path(), Some(&url), &NoProgress).expect_err("no server");
+    let set = published("cifar10").expect("known");
+    let error = fetch(set, folder.path(), Some(&url), &NoProgress).expect_err("no server");
     let message = error.to_string();
     assert!(matches!(error, FetchError::Unreachable { .. }), "{message}");
     let place = folder.path().join(CIFAR10_FILE);
@@ -237,16 +291,45 @@ fn without_a_server_the_message_says_where_the_file_belongs() {
 #[test]
 fn another_file_in_the_place_is_left_alone() {
     let folder = tempdir().expect("scratch");
-    let path = folder.path().join(CIFAR10_FILE);
+    let set = published("tiny_imagenet").expect("known");
+    let path = folder.path().join(set.files[0].name);
     fs::write(&path, b"mine").expect("writes");
-    let error = fetch_cifar10(folder.path(), None, &NoProgress).expect_err("occupied");
-    assert!(matches!(error, FetchError::Occupied { .. }), "{error}");
+    let files = fetch(set, folder.path(), None, &NoProgress).expect("is there");
+    assert!(!files[0].is_official());
+    assert_eq!(files[0].md5, hex(&Md5::digest(b"mine")));
     assert_eq!(fs::read(&path).expect("reads"), b"mine");
+}
+
+#[test]
+fn every_file_of_a_set_comes_from_the_folder_that_is_named() {
+    let folder = tempdir().expect("scratch");
+    let set = published("mnist").expect("known");
+    let (url, server) = serve(content(), vec![Answer::Whole; 4]);
+    let base = url.trim_end_matches(FILE);
+    let fetched = fetch(set, folder.path(), Some(base), &NoProgress).expect("downloads");
+    server.join().expect("server");
+    assert_eq!(fetched.len(), 4);
+    assert!(fetched.iter().all(|file| !file.is_official()));
+    assert_eq!(files(&folder).len(), 4);
+}
+
+#[test]
+fn every_published_file_has_an_address_and_a_checksum() {
+    for set in PUBLISHED {
+        for file in set.files {
+            assert!(file.url.ends_with(file.name) && file.url.contains("://"));
+            let digit = |digit: u8| digit.is_ascii_digit() || (b'a'..=b'f').contains(&digit);
+            assert!(file.md5.len() == 32 && file.md5.bytes().all(digit));
+        }
+    }
+    let message = published("cifar-10").expect_err("unknown").to_string();
+    assert!(message.contains("did you mean `cifar10`?"), "{message}");
 }
 
 #[test]
 fn other_kinds_of_address_are_refused() {
     let folder = tempdir().expect("scratch");
-    let error = fetch_cifar10(folder.path(), Some("ftp://x/y"), &NoProgress).expect_err("ftp");
+    let set = published("cifar10").expect("known");
+    let error = fetch(set, folder.path(), Some("ftp://x/y"), &NoProgress).expect_err("ftp");
     assert!(matches!(error, FetchError::Address { .. }), "{error}");
 }

@@ -78,3 +78,23 @@ fn a_list_may_hold_itself_and_sizes_are_not_believed() {
     let error = parse(b"\x8e\xff\xff\xff\xff\xff\xff\xff\xff.").expect_err("huge");
     assert!(error.to_string().contains("ends early"), "{error}");
 }
+
+#[test]
+fn damage_never_panics() {
+    let text = b"\x80\x02}X\x01\x00\x00\x00ac_codecs\nencode\nX\x02\x00\x00\x00\xc3\xbeX\x06\x00\x00\x00latin1\x86Rs.";
+    let survivors = crate::testing::mutations(&[PYTHON_2.to_vec(), text.to_vec()], |bytes| {
+        let Ok(pickle) = parse(bytes) else {
+            return false;
+        };
+        let entry = |name| pickle.entry(name);
+        let labels = entry("labels").and_then(|id| pickle.members(id));
+        let sum: i64 = labels
+            .into_iter()
+            .flatten()
+            .filter_map(|&id| pickle.int(id))
+            .fold(0, i64::wrapping_add);
+        let array = entry("data").and_then(|id| pickle.array(id));
+        array.is_none_or(|array| array.bytes.len() as i64 != sum)
+    });
+    assert!(survivors > 0.01, "{survivors}");
+}

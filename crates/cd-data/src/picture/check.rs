@@ -1,6 +1,7 @@
 //! Every picture of a list is decoded once before anything relies on it, or known from an earlier start.
 
-use std::path::{Path, PathBuf};
+use std::collections::HashSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use cd_core::{Progress, Task};
@@ -8,9 +9,9 @@ use rayon::prelude::*;
 
 use super::index::{Index, Stamp};
 use super::source::{Picture, PictureSource, Room};
-use super::{Decoding, PictureError};
+use super::{Decoding, PictureError, Place, Region};
 
-/// Picture files to check, and how.
+/// How pictures are checked.
 #[derive(Clone, Copy)]
 pub(crate) struct Check<'a> {
     /// Folder that the names are relative to.
@@ -46,11 +47,13 @@ pub(crate) struct BadPicture {
 }
 
 impl Check<'_> {
-    /// Checks the pictures of these names and paths, in parallel.
-    pub(crate) fn run(self, pictures: &[(&str, &Path)]) -> Checked {
+    /// Checks the pictures of these names and places, in parallel.
+    pub(crate) fn run(self, pictures: &[(&str, &Place)]) -> Checked {
+        let regions = pictures.iter().map(|(name, place)| (*name, place.region()));
+        let regions = Region::words(&regions.collect::<Vec<_>>());
         let mut index = self
             .index
-            .map(|folder| Index::open(folder, self.base, self.decoding));
+            .map(|folder| Index::open(folder, self.base, self.decoding, &regions));
         let file = index.as_ref().map(|index| index.path().to_owned());
         let stamps = stamps(pictures, index.is_some());
         let known = |at: usize| index.as_ref()?.digest(pictures[at].0, stamps[at]?);
@@ -64,7 +67,10 @@ impl Check<'_> {
             }
         }
         // Also when some are bad: the next start will find the others unchanged.
-        index.into_iter().for_each(Index::save);
+        if let Some(index) = index {
+            let names: HashSet<&str> = pictures.iter().map(|(name, _)| *name).collect();
+            index.save(|name| names.contains(name));
+        }
         let mut usable = Vec::with_capacity(checked.len());
         let (mut good, mut bad) = (Vec::with_capacity(checked.len()), Vec::new());
         for (at, picture) in checked.into_iter().enumerate() {
@@ -76,24 +82,31 @@ impl Check<'_> {
                 Err(reason) => bad.push(BadPicture { at, reason }),
             }
         }
+        let animated = usable.iter().filter(|picture| picture.is_animated).count();
+        if animated > 0 {
+            tracing::warn!(
+                animated,
+                "some pictures are animations: only the first picture of each is read"
+            );
+        }
         let source = PictureSource::new(usable, self.decoding, Arc::clone(self.room), file);
         Checked { source, good, bad }
     }
 
     fn decoded(
         self,
-        pictures: &[(&str, &Path)],
+        pictures: &[(&str, &Place)],
         known: &[Option<[u8; 32]>],
     ) -> Vec<Result<Picture, PictureError>> {
         let unknown = known.iter().filter(|digest| digest.is_none()).count();
         let task = (unknown > 0)
             .then(|| Task::start(self.progress, "reading pictures", Some(unknown as u64)));
-        let check = |(&(_, path), known): (&(&str, &Path), &Option<[u8; 32]>)| {
-            let path = PathBuf::from(path);
+        let check = |(&(_, place), known): (&(&str, &Place), &Option<[u8; 32]>)| {
+            let place = place.clone();
             if let Some(digest) = *known {
-                return Ok(Picture::known(path, digest));
+                return Ok(Picture::known(place, digest));
             }
-            let picture = Picture::decoded(path, self.decoding, self.room);
+            let picture = Picture::decoded(place, self.decoding, self.room);
             if let Some(task) = &task {
                 task.advance(1);
             }
@@ -104,11 +117,11 @@ impl Check<'_> {
 }
 
 /// How the files look before any of them is decoded; not asked for without need.
-fn stamps(pictures: &[(&str, &Path)], wanted: bool) -> Vec<Option<Stamp>> {
+fn stamps(pictures: &[(&str, &Place)], wanted: bool) -> Vec<Option<Stamp>> {
     if !wanted {
         return vec![None; pictures.len()];
     }
-    let stamp = |(_, path): &(&str, &Path)| Stamp::of(path);
+    let stamp = |(_, place): &(&str, &Place)| place.stamp();
     pictures.par_iter().map(stamp).collect()
 }
 

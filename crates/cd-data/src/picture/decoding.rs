@@ -1,10 +1,8 @@
 //! How the pictures of a data set are brought to pixels.
 
-use std::path::Path;
-
 use serde::{Deserialize, Serialize};
 
-use super::{PictureError, decode_rgb, resize_rgb};
+use super::{PictureError, Place, Region, decode_bytes, resize_rgb};
 
 /// What to do with the note of a camera how a picture is to be turned (EXIF orientation).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -41,9 +39,21 @@ impl Decoding {
         Self { side, orientation }
     }
 
-    /// Reads the picture at `path`, `[side, side, 3]`.
-    pub(super) fn read(self, path: &Path) -> Result<Vec<u8>, PictureError> {
-        let picture = decode_rgb(path, self.orientation)?;
+    /// Reads the picture at `place`, `[side, side, 3]`.
+    pub(super) fn read(self, place: &Place) -> Result<Vec<u8>, PictureError> {
+        self.pixels(&place.bytes()?, place.region())
+    }
+
+    /// The pixels of an encoded picture, or of a region of it, `[side, side, 3]`.
+    pub(super) fn pixels(
+        self,
+        bytes: &[u8],
+        region: Option<Region>,
+    ) -> Result<Vec<u8>, PictureError> {
+        let mut picture = decode_bytes(bytes, self.orientation)?;
+        if let Some(region) = region {
+            picture = region.of(&picture)?;
+        }
         Ok(resize_rgb(picture, self.side, self.side))
     }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Decoding;
+use crate::zipped;
 
 /// Version of the form of the file and of the pixels that decoding gives.
 const VERSION: u32 = 2;
@@ -22,7 +23,7 @@ const SETTLED: Duration = Duration::from_secs(2);
 
 /// How a file looks from outside; another look means that its content may be another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(crate) struct Stamp {
     /// Size in bytes.
     bytes: u64,
     /// Time of the last change, in nanoseconds since 1970.
@@ -34,8 +35,8 @@ pub(super) struct Stamp {
 
 impl Stamp {
     /// The stamp of the file at `path`; none when it cannot be had or does not tell changes yet.
-    pub(super) fn of(path: &Path) -> Option<Self> {
-        let metadata = fs::metadata(path).ok()?;
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        let metadata = zipped::metadata(path).ok()?;
         let modified = metadata.modified().ok()?;
         if SystemTime::now().duration_since(modified).ok()? < SETTLED {
             return None;
@@ -49,15 +50,17 @@ impl Stamp {
     }
 }
 
+/// Time of the last change of content or of what is known of a file, in nanoseconds since 1970; 0 where the system has none.
 #[cfg(unix)]
-fn changed(metadata: &Metadata) -> i64 {
+pub(crate) fn changed(metadata: &Metadata) -> i64 {
     use std::os::unix::fs::MetadataExt;
     let seconds = metadata.ctime().saturating_mul(1_000_000_000);
     seconds.saturating_add(metadata.ctime_nsec())
 }
 
+/// This system has no such time.
 #[cfg(not(unix))]
-fn changed(_: &Metadata) -> i64 {
+pub(crate) fn changed(_: &Metadata) -> i64 {
     0
 }
 
@@ -76,21 +79,24 @@ struct Row {
 pub(super) struct Index {
     path: PathBuf,
     base: PathBuf,
-    decoding: Decoding,
+    /// How the pictures are decoded, in words.
+    decoding: String,
     entries: BTreeMap<String, (Stamp, [u8; 32])>,
     changed: bool,
 }
 
 impl Index {
-    /// What the file in `folder` remembers about the pictures below `base`; nothing when there is none or it is damaged.
-    pub(super) fn open(folder: &Path, base: &Path, decoding: Decoding) -> Self {
+    /// What the file in `folder` remembers about the pictures below `base`, or about `regions` of them; nothing when there is none or
+    /// it is damaged.
+    pub(super) fn open(folder: &Path, base: &Path, decoding: Decoding, regions: &str) -> Self {
+        let decoding = decoding.words() + regions;
         let base = fs::canonicalize(base).unwrap_or_else(|_| base.into());
         let key = Key::of("picture index")
-            .text("decoding", &decoding.words())
+            .text("decoding", &decoding)
             .bytes("base", base.as_os_str().as_encoded_bytes())
             .finish();
         let path = folder.join(format!("pictures-{}.csv", &key[..16]));
-        let entries = match read(&path, decoding) {
+        let entries = match read(&path, &decoding) {
             Ok(entries) => entries,
             Err(error) => {
                 if error.kind() != io::ErrorKind::NotFound {
@@ -125,33 +131,34 @@ impl Index {
         self.changed = true;
     }
 
-    /// Writes what is new, without the pictures that are gone. A failure costs time at the next start and nothing else.
-    pub(super) fn save(mut self) {
+    /// Writes what is new, without the pictures that are gone: those that are not listed and lie in no file of their own. A failure
+    /// costs time at the next start and nothing else.
+    pub(super) fn save(mut self, is_listed: impl Fn(&str) -> bool) {
         if !self.changed {
             return;
         }
         let base = &self.base;
-        self.entries.retain(|name, _| base.join(name).exists());
-        if let Err(error) = write(&self.path, self.decoding, &self.entries) {
+        self.entries
+            .retain(|name, _| is_listed(name) || zipped::is_file(&base.join(name)));
+        if let Err(error) = write(&self.path, &self.decoding, &self.entries) {
             tracing::warn!(file = %self.path.display(), %error, "cannot remember the pictures that were checked");
         }
     }
 }
 
 /// The first line: all that rows depend on, and their checksum.
-fn header(decoding: Decoding, rows: &[u8]) -> String {
+fn header(decoding: &str, rows: &[u8]) -> String {
     // Decoders compute differently on different processors.
     let processor = std::env::consts::ARCH;
     format!(
-        "pictures {VERSION}, {processor}, {}, sha256 {:x}\n",
-        decoding.words(),
+        "pictures {VERSION}, {processor}, {decoding}, sha256 {:x}\n",
         Sha256::digest(rows)
     )
 }
 
 fn write(
     path: &Path,
-    decoding: Decoding,
+    decoding: &str,
     entries: &BTreeMap<String, (Stamp, [u8; 32])>,
 ) -> io::Result<()> {
     let mut rows = csv::Writer::from_writer(Vec::new());
@@ -171,7 +178,7 @@ fn write(
     })
 }
 
-fn read(path: &Path, decoding: Decoding) -> io::Result<BTreeMap<String, (Stamp, [u8; 32])>> {
+fn read(path: &Path, decoding: &str) -> io::Result<BTreeMap<String, (Stamp, [u8; 32])>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(MOST_BYTES).read_to_end(&mut bytes)?;
     let start = bytes.iter().position(|&byte| byte == b'\n');

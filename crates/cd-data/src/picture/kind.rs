@@ -62,7 +62,7 @@ pub(crate) fn is_decoded(start: &[u8]) -> bool {
 }
 
 /// What a file that is not decoded is, where its beginning tells.
-pub(super) fn foreign(start: &[u8]) -> Option<&'static str> {
+pub(crate) fn foreign(start: &[u8]) -> Option<&'static str> {
     let known = FOREIGN.iter().find(|(magic, _)| start.starts_with(magic));
     if let Some((_, what)) = known {
         return Some(what);
@@ -79,7 +79,8 @@ pub(super) fn foreign(start: &[u8]) -> Option<&'static str> {
     text(start)
 }
 
-fn text(start: &[u8]) -> Option<&'static str> {
+/// What text is that people take for something else.
+pub(crate) fn text(start: &[u8]) -> Option<&'static str> {
     let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
     let small = start.trim_ascii_start().to_ascii_lowercase();
     let holds = |part: &[u8]| small.windows(part.len()).any(|window| window == part);

@@ -1,13 +1,12 @@
 //! The side that pictures are brought to when nobody says one.
 
-use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::Cursor;
 use std::path::Path;
 
 use image::ImageReader;
 use rayon::prelude::*;
 
-use super::limits;
+use super::{Place, limits};
 
 /// Most pictures whose headers are looked at.
 const SAMPLE: usize = 1000;
@@ -21,12 +20,21 @@ const HEADER: u64 = 1 << 20;
 ///
 /// Of many pictures a thousand are looked at, evenly spread.
 pub fn picture_side(paths: &[&Path]) -> usize {
-    let step = paths.len().div_ceil(SAMPLE).max(1);
-    let looked_at: Vec<&&Path> = paths.iter().step_by(step).collect();
-    let mut sizes: Vec<(u32, u32)> = looked_at
-        .into_par_iter()
-        .filter_map(|path| size(path))
+    let places: Vec<Place> = spread(paths)
+        .map(|path| Place::File(path.to_path_buf()))
         .collect();
+    side_of(&places.iter().collect::<Vec<_>>())
+}
+
+/// As [`picture_side`], for pictures that may lie in files with many.
+pub(crate) fn side_of(places: &[&Place]) -> usize {
+    let looked_at: Vec<&&Place> = spread(places).collect();
+    let sizes = looked_at.into_par_iter().filter_map(|place| size(place));
+    side_of_sizes(sizes.collect())
+}
+
+/// As [`picture_side`], for pictures of these widths and heights.
+pub(crate) fn side_of_sizes(mut sizes: Vec<(u32, u32)>) -> usize {
     let largest = SIDES[SIDES.len() - 1];
     match sizes.first() {
         None => return SIDES[0],
@@ -50,15 +58,15 @@ fn nearest(side: usize) -> usize {
     SIDES[above]
 }
 
-fn size(path: &Path) -> Option<(u32, u32)> {
-    let mut start = Vec::new();
-    File::open(path)
-        .ok()?
-        .take(HEADER)
-        .read_to_end(&mut start)
-        .ok()?;
-    let mut reader = ImageReader::new(BufReader::new(std::io::Cursor::new(start)));
-    reader.limits(limits());
+fn spread<T>(items: &[T]) -> impl Iterator<Item = &T> {
+    items.iter().step_by(items.len().div_ceil(SAMPLE).max(1))
+}
+
+fn size(place: &Place) -> Option<(u32, u32)> {
+    let start = place.beginning(HEADER).ok()?;
+    let limits = limits(start.len(), 0);
+    let mut reader = ImageReader::new(Cursor::new(start));
+    reader.limits(limits);
     reader.with_guessed_format().ok()?.into_dimensions().ok()
 }
 

@@ -1,4 +1,4 @@
-//! Picture files as a source of pixels: decoded when they are asked for, kept while there is room.
+//! Encoded pictures as a source of pixels: decoded when they are asked for, kept while there is room.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,7 +8,8 @@ use std::sync::{Arc, OnceLock};
 use cd_core::{PixelSource, StorageError};
 use sha2::{Digest, Sha256};
 
-use super::{Decoding, PictureError};
+use super::animation::is_animated;
+use super::{Decoding, PictureError, Place};
 
 /// Bytes of memory that decoded pictures may still take; shared by the sets of a data set.
 #[derive(Debug)]
@@ -34,30 +35,41 @@ impl Room {
     }
 }
 
-/// A picture file and what is known of its pixels.
+/// A picture and what is known of its pixels.
 #[derive(Debug)]
 pub(super) struct Picture {
-    path: PathBuf,
+    place: Place,
     /// SHA-256 of the decoded pixels.
     digest: [u8; 32],
+    /// Whether it was just seen to be an animation, of which the first picture counts.
+    pub(super) is_animated: bool,
     kept: OnceLock<Arc<[u8]>>,
 }
 
 impl Picture {
     /// A picture whose pixels are known to have this digest; it is not opened.
-    pub(super) fn known(path: PathBuf, digest: [u8; 32]) -> Self {
+    pub(super) fn known(place: Place, digest: [u8; 32]) -> Self {
         let kept = OnceLock::new();
-        Self { path, digest, kept }
+        Self {
+            place,
+            digest,
+            is_animated: false,
+            kept,
+        }
     }
 
     /// Decodes a picture to learn its digest, and keeps it where there is room.
     pub(super) fn decoded(
-        path: PathBuf,
+        place: Place,
         decoding: Decoding,
         room: &Room,
     ) -> Result<Self, PictureError> {
-        let pixels: Arc<[u8]> = decoding.read(&path)?.into();
-        let picture = Self::known(path, Sha256::digest(&pixels).into());
+        let bytes = place.bytes()?;
+        let pixels: Arc<[u8]> = decoding.pixels(&bytes, place.region())?.into();
+        let picture = Self {
+            is_animated: is_animated(&bytes),
+            ..Self::known(place, Sha256::digest(&pixels).into())
+        };
         picture.keep(&pixels, room);
         Ok(picture)
     }
@@ -76,7 +88,7 @@ impl Picture {
     }
 }
 
-/// Picture files of a data set at one size, `[side, side, 3]` bytes each.
+/// Pictures of a data set at one size, `[side, side, 3]` bytes each.
 ///
 /// A picture stays in memory once it is decoded as long as there is room, and is never dropped for another; the others
 /// are decoded at every read. Threads decode side by side and wait for nothing.
@@ -129,12 +141,12 @@ impl PixelSource for PictureSource {
             return Ok(Arc::clone(pixels));
         }
         let failed = |reason| StorageError::Source {
-            path: picture.path.clone(),
+            path: picture.place.shown(),
             reason,
         };
         let pixels = self
             .decoding
-            .read(&picture.path)
+            .read(&picture.place)
             .map_err(|error| failed(error.to_string()))?;
         if Sha256::digest(&pixels)[..] != picture.digest {
             return Err(failed(self.changed()));

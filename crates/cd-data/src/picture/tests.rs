@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use image::imageops::{FilterType, resize};
 use image::{GenericImageView, Luma, Rgb, Rgba};
 use tempfile::tempdir;
 
@@ -134,5 +135,27 @@ fn a_decompression_bomb_is_refused_before_it_goes_off() {
         fs::write(&path, header).expect("writes");
         let error = read_rgb(&path, 8, 8).expect_err("bomb");
         assert!(matches!(error, PictureError::TooLarge), "{header}: {error}");
+    }
+}
+
+#[test]
+fn resizing_gives_the_bytes_of_the_filter_that_it_stands_for() {
+    for (number, (from, to)) in [
+        ((500, 375), (224, 224)),
+        ((31, 77), (32, 32)),
+        ((64, 64), (32, 32)),
+        ((15, 15), (32, 32)),
+        ((1, 9), (5, 4)),
+        ((301, 40), (17, 111)),
+        ((3, 2), (1, 1)),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut random = cd_core::random::stream(7, number as u64);
+        let picture = RgbImage::from_fn(from.0, from.1, |_, _| Rgb(rand::Rng::random(&mut random)));
+        let expected = resize(&picture, to.0, to.1, FilterType::Triangle).into_raw();
+        let resized = resize_rgb(picture, to.1 as usize, to.0 as usize);
+        assert!(resized == expected, "{from:?} to {to:?}");
     }
 }

@@ -1,8 +1,9 @@
 //! What to poison with, and how much: the `[poison]` table of an experiment file.
 
+use cd_core::Key;
 use serde::{Deserialize, Serialize};
 
-use super::{LabelMap, PoisonError};
+use super::{LabelMap, PoisonError, Selection};
 use crate::attack::{AttackConfig, LabelMode};
 
 /// What to poison with, and how much.
@@ -23,6 +24,9 @@ pub struct PoisonConfig {
     /// Seed of every choice.
     #[serde(default)]
     pub seed: u64,
+    /// Which images are poisoned, beyond their number.
+    #[serde(default, skip_serializing_if = "Selection::is_default")]
+    pub select: Selection,
 }
 
 fn default_rate() -> f64 {
@@ -30,6 +34,34 @@ fn default_rate() -> f64 {
 }
 
 impl PoisonConfig {
+    /// This attack at a rate of 10 % with everything else at its default.
+    pub fn of(attack: AttackConfig) -> Self {
+        Self {
+            attack,
+            rate: default_rate(),
+            target: 0,
+            labels: LabelMap::default(),
+            seed: 0,
+            select: Selection::default(),
+        }
+    }
+
+    /// A key of the trigger that this attack prepares on training images with the key `images`, where it is worth storing:
+    /// a fingerprint of the attack, what it is trained on, and the device.
+    ///
+    /// # Errors
+    ///
+    /// When a file that the attack names cannot be read.
+    pub fn craft_key(&self, images: &str, device: &str) -> Result<String, PoisonError> {
+        let key = Key::of("craft 1")
+            .text("attack", &self.attack.fingerprint()?)
+            .with("target", &self.target)
+            .with("seed", &self.seed)
+            .text("images", images)
+            .text("device", device);
+        Ok(key.finish())
+    }
+
     /// Checks what can be checked without the data and without files.
     ///
     /// # Errors
@@ -39,7 +71,9 @@ impl PoisonConfig {
         if !(self.rate > 0.0 && self.rate <= 1.0) {
             return Err(PoisonError::Rate { rate: self.rate });
         }
-        if self.attack.info().label_mode == LabelMode::Clean && !self.labels.is_default() {
+        let clean = self.attack.info().label_mode == LabelMode::Clean;
+        self.select.check(clean)?;
+        if clean && !self.labels.is_default() {
             return Err(PoisonError::LabelMap {
                 attack: self.attack.name(),
                 labels: self.labels,

@@ -73,6 +73,43 @@ pub enum PoisonError {
         /// Number of training images that the attack may change.
         candidates: usize,
     },
+    /// There are fewer images than are asked for.
+    #[error(
+        "{wanted} {kind} training images are asked for, but there are only {available}: {reason}; lower {option}, use more images, or \
+         set `select.fewer` to take what there is"
+    )]
+    TooMany {
+        /// Images that are asked for.
+        wanted: usize,
+        /// `poisoned` or `cover`.
+        kind: &'static str,
+        /// Images that there are.
+        available: usize,
+        /// Why there are no more.
+        reason: String,
+        /// The option that asks for them.
+        option: &'static str,
+    },
+    /// An option of the selection is out of range, or does not fit the attack.
+    #[error("`select.{option}` is {value}, expected {expected}")]
+    Select {
+        /// Name of the option.
+        option: &'static str,
+        /// The value that came.
+        value: String,
+        /// What is accepted.
+        expected: &'static str,
+    },
+    /// A listed image cannot be poisoned.
+    #[error("`select.{option}` lists image {index}, {problem}")]
+    Index {
+        /// Name of the option.
+        option: &'static str,
+        /// The index.
+        index: usize,
+        /// Why it cannot be.
+        problem: String,
+    },
     /// The attack planned what makes no sense.
     #[error("the plan of attack `{attack}` makes no sense: {problem}")]
     Plan {

@@ -4,11 +4,14 @@ use std::fmt;
 use std::str::FromStr;
 
 use cd_core::names::did_you_mean;
+use cd_core::random::{named, stream};
+use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
 use super::{PlanRequest, PoisonError};
 
-/// Which label a poisoned image gets: `all-to-one` or `all-to-all`, the latter with any shift as in `all-to-all:3`.
+/// Which label a poisoned image gets: `all-to-one`; `all-to-all`, with any shift as in `all-to-all:3`; or `permutation`, which
+/// leaves no class where it is, with any seed as in `permutation:7`.
 ///
 /// ```
 /// # use cd_data::LabelMap;
@@ -28,10 +31,16 @@ pub enum LabelMap {
         /// At least 1, and no multiple of the number of classes.
         shift: u32,
     },
+    /// Every class gets the label of another one, and no two the same.
+    Permutation {
+        /// Which permutation.
+        seed: u32,
+    },
 }
 
 const ALL_TO_ONE: &str = "all-to-one";
 const ALL_TO_ALL: &str = "all-to-all";
+const PERMUTATION: &str = "permutation";
 
 impl LabelMap {
     /// The new label of an image with this one; `classes` is at least 1.
@@ -41,6 +50,7 @@ impl LabelMap {
             Self::AllToAll { shift } => {
                 ((u64::from(label) + u64::from(shift)) % classes as u64) as u32
             }
+            Self::Permutation { seed } => permuted(label, seed, classes),
         }
     }
 
@@ -50,12 +60,22 @@ impl LabelMap {
     }
 }
 
+/// The class after this one in a random ring of all classes, which leaves none where it is.
+fn permuted(label: u32, seed: u32, classes: usize) -> u32 {
+    let mut ring: Vec<u32> = (0..classes as u32).collect();
+    ring.shuffle(&mut stream(seed.into(), named("label permutation")));
+    let place = ring.iter().position(|&other| other == label);
+    place.map_or(label, |place| ring[(place + 1) % ring.len()])
+}
+
 impl fmt::Display for LabelMap {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AllToOne => out.write_str(ALL_TO_ONE),
             Self::AllToAll { shift: 1 } => out.write_str(ALL_TO_ALL),
             Self::AllToAll { shift } => write!(out, "{ALL_TO_ALL}:{shift}"),
+            Self::Permutation { seed: 0 } => out.write_str(PERMUTATION),
+            Self::Permutation { seed } => write!(out, "{PERMUTATION}:{seed}"),
         }
     }
 }
@@ -80,9 +100,16 @@ impl FromStr for LabelMap {
                     "label map `{text}`: `{shift}` is no shift, expected a whole number from 1 on"
                 )),
             },
+            (PERMUTATION, None) => Ok(Self::Permutation { seed: 0 }),
+            (PERMUTATION, Some(seed)) => match seed.parse() {
+                Ok(seed) => Ok(Self::Permutation { seed }),
+                Err(_) => Err(format!(
+                    "label map `{text}`: `{seed}` is no seed, expected a whole number from 0 on"
+                )),
+            },
             _ => Err(format!(
                 "there is no label map `{name}`: {}",
-                did_you_mean(name, [ALL_TO_ONE, ALL_TO_ALL])
+                did_you_mean(name, [ALL_TO_ONE, ALL_TO_ALL, PERMUTATION])
             )),
         }
     }
@@ -189,7 +216,13 @@ mod tests {
 
     #[test]
     fn names_round_trip_and_mistakes_are_answered() {
-        for name in ["all-to-one", "all-to-all", "all-to-all:3"] {
+        for name in [
+            "all-to-one",
+            "all-to-all",
+            "all-to-all:3",
+            "permutation",
+            "permutation:7",
+        ] {
             let map: LabelMap = name.parse().expect("known");
             assert_eq!(map.to_string(), name);
         }
@@ -197,5 +230,24 @@ mod tests {
         assert!(wrong("all-to-al").contains("did you mean `all-to-all`?"));
         assert!(wrong("all-to-all:0").contains("from 1 on"));
         assert!(wrong("all-to-one:2").contains("no shift"));
+        assert!(wrong("permutation:x").contains("no seed"));
+    }
+
+    #[test]
+    fn permutations_move_every_class_to_one_of_its_own() {
+        for classes in [2, 3, 10, 43] {
+            let of_seed = |seed| {
+                let map = LabelMap::Permutation { seed };
+                let labels = 0..classes as u32;
+                labels.map(move |label| map.apply(label, 0, classes))
+            };
+            assert!((0..).zip(of_seed(1)).all(|(from, to)| from != to));
+            let mut sorted: Vec<u32> = of_seed(1).collect();
+            sorted.sort_unstable();
+            assert!(sorted.into_iter().eq(0..classes as u32));
+        }
+        let map =
+            |seed| (0..10).map(move |label| LabelMap::Permutation { seed }.apply(label, 0, 10));
+        assert!(map(1).ne(map(2)));
     }
 }

@@ -30,7 +30,56 @@ pub struct PoisonPlan {
     pub mixed: Vec<usize>,
 }
 
+/// How many training images a plan stamps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlanCounts {
+    /// Images that teach the backdoor.
+    pub poisoned: usize,
+    /// Stamped images that keep their label so that the trigger alone is not enough.
+    pub covers: usize,
+    /// Training images, with those that are added.
+    pub images: usize,
+    /// Poisoned images whose true class is the target.
+    pub of_target: usize,
+    /// Training images of the target class.
+    pub target_images: usize,
+}
+
+impl PlanCounts {
+    /// Poisoned images as a share of all training images.
+    pub fn share_of_set(&self) -> f64 {
+        self.poisoned as f64 / self.images.max(1) as f64
+    }
+
+    /// Poisoned images of the target class as a share of that class: the rate that some papers on clean-label attacks state.
+    pub fn share_of_class(&self) -> f64 {
+        self.of_target as f64 / self.target_images.max(1) as f64
+    }
+}
+
 impl PoisonPlan {
+    /// Makes every stamped training image an added copy; the clean images all stay.
+    pub(super) fn append_all(&mut self) {
+        self.train.sort_by_key(|entry| entry.source);
+        self.appended.append(&mut self.train);
+    }
+
+    /// How many images it stamps, of a set with these true labels.
+    pub(super) fn counts(&self, labels: &[u32], target: u32) -> PlanCounts {
+        let entries = || self.train.iter().chain(&self.appended);
+        let poisoned = || entries().filter(|entry| entry.role == Role::Train);
+        let is_target = |label: &&u32| **label == target;
+        PlanCounts {
+            poisoned: poisoned().count(),
+            covers: entries().filter(|entry| entry.role == Role::Cover).count(),
+            images: labels.len() + self.appended.len(),
+            of_target: poisoned()
+                .filter(|entry| labels[entry.source] == target)
+                .count(),
+            target_images: labels.iter().filter(is_target).count(),
+        }
+    }
+
     /// The plan with its lists in ascending order, if it makes sense.
     pub(super) fn checked(
         mut self,
@@ -108,7 +157,7 @@ impl PoisonPlan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::poison::PoisonConfig;
+    use crate::poison::{PoisonConfig, Selection};
     use crate::{AttackConfig, LabelMap};
 
     #[test]
@@ -119,6 +168,7 @@ mod tests {
             target: 1,
             labels: LabelMap::default(),
             seed: 0,
+            select: Selection::default(),
         };
         let request = PlanRequest::new(&[0, 1, 2, 0], &[0, 1, 2], 3, &config);
         let map = request.label_map().expect("fits");

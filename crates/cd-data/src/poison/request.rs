@@ -58,14 +58,26 @@ impl<'a> PlanRequest<'a> {
         self.config.rate
     }
 
-    /// The label map of the configuration.
+    /// The label map of the configuration, for the classes that it selects.
     ///
     /// # Errors
     ///
-    /// When it changes no label of this number of classes.
+    /// When it changes no label of this number of classes, or selects a class that there is not.
     pub fn label_map(&self) -> Result<ClassMap, PoisonError> {
         let (labels, target) = (self.config.labels, self.config.target);
-        ClassMap::new(self, |label| labels.apply(label, target, self.classes))
+        let sources = self.config.select.sources.as_ref();
+        let unknown = |&&source: &&u32| source as usize >= self.classes;
+        if let Some(source) = sources.and_then(|sources| sources.iter().find(unknown)) {
+            return Err(PoisonError::Select {
+                option: "sources",
+                value: source.to_string(),
+                expected: "classes of the data",
+            });
+        }
+        ClassMap::new(self, |label| match sources {
+            Some(sources) if !sources.contains(&label) => label,
+            _ => labels.apply(label, target, self.classes),
+        })
     }
 
     /// Stamped training images of all classes with mapped labels, and test images as in [`test_only`](Self::test_only).
@@ -74,8 +86,28 @@ impl<'a> PlanRequest<'a> {
     ///
     /// When the rate asks for less than one image.
     pub fn dirty(&self, map: &ClassMap) -> Result<PoisonPlan, PoisonError> {
+        let select = &self.config.select;
+        let any = !select.exclude_target && select.sources.is_none();
         let mut plan = self.test_only(map);
-        plan.train = self.train_entries(|_| true, map)?;
+        plan.train = self.train_entries(|label| any || map.changes(label), map)?;
+        Ok(plan)
+    }
+
+    /// [`dirty`](Self::dirty) with covers of all classes: `cover_rate` of the set, or `usual` times the rate when absent.
+    ///
+    /// # Errors
+    ///
+    /// When there are fewer images than asked for.
+    pub fn with_covers(
+        &self,
+        map: &ClassMap,
+        cover_rate: Option<f64>,
+        usual: f64,
+    ) -> Result<PoisonPlan, PoisonError> {
+        let mut plan = self.dirty(map)?;
+        let rate = cover_rate.unwrap_or(usual * self.rate());
+        let covers = self.cover_entries(&plan.train, |_| true, rate)?;
+        plan.train.extend(covers);
         Ok(plan)
     }
 
@@ -88,8 +120,20 @@ impl<'a> PlanRequest<'a> {
     pub fn clean(&self) -> Result<PoisonPlan, PoisonError> {
         let map = self.label_map()?;
         let of_target = self.train_where(|label| label == self.target());
-        let most = count_at_rate(of_target.len(), MAX_CLEAN_LABEL_FRACTION);
-        let chosen = self.chosen(of_target, most)?;
+        let size = of_target.len();
+        let limit = Limit {
+            most: count_at_rate(size, MAX_CLEAN_LABEL_FRACTION),
+            reason: format!(
+                "clean-label attacks change at most {} % of class {}, which has {size} images",
+                MAX_CLEAN_LABEL_FRACTION * 100.0,
+                self.target()
+            ),
+        };
+        let (wanted, option) = match self.config.select.class_rate {
+            Some(rate) => (count_at_rate(size, rate), "`select.class_rate`"),
+            None => (count_at_rate(self.train.len(), self.rate()), "`rate`"),
+        };
+        let chosen = self.chosen(of_target, (wanted, option), limit)?;
         let mut plan = self.test_only(&map);
         plan.train = entries(&chosen, Role::Train, |_| self.target());
         Ok(plan)
@@ -101,59 +145,84 @@ impl<'a> PlanRequest<'a> {
         let others: Vec<usize> = (0..self.test.len())
             .filter(|&index| map.changes(self.test[index]))
             .collect();
-        let wanted = count_at_rate(self.test.len(), self.rate());
         PoisonPlan {
             map: Some(map.clone()),
             train: Vec::new(),
             appended: Vec::new(),
             triggered: entries(&others, Role::Test, |index| map.get(self.test[index])),
-            mixed: draw(
-                others,
-                wanted,
-                self.config.seed,
-                Purpose::ChooseTest.stream(0),
-            ),
+            mixed: self.mixed(others),
         }
     }
 
-    /// floor(rate x N) training images of the classes that `accept` takes, with mapped labels; all of these classes
-    /// when they have fewer, with a warning.
+    /// floor(rate x N) of the triggered test images, ascending: those of the mixed set.
+    pub fn mixed(&self, triggered: Vec<usize>) -> Vec<usize> {
+        let wanted = count_at_rate(self.test.len(), self.rate());
+        let stream = Purpose::ChooseTest.stream(0);
+        draw(triggered, wanted, self.config.seed, stream)
+    }
+
+    /// floor(rate x N) training images of the classes that `accept` takes, with mapped labels.
     ///
     /// # Errors
     ///
-    /// When that is no image.
+    /// When that is no image, or these classes have fewer.
     pub fn train_entries(
         &self,
         accept: impl Fn(u32) -> bool,
         map: &ClassMap,
     ) -> Result<Vec<PlanEntry>, PoisonError> {
-        let candidates = self.train_where(accept);
-        let most = candidates.len();
-        let chosen = self.chosen(candidates, most)?;
+        let chosen = self.train_indices(accept)?;
         Ok(entries(&chosen, Role::Train, |index| {
             map.get(self.train[index])
         }))
     }
 
+    /// The images of [`train_entries`](Self::train_entries), ascending.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn train_indices(&self, accept: impl Fn(u32) -> bool) -> Result<Vec<usize>, PoisonError> {
+        let candidates = self.train_where(accept);
+        let limit = Limit {
+            most: candidates.len(),
+            reason: "the classes that it takes images from have no more".to_owned(),
+        };
+        let wanted = count_at_rate(self.train.len(), self.rate());
+        self.chosen(candidates, (wanted, "`rate`"), limit)
+    }
+
     /// floor(`rate` x N) further training images of the classes that `accept` takes, none of them among `poisoned`,
-    /// which keep their label; fewer when there are fewer, with a warning.
+    /// which keep their label.
+    ///
+    /// # Errors
+    ///
+    /// When there are fewer.
     pub fn cover_entries(
         &self,
         poisoned: &[PlanEntry],
         accept: impl Fn(u32) -> bool,
         rate: f64,
-    ) -> Vec<PlanEntry> {
+    ) -> Result<Vec<PlanEntry>, PoisonError> {
         let mut free = vec![true; self.train.len()];
         for entry in poisoned {
             free[entry.source] = false;
         }
         let mut candidates = self.train_where(accept);
         candidates.retain(|&index| free[index]);
-        let wanted = count_at_rate(self.train.len(), rate);
-        warn_if_fewer(wanted, candidates.len(), "cover");
-        let stream = Purpose::ChooseCover.stream(0);
-        let chosen = draw(candidates, wanted, self.config.seed, stream);
-        entries(&chosen, Role::Cover, |index| self.train[index])
+        let chosen = if let Some(listed) = &self.config.select.cover_indices {
+            listed_of(listed, &candidates, self.train.len(), "cover_indices")?
+        } else {
+            let limit = Limit {
+                most: candidates.len(),
+                reason: "the classes that cover have no more that are not poisoned".to_owned(),
+            };
+            let wanted = count_at_rate(self.train.len(), rate);
+            let count = self.limited((wanted, "`cover_rate`"), &limit, "cover")?;
+            let stream = Purpose::ChooseCover.stream(0);
+            draw(candidates, count, self.config.seed, stream)
+        };
+        Ok(entries(&chosen, Role::Cover, |index| self.train[index]))
     }
 
     /// At most `count` of `candidates`, ascending, drawn for what `purpose` names.
@@ -168,30 +237,85 @@ impl<'a> PlanRequest<'a> {
             .collect()
     }
 
-    /// As many candidates as the rate asks for, at most `most`.
-    fn chosen(&self, candidates: Vec<usize>, most: usize) -> Result<Vec<usize>, PoisonError> {
-        let wanted = count_at_rate(self.train.len(), self.rate());
-        if wanted.min(most) == 0 {
+    /// The listed candidates, or as many as are wanted.
+    fn chosen(
+        &self,
+        candidates: Vec<usize>,
+        (wanted, option): (usize, &'static str),
+        limit: Limit,
+    ) -> Result<Vec<usize>, PoisonError> {
+        if let Some(listed) = &self.config.select.indices {
+            return listed_of(listed, &candidates, self.train.len(), "indices");
+        }
+        if wanted.min(limit.most) == 0 {
             return Err(PoisonError::NothingChosen {
-                rate: self.rate(),
+                rate: self.config.select.class_rate.unwrap_or(self.rate()),
                 images: self.train.len(),
                 candidates: candidates.len(),
             });
         }
-        warn_if_fewer(wanted, most, "poisoned");
+        let count = self.limited((wanted, option), &limit, "poisoned")?;
         let stream = Purpose::ChooseTrain.stream(0);
-        Ok(draw(candidates, wanted.min(most), self.config.seed, stream))
+        Ok(draw(candidates, count, self.config.seed, stream))
+    }
+
+    /// As many as are wanted, or as there are where fewer will do.
+    fn limited(
+        &self,
+        (wanted, option): (usize, &'static str),
+        limit: &Limit,
+        kind: &'static str,
+    ) -> Result<usize, PoisonError> {
+        if wanted <= limit.most {
+            return Ok(wanted);
+        }
+        if self.config.select.fewer {
+            tracing::warn!(
+                wanted,
+                chosen = limit.most,
+                "fewer {kind} training images can be made than are asked for"
+            );
+            return Ok(limit.most);
+        }
+        Err(PoisonError::TooMany {
+            wanted,
+            kind,
+            available: limit.most,
+            reason: limit.reason.clone(),
+            option,
+        })
     }
 }
 
-fn warn_if_fewer(wanted: usize, most: usize, kind: &str) {
-    if most < wanted {
-        tracing::warn!(
-            wanted,
-            chosen = most,
-            "fewer {kind} training images can be made than the rate asks for"
-        );
-    }
+/// How many images can be taken, and why no more.
+struct Limit {
+    most: usize,
+    reason: String,
+}
+
+/// The listed images in ascending order, if all of them are candidates.
+fn listed_of(
+    listed: &[usize],
+    candidates: &[usize],
+    images: usize,
+    option: &'static str,
+) -> Result<Vec<usize>, PoisonError> {
+    let mut sorted = listed.to_vec();
+    sorted.sort_unstable();
+    let other = |&&index: &&usize| candidates.binary_search(&index).is_err();
+    let Some(&index) = sorted.iter().find(other) else {
+        return Ok(sorted);
+    };
+    let problem = if index >= images {
+        format!("but there are only {images} training images, counted from 0")
+    } else {
+        "which the attack does not take: its class is another one, or it is poisoned already".into()
+    };
+    Err(PoisonError::Index {
+        option,
+        index,
+        problem,
+    })
 }
 
 fn entries(indices: &[usize], role: Role, label: impl Fn(usize) -> u32) -> Vec<PlanEntry> {
@@ -204,111 +328,4 @@ fn entries(indices: &[usize], role: Role, label: impl Fn(usize) -> u32) -> Vec<P
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{AttackConfig, LabelMap};
-
-    /// `count` labels 0, 1, 2 in turn.
-    fn labels(count: usize) -> Vec<u32> {
-        (0..count as u32).map(|index| index % 3).collect()
-    }
-
-    fn config(rate: f64, labels: LabelMap) -> PoisonConfig {
-        PoisonConfig {
-            attack: AttackConfig::from_name("badnets").expect("registered"),
-            rate,
-            target: 1,
-            labels,
-            seed: 3,
-        }
-    }
-
-    fn counts(labels: &[u32], indices: impl IntoIterator<Item = usize>) -> [usize; 3] {
-        let mut counts = [0; 3];
-        for index in indices {
-            counts[labels[index] as usize] += 1;
-        }
-        counts
-    }
-
-    #[test]
-    fn dirty_label_draws_from_all_classes() {
-        let (labels, config) = (labels(300), config(0.5, LabelMap::AllToOne));
-        let request = PlanRequest::new(&labels, &[], 3, &config);
-        let map = request.label_map().expect("fits");
-        let plan = request.dirty(&map).expect("has images");
-        assert_eq!(plan.train.len(), 150);
-        assert!(plan.train.is_sorted_by_key(|entry| entry.source));
-        let counts = counts(&labels, plan.train.iter().map(|entry| entry.source));
-        assert!(counts.iter().all(|&count| count > 20), "{counts:?}");
-        assert!(plan.train.iter().all(|entry| entry.label == 1));
-    }
-
-    #[test]
-    fn clean_label_takes_at_most_four_fifths_of_the_target_class() {
-        let labels = labels(300);
-        let of_rate = |rate| {
-            let config = config(rate, LabelMap::AllToOne);
-            let request = PlanRequest::new(&labels, &labels, 3, &config);
-            let plan = request.clean().expect("has images");
-            assert!(plan.train.iter().all(|entry| entry.label == 1));
-            counts(&labels, plan.train.iter().map(|entry| entry.source))
-        };
-        assert_eq!(of_rate(0.1), [0, 30, 0]);
-        assert_eq!(of_rate(0.5), [0, 80, 0]);
-    }
-
-    #[test]
-    fn test_images_are_those_whose_label_changes() {
-        let labels = labels(30);
-        let counts_with = |map| {
-            let config = config(1.0, map);
-            let request = PlanRequest::new(&labels, &labels, 3, &config);
-            let plan = request.test_only(&request.label_map().expect("fits"));
-            let triggered = counts(&labels, plan.triggered.iter().map(|entry| entry.source));
-            assert_eq!(triggered, counts(&labels, plan.mixed));
-            triggered
-        };
-        assert_eq!(counts_with(LabelMap::AllToOne), [10, 0, 10]);
-        assert_eq!(counts_with(LabelMap::AllToAll { shift: 1 }), [10, 10, 10]);
-    }
-
-    #[test]
-    fn covers_are_other_images_than_the_poisoned_ones() {
-        let (labels, config) = (labels(30), config(0.5, LabelMap::AllToOne));
-        let request = PlanRequest::new(&labels, &[], 3, &config);
-        let map = request.label_map().expect("fits");
-        let poisoned = request
-            .train_entries(|label| label == 0, &map)
-            .expect("has images");
-        assert_eq!(
-            poisoned.len(),
-            10,
-            "all of the class, though 15 are asked for"
-        );
-        let covers = request.cover_entries(&poisoned, |label| label != 1, 1.0);
-        assert_eq!(
-            counts(&labels, covers.iter().map(|entry| entry.source)),
-            [0, 0, 10]
-        );
-        assert!(covers.iter().all(|entry| entry.label == 2));
-    }
-
-    #[test]
-    fn choices_of_different_purposes_are_independent() {
-        let config = config(0.5, LabelMap::AllToOne);
-        let request = PlanRequest::new(&[], &[], 3, &config);
-        let draw = |purpose| request.draw(purpose, (0..300).collect(), 50);
-        assert_eq!(draw("a"), draw("a"));
-        assert_ne!(draw("a"), draw("b"));
-    }
-
-    #[test]
-    fn a_shift_by_the_number_of_classes_changes_nothing_and_is_refused() {
-        let config = config(0.5, LabelMap::AllToAll { shift: 3 });
-        let error = PlanRequest::new(&[], &[], 3, &config)
-            .label_map()
-            .expect_err("identity");
-        assert!(error.to_string().contains("`labels`"), "{error}");
-    }
-}
+mod tests;

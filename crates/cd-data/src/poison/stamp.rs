@@ -9,16 +9,43 @@ use super::overlay::Which;
 use super::plan::{PlanEntry, PoisonPlan};
 use super::select::Purpose;
 use crate::IMAGES_AT_ONCE;
-use crate::attack::{Batch, Role, Trigger};
+use crate::attack::{Batch, Place, Role, Trigger};
+
+/// The roles in the order in which they are declared.
+const ROLES: [Role; 3] = [Role::Train, Role::Cover, Role::Test];
 
 /// The images of one split that get the trigger, in the order in which they are stored.
 #[derive(Debug)]
 pub(super) struct Stamping<'a> {
     pub(super) split: Which,
     clean: &'a ImageSet,
-    /// With the number of the random stream of each.
-    entries: Vec<(PlanEntry, u64)>,
+    images: Vec<Stamped>,
     seed: u64,
+}
+
+/// One image that gets the trigger.
+#[derive(Debug, Clone, Copy)]
+struct Stamped {
+    entry: PlanEntry,
+    /// Number of its random stream.
+    stream: u64,
+    /// Position among the images of its role.
+    rank: usize,
+}
+
+/// The images with their positions among those of their role.
+fn ranked(entries: impl Iterator<Item = (PlanEntry, u64)>) -> Vec<Stamped> {
+    let mut seen = [0; ROLES.len()];
+    let ranked = entries.map(|(entry, stream)| {
+        let of_role = &mut seen[entry.role as usize];
+        *of_role += 1;
+        Stamped {
+            entry,
+            stream,
+            rank: *of_role - 1,
+        }
+    });
+    ranked.collect()
 }
 
 impl<'a> Stamping<'a> {
@@ -34,7 +61,21 @@ impl<'a> Stamping<'a> {
         Self {
             split: Which::Train,
             clean,
-            entries: replaced.chain(appended).collect(),
+            images: ranked(replaced.chain(appended)),
+            seed,
+        }
+    }
+
+    /// Images of a set for which there is no plan.
+    pub(super) fn listed(clean: &'a ImageSet, entries: Vec<PlanEntry>, seed: u64) -> Self {
+        let stream = |entry: &PlanEntry| match entry.role {
+            Role::Test => Purpose::StampTest.stream(entry.source),
+            Role::Train | Role::Cover => Purpose::StampTrain.stream(entry.source),
+        };
+        Self {
+            split: Which::Train,
+            clean,
+            images: ranked(entries.iter().map(|entry| (*entry, stream(entry)))),
             seed,
         }
     }
@@ -46,14 +87,14 @@ impl<'a> Stamping<'a> {
         Self {
             split: Which::Test,
             clean,
-            entries: triggered.map(|entry| (*entry, stream(entry))).collect(),
+            images: ranked(triggered.map(|entry| (*entry, stream(entry)))),
             seed,
         }
     }
 
     /// Number of images.
     pub(super) fn len(&self) -> usize {
-        self.entries.len()
+        self.images.len()
     }
 
     /// Bytes of an image.
@@ -69,10 +110,16 @@ impl<'a> Stamping<'a> {
         mut take: impl FnMut(usize, &[u8]) -> Result<(), PoisonError>,
     ) -> Result<(), PoisonError> {
         let task = Task::start(progress, "stamping images", Some(self.len() as u64));
-        for (part, entries) in self.entries.chunks(IMAGES_AT_ONCE).enumerate() {
+        let of_role = |role| {
+            self.images
+                .iter()
+                .filter(move |image| image.entry.role == role)
+        };
+        let counts = ROLES.map(|role| of_role(role).count());
+        for (part, entries) in self.images.chunks(IMAGES_AT_ONCE).enumerate() {
             let mut images: Vec<Vec<u8>> = vec![Vec::new(); entries.len()];
-            for role in [Role::Train, Role::Cover, Role::Test] {
-                self.stamp(trigger, entries, role, &mut images)?;
+            for (role, count) in ROLES.into_iter().zip(counts) {
+                self.stamp(trigger, entries, (role, count), &mut images)?;
             }
             for (pixels, number) in images.iter().zip(part * IMAGES_AT_ONCE..) {
                 take(number, pixels)?;
@@ -82,29 +129,34 @@ impl<'a> Stamping<'a> {
         Ok(())
     }
 
-    /// Fills in the images of one role.
+    /// Fills in the images of one role, of which there are so many in all.
     fn stamp(
         &self,
         trigger: &dyn Trigger,
-        entries: &[(PlanEntry, u64)],
-        role: Role,
+        entries: &[Stamped],
+        (role, count): (Role, usize),
         images: &mut [Vec<u8>],
     ) -> Result<(), PoisonError> {
         let of_role: Vec<usize> = (0..entries.len())
-            .filter(|&at| entries[at].0.role == role)
+            .filter(|&at| entries[at].entry.role == role)
             .collect();
         if of_role.is_empty() {
             return Ok(());
         }
         let clean: Vec<_> = of_role
             .par_iter()
-            .map(|&at| self.clean.pixels(entries[at].0.source))
+            .map(|&at| self.clean.pixels(entries[at].entry.source))
             .collect();
         let mut batch = Batch::new(self.clean.height(), self.clean.width());
         for (&at, pixels) in of_role.iter().zip(clean) {
-            let (entry, number) = entries[at];
-            let random = stream(self.seed, number);
-            batch.push(&pixels?, entry.source, entry.label, random)?;
+            let image = entries[at];
+            let place = Place {
+                index: image.entry.source,
+                label: image.entry.label,
+                rank: image.rank,
+                count,
+            };
+            batch.push_at(&pixels?, place, stream(self.seed, image.stream))?;
         }
         trigger.apply(&mut batch, role)?;
         let stamped = batch.pixels().chunks_exact(batch.image_len());

@@ -27,6 +27,7 @@ fn config(attack: &str) -> PoisonConfig {
         target: 2,
         labels: LabelMap::default(),
         seed: 11,
+        select: Selection::default(),
     }
 }
 
@@ -118,10 +119,13 @@ fn a_test_set_too_small_for_the_rate_stays_clean() {
 #[test]
 fn clean_label_keeps_labels_and_stays_within_the_target_class() {
     let split = split();
-    let many = PoisonConfig {
+    let mut many = PoisonConfig {
         rate: 0.5,
         ..config("sig")
     };
+    let error = poison(&split, &many).expect_err("half of four classes");
+    assert!(error.to_string().contains("only 40"), "{error}");
+    many.select.fewer = true;
     let (data, truth) = poison(&split, &many).expect("poisons");
     assert_eq!(data.train().labels(), split.train.labels());
     let entries = truth.train().entries();

@@ -120,3 +120,24 @@ fn what_is_no_such_table_is_said() {
     let error = Table::read(folder.path(), ["file"]).expect_err("a folder");
     assert!(matches!(error, TableError::Io { .. }), "{error}");
 }
+
+#[test]
+fn damaged_tables_never_panic() {
+    let plain = "file,poisoned\na.png,True\n\"b, c.png\",False\n";
+    let bases = [
+        plain.as_bytes().to_vec(),
+        utf16(plain, u16::to_le_bytes),
+        b"sep=;\r\nindex;score;poisoned;file\r\n0;0,5;True;a.png\r\n".to_vec(),
+    ];
+    let survivors = crate::testing::mutations(&bases, |bytes| {
+        let table = Table::parse(Path::new("x"), bytes.to_vec(), ["file", "poisoned"]);
+        let used = |table: &Table<2>| {
+            let rows = table.rows().iter();
+            let truths = rows.clone().filter(|row| table.truth(row, 1, "x").is_ok());
+            let numbers = rows.filter(|row| table.number(row, 0, "x").is_ok());
+            truths.count() + numbers.count()
+        };
+        table.is_ok_and(|table| used(&table) > 0)
+    });
+    assert!(survivors > 0.01, "{survivors}");
+}

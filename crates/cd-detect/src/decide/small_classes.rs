@@ -121,6 +121,7 @@ mod tests {
             raw,
             clean: None,
             masks: None,
+            own: None,
         }
     }
 

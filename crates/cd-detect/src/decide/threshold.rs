@@ -24,6 +24,8 @@ pub enum ThresholdRule {
         /// Robust standard deviations (1.4826 median absolute deviations).
         t: f64,
     },
+    /// Flag what the detector's own rule flags: the one that its method was published with, or that its documentation states.
+    Own,
     /// Flag the most suspicious `share` of the images, in `[0, 1]`.
     Fraction {
         /// Share of the images.
@@ -38,7 +40,8 @@ impl Default for ThresholdRule {
 }
 
 /// A rule applied to a set.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Decision {
     /// The rule in words, with the numbers it used.
     pub explanation: String,
@@ -68,6 +71,9 @@ pub enum ThresholdError {
         "the `calibrated` rule compares with trusted clean images, and `{0}` has no numbers of any; use the `robust` or the `fraction` rule"
     )]
     NoCleanNumbers(String),
+    /// A detector that only orders images was asked for a rule of its own.
+    #[error("`{0}` has no rule of its own; use the `robust` or the `fraction` rule")]
+    NoOwnRule(String),
     /// A parameter is out of its range.
     #[error("threshold: `{key}` is {value}, expected {expected}")]
     Parameter {
@@ -92,6 +98,10 @@ impl ThresholdRule {
             Self::Calibrated { t } => calibrated(detection, t),
             Self::Robust { t } => Ok(robust(detection, t)),
             Self::Fraction { share } => Ok(most_suspicious(detection, share)),
+            Self::Own => detection
+                .own
+                .clone()
+                .ok_or_else(|| ThresholdError::NoOwnRule(detection.measure.title.to_string())),
         }
     }
 
@@ -99,11 +109,14 @@ impl ThresholdRule {
     ///
     /// # Errors
     ///
-    /// When the rule needs numbers of trusted clean images, and the detector has none.
+    /// When the rule needs numbers of trusted clean images, or one of the detector's own, and the detector has none.
     pub fn check_with(&self, info: &DetectorInfo) -> Result<(), ThresholdError> {
         match self {
             Self::Calibrated { .. } if !info.judges_clean => {
                 Err(ThresholdError::NoCleanNumbers(info.name.to_owned()))
+            }
+            Self::Own if info.rule.is_none() => {
+                Err(ThresholdError::NoOwnRule(info.name.to_owned()))
             }
             _ => Ok(()),
         }
@@ -124,7 +137,7 @@ impl ThresholdRule {
                     expected: "a number from 0 to 1",
                 })
             }
-            Self::Fraction { .. } => Ok(()),
+            Self::Fraction { .. } | Self::Own => Ok(()),
         }
     }
 }
@@ -185,6 +198,7 @@ fn robust(detection: &Detection, t: f64) -> Decision {
                 raw: logarithms,
                 clean: None,
                 masks: None,
+                own: None,
             };
             let decision = beyond(&on_logarithms, middle, std, t, words);
             Decision {

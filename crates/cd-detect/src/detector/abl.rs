@@ -40,6 +40,7 @@ impl Abl {
         source: "https://github.com/bboylyg/ABL",
         notes: "Losses of ordinary training are used; the paper's loop holds them up by local gradient ascent.",
         judges_clean: false,
+        rule: None,
     };
 }
 
@@ -88,6 +89,7 @@ impl Detector for Abl {
             raw,
             clean: None,
             masks: None,
+            own: None,
         }))
     }
 }

@@ -27,6 +27,7 @@ const INFO: DetectorInfo = DetectorInfo {
     source: "https://github.com/HanxunH/CognitiveDistillation",
     notes: "The objective is summed over the batch, so that an image's mask does not depend on its batch mates; fill colours are a function of seed, image and step.",
     judges_clean: true,
+    rule: None,
 };
 
 /// Makes the configuration of a variant from the list of settings.
@@ -202,6 +203,7 @@ fn detection(
         raw,
         clean,
         masks: Some(masks),
+        own: None,
     }))
 }
 

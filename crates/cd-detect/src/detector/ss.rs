@@ -54,6 +54,7 @@ impl Ss {
         source: "https://github.com/MadryLab/backdoor_data_poisoning",
         notes: "`reference` projects features that are not centred, as the released code of Cognitive Distillation does; `original` is the paper's form, scaled so that classes can be ranked together. Classes without spread get 0.",
         judges_clean: false,
+        rule: None,
     };
 }
 
@@ -104,6 +105,7 @@ impl Detector for Ss {
             raw,
             clean: None,
             masks: None,
+            own: None,
         }))
     }
 }

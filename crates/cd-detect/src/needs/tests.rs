@@ -7,6 +7,7 @@ fn everything() -> Offer {
         losses: LossesOffer::Recorded(20),
         clean: 5,
         trainable: true,
+        reference: true,
     }
 }
 
@@ -19,6 +20,7 @@ fn greedy() -> Needs {
         losses: 20,
         clean: 5,
         trainable: true,
+        reference: true,
     }
 }
 
@@ -77,6 +79,13 @@ fn every_refusal_names_the_detector_and_the_option_that_helps() {
             },
             "`model`",
         ),
+        (
+            Offer {
+                reference: false,
+                ..everything()
+            },
+            "`--features-weights`",
+        ),
     ];
     for (offer, remedy) in offers {
         let error = greedy().check("greedy", &offer).expect_err(remedy);
@@ -109,4 +118,22 @@ fn two_detectors_together_need_what_either_needs() {
     assert_eq!(both.features, [Tap::Stage(1), Tap::Penultimate]);
     assert!(both.labels && !both.trainable);
     assert_eq!(both.losses, 3);
+}
+
+#[test]
+fn a_classifier_is_needed_unless_the_reference_network_is_enough() {
+    let of_reference = Needs {
+        labels: true,
+        reference: true,
+        ..Needs::default()
+    };
+    assert!(of_reference.are_of_reference_alone());
+    let both = of_reference.and(Needs {
+        predictions: true,
+        ..Needs::default()
+    });
+    // A detector that asks for nothing computes with the classifier itself.
+    for needs in [both, Needs::default(), greedy()] {
+        assert!(!needs.are_of_reference_alone());
+    }
 }

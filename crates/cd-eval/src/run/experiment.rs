@@ -38,7 +38,7 @@ pub struct Experiment {
     /// The classifier to train; weights tell their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<ModelConfig>,
-    /// Weights to use instead of training.
+    /// Weights to use instead of training, or to start from with `train.finetune`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights: Option<PathBuf>,
     /// Where in the file the network stands, for files with several.

@@ -10,6 +10,7 @@ use cd_detect::Shard;
 use cd_models::Device;
 
 use super::run_dir::RunDir;
+use super::stage::reference::Reference;
 use super::stage::{self, Work, data, detect, evaluate, poison, report, train};
 use super::store::Store;
 use crate::evaluation::Evaluation;
@@ -85,11 +86,16 @@ pub fn run(
     if options.until == Stage::Poison {
         return Ok(Outcome::Stopped(Stage::Poison));
     }
+    // Read before hours of training, which a file that is none would waste.
+    let reference = match options.until {
+        Stage::Train => None,
+        _ => Reference::of(&work, &data)?,
+    };
     let classifier = train::classifier(&work, &data)?;
     if options.until == Stage::Train {
         return Ok(Outcome::Stopped(Stage::Train));
     }
-    let Some(decided) = detect::all(&work, &data, &classifier)? else {
+    let Some(decided) = detect::all(&work, &data, &classifier, reference.as_ref())? else {
         return Ok(Outcome::OtherShardsMissing);
     };
     if options.until == Stage::Detect {

@@ -12,6 +12,7 @@ mod left_out;
 pub(crate) mod masks;
 pub(crate) mod numbers;
 pub(crate) mod poison;
+pub(crate) mod reference;
 pub(crate) mod report;
 mod report_texts;
 mod sample;

@@ -12,6 +12,7 @@ use crate::weights::exchange::parameter_count;
 use crate::weights::fresh;
 use crate::weights::misfit::StateError;
 use crate::weights::state::StateDict;
+use crate::weights::translation::Translation;
 
 impl ModelConfig {
     /// A frozen model with fresh weights drawn from `seed`, the same on every device.
@@ -74,7 +75,7 @@ impl ModelConfig {
         let architecture = self.architecture()?;
         let plain = device.clone().without_autodiff();
         let net = architecture.build(self.resolved_width()?, classes, &plain);
-        let state = state.renamed(|name| architecture.exported_name(name));
+        let state = Translation::of(architecture, &state.shapes()).state(&state);
         let net = state.apply(net, architecture.title)?;
         Ok(Model::new(net.valid(), self.clone(), classes)?)
     }

@@ -7,6 +7,7 @@ use burn::tensor::Tensor;
 use super::Model;
 use super::config::ModelConfig;
 use super::normalization::Normalization;
+use crate::classifier::{Tap, TapError};
 use crate::net::Net;
 
 /// A network with gradients and the input normalisation of the model that it was copied from.
@@ -55,16 +56,34 @@ impl Trainable {
     /// - `images`: `[B, 3, H, W]` in `[0, 1]`, on the device of the model, with or without gradients
     /// - output: `[B, K]`
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        self.net.forward(self.prepared(images))
+    }
+
+    /// Features at `tap`, with gradients as in [`forward`](Self::forward).
+    ///
+    /// # Shapes
+    ///
+    /// - `images`: `[B, 3, H, W]` in `[0, 1]`, on the device of the model, with or without gradients
+    /// - output: `[B, F, h, w]`; `[B, F, 1, 1]` at [`Tap::Penultimate`]
+    ///
+    /// # Errors
+    ///
+    /// When the architecture has no such tap.
+    pub fn features(&self, images: Tensor<4>, tap: Tap) -> Result<Tensor<4>, TapError> {
+        self.net.features(self.prepared(images), tap)
+    }
+
+    /// With gradients, and normalised.
+    fn prepared(&self, images: Tensor<4>) -> Tensor<4> {
         let images = if images.device().is_autodiff() {
             images
         } else {
             images.autodiff()
         };
-        let images = match &self.normalization {
+        match &self.normalization {
             Some(normalization) => normalization.apply(images),
             None => images,
-        };
-        self.net.forward(images)
+        }
     }
 
     /// The network with gradients; it takes images that are normalised already.

@@ -151,6 +151,7 @@ static FAMILY: Family = Family {
     stem: "conv1.weight",
     output: Output::Attributes("classifier", ".1.weight"),
     aliases: &[("shortcut", "downsample")],
+    dialects: &[],
     published: None,
 };
 

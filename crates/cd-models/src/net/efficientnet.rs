@@ -263,6 +263,7 @@ static FAMILY: Family = Family {
     stem: "features.0.0.weight",
     output: Output::Classes("classifier.1.weight"),
     aliases: &[],
+    dialects: &[],
     published: None,
 };
 

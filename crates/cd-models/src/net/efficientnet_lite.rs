@@ -13,7 +13,7 @@ use burn::tensor::ops::PadMode;
 use burn::tensor::{Device, Tensor};
 
 use crate::model::normalization::Normalization;
-use crate::registry::{Architecture, Family, Output, Published, any_size};
+use crate::registry::{Architecture, Family, Output, Published, any_size, golden_logits};
 
 use super::efficientnet::{LAST, PUBLISHED_WIDTH, STAGES, Stage, TAPS};
 use super::layers::{ConvNorm, conv, pool, scaled};
@@ -216,6 +216,7 @@ static FAMILY: Family = Family {
     stem: "_conv_stem.weight",
     output: Output::Classes("_fc.weight"),
     aliases: &[],
+    dialects: &[],
     published: Some(Published {
         classes: 1000,
         normalization: Normalization {
@@ -233,7 +234,7 @@ pub(crate) const ARCHITECTURES: &[Architecture] = &[Architecture {
     family: &FAMILY,
     parameters: 3_383_818,
     taps: &TAPS,
-    golden: None,
+    golden: Some(golden_logits(1e-6)),
     build: |width, classes, device| {
         Net::EfficientNetLite(EfficientNetLiteConfig { width, classes }.init(device))
     },

@@ -225,6 +225,7 @@ static FAMILY: Family = Family {
     stem: "pre_layers.0.weight",
     output: Output::Classes("linear.weight"),
     aliases: &[],
+    dialects: &[],
     published: None,
 };
 

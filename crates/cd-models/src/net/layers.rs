@@ -209,10 +209,44 @@ impl Layer {
 
 /// Convolution, BatchNorm and, if asked for, ReLU as a sequence.
 pub(crate) fn conv_norm_layers(config: Conv2dConfig, relu: bool, device: &Device) -> Vec<Layer> {
-    let norm = norm(config.channels[1], device);
+    let norm = BatchNormConfig::new(config.channels[1]);
+    with_norm_layers(config, &norm, relu, device)
+}
+
+/// The same with a BatchNorm of other settings than PyTorch's.
+pub(crate) fn with_norm_layers(
+    config: Conv2dConfig,
+    norm: &BatchNormConfig,
+    relu: bool,
+    device: &Device,
+) -> Vec<Layer> {
+    let norm = norm.init(device);
     let mut layers = vec![Layer::Conv(Conv::new(config, device)), Layer::Norm(norm)];
     layers.extend(relu.then(|| Layer::Relu(Relu::new())));
     layers
+}
+
+/// A convolution, BatchNorm until it is folded away, ReLU.
+///
+/// # Shapes
+///
+/// - `x`: `[B, I, H, W]`
+/// - output: `[B, O, h, w]`
+pub(crate) fn conv_norm_relu(conv: &Conv, norm: Option<&BatchNorm>, x: Tensor<4>) -> Tensor<4> {
+    match norm {
+        None => conv.forward_relu(x),
+        Some(norm) => normalize_relu(norm, conv.forward(x)),
+    }
+}
+
+/// ReLU of three more, ended at 6, over 6.
+pub(crate) fn hard_sigmoid<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    (x + 3.0).clamp(0.0, 6.0) / 6.0
+}
+
+/// `x` times its [`hard_sigmoid`].
+pub(crate) fn hard_swish<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    x.clone() * hard_sigmoid(x)
 }
 
 /// Applies `layers` in order; nothing for none.

@@ -192,6 +192,7 @@ static FAMILY: Family = Family {
     stem: "conv1.weight",
     output: Output::Classes("linear.weight"),
     aliases: &[],
+    dialects: &[],
     published: None,
 };
 

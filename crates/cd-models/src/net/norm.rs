@@ -9,12 +9,15 @@ use burn::tensor::activation::relu;
 #[cfg(feature = "flex")]
 use cd_conv::Activation;
 
+use super::hook::{before_norm, behind_sum};
+
 /// BatchNorm.
 ///
 /// # Shapes
 ///
 /// - `x`, output: `[B, C, H, W]`
 pub(crate) fn normalize(norm: &BatchNorm, x: Tensor<4>) -> Tensor<4> {
+    let x = before_norm(norm, x);
     #[cfg(feature = "flex")]
     if cpu::applies(norm, &x) {
         return cpu::train(norm, x, None, Activation::None);
@@ -28,6 +31,7 @@ pub(crate) fn normalize(norm: &BatchNorm, x: Tensor<4>) -> Tensor<4> {
 ///
 /// - `x`, output: `[B, C, H, W]`
 pub(crate) fn normalize_relu(norm: &BatchNorm, x: Tensor<4>) -> Tensor<4> {
+    let x = before_norm(norm, x);
     #[cfg(feature = "flex")]
     if cpu::applies(norm, &x) {
         return cpu::train(norm, x, None, Activation::Relu);
@@ -67,9 +71,10 @@ pub(crate) fn normalize_add(norm: &BatchNorm, x: Tensor<4>, skip: Tensor<4>) -> 
 ///
 /// - `x`, `skip`, output: `[B, C, H, W]`
 pub(crate) fn normalize_add_relu(norm: &BatchNorm, x: Tensor<4>, skip: Tensor<4>) -> Tensor<4> {
+    let x = before_norm(norm, x);
     #[cfg(feature = "flex")]
     if cpu::applies(norm, &x) {
         return cpu::train(norm, x, Some(skip), Activation::Relu);
     }
-    relu(norm.forward(x) + skip)
+    relu(behind_sum(norm.forward(x) + skip))
 }

@@ -12,7 +12,8 @@ use crate::registry::{Architecture, Family, Output, Taps, any_size, golden, map}
 
 use super::conv::Conv;
 use super::fold::{fold_conv, fold_layers};
-use super::layers::{Layer, conv, norm, pool, run};
+use super::hook::behind_sum;
+use super::layers::{Layer, conv, conv_norm_relu, norm, pool, run};
 use super::norm::normalize_relu;
 use super::{Net, Network};
 
@@ -154,12 +155,12 @@ impl Block {
             layers => run(layers, entry.clone()),
         };
         let inner = conv_norm_relu(&self.conv1, self.bn2.as_ref(), entry);
-        match &self.conv3 {
+        behind_sum(match &self.conv3 {
             Some(conv3) => {
                 conv3.forward(conv_norm_relu(&self.conv2, self.bn3.as_ref(), inner)) + skip
             }
             None => self.conv2.forward(inner) + skip,
-        }
+        })
     }
 
     fn fold(&mut self) {
@@ -169,14 +170,6 @@ impl Block {
             fold_conv(conv, None);
         }
         fold_layers(&mut self.shortcut);
-    }
-}
-
-/// A convolution, BatchNorm until it is folded away, ReLU.
-fn conv_norm_relu(conv: &Conv, norm: Option<&BatchNorm>, x: Tensor<4>) -> Tensor<4> {
-    match norm {
-        None => conv.forward_relu(x),
-        Some(norm) => normalize_relu(norm, conv.forward(x)),
     }
 }
 
@@ -192,6 +185,7 @@ static FAMILY: Family = Family {
     stem: "conv1.weight",
     output: Output::Classes("linear.weight"),
     aliases: &[("fc", "linear"), ("downsample", "shortcut")],
+    dialects: &[],
     published: None,
 };
 

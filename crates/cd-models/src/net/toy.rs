@@ -112,6 +112,7 @@ static FAMILY: Family = Family {
     stem: "block1.0.out_conv.0.weight",
     output: Output::Classes("fc2.weight"),
     aliases: &[],
+    dialects: &[],
     published: None,
 };
 

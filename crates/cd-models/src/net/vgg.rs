@@ -4,17 +4,18 @@
 //! ICLR 2015. Parameter names follow the reference (`features.0`, `features.1`, ..., `classifier`).
 
 use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
+use burn::nn::{Linear, LinearConfig, Relu};
 use burn::tensor::{Device, Tensor};
 
 use crate::registry::{Architecture, Family, Output, Taps, any_size, golden, map};
 
+use super::conv::Conv;
 use super::fold::fold_layers;
 use super::layers::{Layer, conv, conv_norm_layers, max_pool, pool, run, scaled};
 use super::{Net, Network};
 
 /// Channels of the five stages as published.
-const CHANNELS: [usize; 5] = [64, 128, 256, 512, 512];
+pub(super) const CHANNELS: [usize; 5] = [64, 128, 256, 512, 512];
 
 /// Shape of a VGG network.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,22 +31,46 @@ pub struct VggConfig {
 impl VggConfig {
     /// Builds the network with Burn's default initial values.
     pub fn init(&self, device: &Device) -> Vgg {
-        let mut features = Vec::new();
-        let mut entry = 3;
-        for (count, channels) in self.convolutions.iter().zip(CHANNELS) {
-            let out = scaled(channels, self.width, CHANNELS[0]);
-            for _ in 0..*count {
-                let config = conv(entry, out, 3, 1).with_bias(true);
-                features.extend(conv_norm_layers(config, true, device));
-                entry = out;
-            }
-            features.push(Layer::MaxPool(max_pool(2, 2, 0)));
-        }
+        let (features, entry) = convolutions(self.convolutions, true, self.width, device);
         Vgg {
             features,
             classifier: LinearConfig::new(entry, self.classes).init(device),
         }
     }
+}
+
+/// The convolutions of five stages, with or without BatchNorm, and the channels of the last.
+pub(super) fn convolutions(
+    stages: [usize; 5],
+    norm: bool,
+    width: usize,
+    device: &Device,
+) -> (Vec<Layer>, usize) {
+    let mut layers = Vec::new();
+    let mut entry = 3;
+    for (count, channels) in stages.into_iter().zip(CHANNELS) {
+        let out = scaled(channels, width, CHANNELS[0]);
+        for _ in 0..count {
+            let config = conv(entry, out, 3, 1).with_bias(true);
+            if norm {
+                layers.extend(conv_norm_layers(config, true, device));
+            } else {
+                layers.push(Layer::Conv(Conv::new(config, device)));
+                layers.push(Layer::Relu(Relu::new()));
+            }
+            entry = out;
+        }
+        layers.push(Layer::MaxPool(max_pool(2, 2, 0)));
+    }
+    (layers, entry)
+}
+
+/// The layers before the `number`-th max pooling.
+pub(super) fn before_pooling(layers: &[Layer], number: usize) -> &[Layer] {
+    let is_pool = |layer: &Layer| matches!(layer, Layer::MaxPool(_));
+    let stages = layers.split_inclusive(is_pool).take(number);
+    let count = stages.map(<[Layer]>::len).sum::<usize>() - 1;
+    &layers[..count]
 }
 
 /// A VGG network.
@@ -77,10 +102,7 @@ impl Network for Vgg {
     /// - `images`: `[B, 3, H, W]`
     /// - output: `[B, F, h, w]`; `F` = width times 1, 2, 4, 8, 8 at stages 1 to 5
     fn stage(&self, images: Tensor<4>, number: usize) -> Tensor<4> {
-        let is_pool = |layer: &Layer| matches!(layer, Layer::MaxPool(_));
-        let stages = self.features.split_inclusive(is_pool).take(number);
-        let count = stages.map(<[Layer]>::len).sum::<usize>() - 1;
-        run(&self.features[..count], images)
+        run(before_pooling(&self.features, number), images)
     }
 
     fn penultimate(&self, images: Tensor<4>) -> Tensor<2> {
@@ -104,6 +126,7 @@ static FAMILY: Family = Family {
     stem: "features.0.weight",
     output: Output::Classes("classifier.weight"),
     aliases: &[],
+    dialects: &[],
     published: None,
 };
 

@@ -11,7 +11,7 @@ use burn::tensor::activation::{gelu, softmax};
 use burn::tensor::{Device, Tensor};
 
 use crate::input_size::InputSize;
-use crate::registry::{Architecture, Family, Output, Taps, map};
+use crate::registry::{Architecture, Family, Output, Taps, dialect, map};
 
 use super::conv::Conv;
 use super::fold::fold_conv;
@@ -238,13 +238,14 @@ const fn family(input: usize, default_width: usize) -> Family {
     Family {
         title: "Vision transformer",
         paper: PAPER,
-        names: "torchvision's",
+        names: "torchvision's, timm's (`blocks.0.attn.qkv`) or Hugging Face's (`vit.encoder.layer.0.attention.attention.query`)",
         input: InputSize::Exactly(input),
         default_width,
         small_width: 16,
         stem: "conv_proj.weight",
         output: Output::Classes("heads.head.weight"),
         aliases: ALIASES,
+        dialects: dialect::VISION_TRANSFORMER,
         published: None,
     }
 }

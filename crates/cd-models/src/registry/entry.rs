@@ -2,6 +2,7 @@
 
 use burn::tensor::Device;
 
+use super::dialect::Dialect;
 use crate::input_size::InputSize;
 use crate::model::normalization::Normalization;
 use crate::net::Net;
@@ -29,11 +30,11 @@ pub struct Architecture {
 impl Architecture {
     /// The exported name of a parameter that a checkpoint may call otherwise.
     pub(crate) fn exported_name(&self, name: &str) -> String {
-        let ours = |part| {
-            let alias = self.family.aliases.iter().find(|(alias, _)| *alias == part);
-            alias.map_or(part, |(_, ours)| *ours)
-        };
-        name.split('.').map(ours).collect::<Vec<_>>().join(".")
+        let mut dotted = format!(".{name}.");
+        for (alias, ours) in self.family.aliases {
+            dotted = dotted.replace(&format!(".{alias}."), &format!(".{ours}."));
+        }
+        dotted.trim_matches('.').to_owned()
     }
 
     /// Whether it gives the log-odds of attributes, which an image may have any number of, and not scores of classes, of which
@@ -61,8 +62,10 @@ pub struct Family {
     /// Parameter whose first extent is the width.
     pub(crate) stem: &'static str,
     pub(crate) output: Output,
-    /// Parts of names that other checkpoints use, and ours.
+    /// Parts of names, of one or more words between dots, that other checkpoints use, and ours.
     pub(crate) aliases: &'static [(&'static str, &'static str)],
+    /// Names of other libraries.
+    pub dialects: &'static [Dialect],
     /// Weights that everybody has, where they want their images in a way of their own.
     pub published: Option<Published>,
 }
@@ -123,6 +126,14 @@ pub(crate) const fn golden(logits: f64, penultimate: f64) -> Golden {
     Golden {
         logits,
         penultimate: Some(penultimate),
+    }
+}
+
+/// Where the penultimate features were not compared.
+pub(crate) const fn golden_logits(logits: f64) -> Golden {
+    Golden {
+        logits,
+        penultimate: None,
     }
 }
 

@@ -223,7 +223,7 @@ impl Stored {
     }
 
     fn compare(&self, stored: &Identity, asked: &Identity) -> Result<(), CheckpointError> {
-        let both: [(&'static str, [String; 2]); 5] = [
+        let both: [(&'static str, [String; 2]); 6] = [
             ("architecture", [json(&stored.model), json(&asked.model)]),
             (
                 "number of classes",
@@ -240,6 +240,10 @@ impl Stored {
             (
                 "training settings",
                 [json(&stored.config), json(&asked.config)],
+            ),
+            (
+                "key of the weights to continue from",
+                [json(&stored.start), json(&asked.start)],
             ),
         ];
         let differing = both

@@ -4,6 +4,7 @@ use burn::optim::ModuleOptimizer;
 use serde::{Deserialize, Serialize};
 
 use super::augment::Augmentation;
+use super::finetune::Finetune;
 use super::optimizer::Optimizer;
 use super::schedule::Schedule;
 use super::setting::{SettingError, at_least_one, is_zero, positive, require, share};
@@ -52,6 +53,9 @@ pub struct TrainConfig {
     /// Which weights become the model; `best` needs `validation`.
     #[serde(skip_serializing_if = "Keep::is_last")]
     pub keep: Keep,
+    /// How much of given weights is kept, where training continues from them; needs weights beside it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finetune: Option<Finetune>,
     /// Stop after this many epochs in a row without a better accuracy on the held-out images, at
     /// least 1; needs `validation`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -81,6 +85,7 @@ impl Default for TrainConfig {
             record_losses: 20,
             validation: 0.0,
             keep: Keep::Last,
+            finetune: None,
             early_stop: None,
         }
     }
@@ -132,6 +137,9 @@ impl TrainConfig {
         share("label_smoothing", self.label_smoothing)?;
         self.schedule.check()?;
         self.augmentation.check()?;
+        if let Some(finetune) = self.finetune {
+            finetune.check()?;
+        }
         self.check_optimizer()?;
         self.check_validation()
     }

@@ -1,21 +1,24 @@
 //! One epoch of training.
 
+use std::collections::{BTreeSet, HashSet};
 use std::time::Instant;
 
-use burn::module::Module;
-use burn::optim::GradientsParams;
+use burn::module::{Module, ParamId};
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
 use cd_core::{ImageSet, NoProgress, StorageError, Task, ahead};
 
 use super::batches::Batches;
 use super::config::TrainConfig;
 use super::error::TrainError;
+use super::finetune::{ids_of, taken};
 use super::gradient;
 use super::history::EpochReport;
 use super::objective::Objective;
 use super::state::State;
 use super::tally::Tally;
 use super::validation::Split;
+use crate::model::normalization::Normalization;
 use crate::net::Net;
 use crate::predict::{Predictions, predict};
 use crate::registry::Architecture;
@@ -33,6 +36,10 @@ pub(super) struct Run<'a> {
     pub(super) objective: Objective<'a>,
     pub(super) split: &'a Split,
     pub(super) config: &'a TrainConfig,
+    /// Names of the parameters of the head.
+    pub(super) head: &'a BTreeSet<String>,
+    /// What images go through before the network.
+    pub(super) normalization: Option<Normalization>,
     /// Without autodiff.
     pub(super) device: &'a Device,
 }
@@ -61,13 +68,22 @@ impl Run<'_> {
             let at = epoch as f64 + step as f64 / steps as f64;
             config.learning_rate * config.schedule.factor(at, config.epochs)
         };
+        // Parameters of a network that was read from a checkpoint have other identities than before.
+        let trunk = config.finetune.map(|finetune| Trunk {
+            head: ids_of(&state.net, self.head),
+            rate: finetune.trunk_rate,
+        });
         let mut tally = Tally::default();
         let mut held = Some(state);
         let prepare = |step| batches.host(step).map_err(TrainError::from);
         ahead::each(steps, AHEAD, prepare, |step, images| {
             let state = held.take().expect("put back at the end of every step");
             let indices = batches.indices(step);
-            held = Some(self.step(state, images, indices, rate_at(step), &mut tally));
+            let rates = Rates {
+                head: rate_at(step),
+                trunk: trunk.as_ref(),
+            };
+            held = Some(self.step(state, images, indices, rates, &mut tally));
             if step % LOOK_EVERY == LOOK_EVERY - 1 || step + 1 == steps {
                 tally.look(epoch)?;
                 let (number, loss) = (epoch + 1, tally.mean_loss());
@@ -87,7 +103,7 @@ impl Run<'_> {
         state: State,
         images: TensorData,
         indices: &[usize],
-        learning_rate: f64,
+        rates: Rates<'_>,
         tally: &mut Tally,
     ) -> State {
         let State {
@@ -96,7 +112,7 @@ impl Run<'_> {
             history,
             best,
         } = state;
-        let images = Tensor::<4>::from_data(images, self.device);
+        let images = self.normalized(Tensor::from_data(images, self.device));
         let logits = net.forward(images.autodiff());
         let targets = self.objective.targets(indices, self.device);
         let right = targets.right(&logits);
@@ -107,7 +123,7 @@ impl Run<'_> {
             gradients = gradient::clip_norm(gradients, &net, largest);
         }
         State {
-            net: optimizer.step(learning_rate, net, gradients),
+            net: rates.step(&mut optimizer, net, gradients),
             optimizer,
             history,
             best,
@@ -153,10 +169,48 @@ impl Run<'_> {
         Ok(state)
     }
 
+    fn normalized(&self, images: Tensor<4>) -> Tensor<4> {
+        match &self.normalization {
+            Some(normalization) => normalization.apply(images),
+            None => images,
+        }
+    }
+
     fn predictions(&self, frozen: &Net, set: &ImageSet) -> Result<Predictions, StorageError> {
-        let classifier = |images: Tensor<4>| frozen.forward(images);
+        let classifier = |images: Tensor<4>| frozen.forward(self.normalized(images));
         let batch = evaluation_batch(set.height() * set.width());
         predict(&classifier, set, batch, self.device, &NoProgress)
+    }
+}
+
+/// The part of a network that given weights are kept in.
+struct Trunk {
+    /// The other part.
+    head: HashSet<ParamId>,
+    /// Learning rate as a share of the head's.
+    rate: f64,
+}
+
+/// Learning rates of a step.
+struct Rates<'a> {
+    head: f64,
+    /// Where it has a rate of its own.
+    trunk: Option<&'a Trunk>,
+}
+
+impl Rates<'_> {
+    fn step(
+        self,
+        optimizer: &mut ModuleOptimizer,
+        net: Net,
+        mut gradients: GradientsParams,
+    ) -> Net {
+        let Some(trunk) = self.trunk else {
+            return optimizer.step(self.head, net, gradients);
+        };
+        let of_head = taken(&mut gradients, &net, &trunk.head);
+        let net = optimizer.step(self.head, net, of_head);
+        optimizer.step(self.head * trunk.rate, net, gradients)
     }
 }
 

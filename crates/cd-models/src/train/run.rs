@@ -8,8 +8,10 @@ use super::checkpoint::Checkpoints;
 use super::config::{Keep, TrainConfig};
 use super::epoch::Run;
 use super::error::TrainError;
+use super::finetune::{continued, head};
 use super::history::History;
 use super::objective::Objective;
+use super::setting::require;
 use super::state::{Identity, State};
 use super::validation::Split;
 use crate::model::Model;
@@ -55,6 +57,53 @@ pub fn train(
     device: &Device,
     progress: &dyn Progress,
 ) -> Result<Trained, TrainError> {
+    let untouched = config.finetune.is_none();
+    let expected = "to be left out, for there are no weights to continue from";
+    require(untouched, "finetune", "set", expected)?;
+    trained(model, None, set, config, checkpoints, device, progress)
+}
+
+/// Trains a copy of `start` on `set`: with a new head for the classes of `set`, drawn by the seed, and everything else at the lower
+/// rate of [`TrainConfig::finetune`], or of its default. Its input normalisation stays.
+///
+/// Checkpoints and labels are as in [`train`].
+///
+/// # Errors
+///
+/// As [`train`].
+pub fn fine_tune(
+    start: &Model,
+    set: &ImageSet,
+    config: &TrainConfig,
+    checkpoints: Option<Checkpoints<'_>>,
+    device: &Device,
+    progress: &dyn Progress,
+) -> Result<Trained, TrainError> {
+    let config = TrainConfig {
+        finetune: Some(config.finetune.unwrap_or_default()),
+        ..config.clone()
+    };
+    let model = start.config();
+    trained(
+        model,
+        Some(start),
+        set,
+        &config,
+        checkpoints,
+        device,
+        progress,
+    )
+}
+
+fn trained(
+    model: &ModelConfig,
+    start: Option<&Model>,
+    set: &ImageSet,
+    config: &TrainConfig,
+    checkpoints: Option<Checkpoints<'_>>,
+    device: &Device,
+    progress: &dyn Progress,
+) -> Result<Trained, TrainError> {
     config.check()?;
     let architecture = model.architecture()?;
     let objective = Objective::of(set, architecture)?;
@@ -62,8 +111,14 @@ pub fn train(
     architecture.check_size(set.height(), set.width())?;
     let split = Split::of(set, config)?;
     let plain = device.clone().without_autodiff();
+    let classes = set.class_count();
+    let net = model.init_net(classes, config.seed, &plain.clone().autodiff())?;
+    let head = head(architecture, model.resolved_width()?, classes, &plain);
     let fresh = State {
-        net: model.init_net(set.class_count(), config.seed, &plain.clone().autodiff())?,
+        net: match start {
+            Some(start) => continued(net, start, &head),
+            None => net,
+        },
         optimizer: config.init_optimizer(),
         history: History::default(),
         best: None,
@@ -74,16 +129,19 @@ pub fn train(
         objective,
         split: &split,
         config,
+        head: &head,
+        normalization: start.and_then(Model::normalization),
         device: &plain,
     };
     let state = match checkpoints {
         Some(checkpoints) => {
             let identity = Identity {
                 model: model.clone(),
-                classes: set.class_count(),
+                classes,
                 images: set.len(),
                 content: checkpoints.content(set)?,
                 config: config.clone(),
+                start: start.map(Model::fingerprint),
             };
             let state = checkpoints.load(&identity, fresh)?;
             epochs(&run, state, progress, |state| {
@@ -92,7 +150,10 @@ pub fn train(
         }
         None => epochs(&run, fresh, progress, |_| Ok(())),
     }?;
-    let wrap = |net: Net| Model::new(net, model.clone(), set.class_count());
+    let wrap = |net: Net| {
+        let model = Model::new(net, model.clone(), classes)?;
+        Ok(model.with_normalization(run.normalization))
+    };
     Ok(finished(state, config.keep, wrap)?)
 }
 

@@ -18,6 +18,9 @@ pub(super) struct Identity {
     /// The key of the images' content.
     pub(super) content: String,
     pub(super) config: TrainConfig,
+    /// The fingerprint of the model that training continues from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) start: Option<String>,
 }
 
 /// A training run between two epochs.

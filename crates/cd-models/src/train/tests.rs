@@ -12,6 +12,7 @@ use super::schedule::Schedule;
 use crate::model::config::ModelConfig;
 
 mod attributes;
+mod finetune;
 mod identity;
 mod progress;
 mod resume;

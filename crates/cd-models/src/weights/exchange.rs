@@ -7,7 +7,7 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::misfit::StateError;
 use super::path::Path;
-use super::state::{NamedTensor, StateDict};
+use super::state::{NamedTensor, StateDict, same_values};
 use crate::batch::to_host;
 use crate::net::Net;
 
@@ -33,7 +33,7 @@ impl StateDict {
         let known: BTreeSet<&str> = own.iter().map(|(name, _)| name.as_str()).collect();
         let misshaped = own.iter().filter_map(|(name, expected)| {
             let got = self.shape(name)?;
-            let wrong = got != expected;
+            let wrong = !same_values(got, expected);
             wrong.then(|| (name.clone(), expected.clone(), got.to_vec()))
         });
         let names = own.iter().map(|(name, _)| name);
@@ -55,10 +55,10 @@ impl StateDict {
             return Err(error);
         }
         // A mapper meets parameters in the order of a visitor.
-        let mut names = own.into_iter().map(|(name, _)| name);
+        let mut own = own.into_iter();
         Ok(net.map(&mut Apply {
             state: self,
-            names: &mut names,
+            own: &mut own,
         }))
     }
 }
@@ -66,6 +66,17 @@ impl StateDict {
 /// Names and shapes of the parameters of `net` in PyTorch's terms, without computing their values.
 pub(crate) fn shapes(net: &Net) -> Vec<(String, Vec<usize>)> {
     let mut collect = CollectShapes {
+        found: Vec::new(),
+        path: Path::default(),
+        net,
+    };
+    net.visit(&mut collect);
+    collect.found
+}
+
+/// Names in PyTorch's terms and identities of the parameters of `net`.
+pub(crate) fn ids(net: &Net) -> Vec<(String, ParamId)> {
+    let mut collect = CollectIds {
         found: Vec::new(),
         path: Path::default(),
         net,
@@ -108,6 +119,27 @@ impl ModuleVisitor for CollectShapes<'_> {
     }
 }
 
+struct CollectIds<'a> {
+    found: Vec<(String, ParamId)>,
+    path: Path,
+    net: &'a Net,
+}
+
+impl ModuleVisitor for CollectIds<'_> {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.exit();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let name = self.net.network().public_name(self.path.torch_name());
+        self.found.push((name, param.id));
+    }
+}
+
 struct Collect<'a> {
     state: StateDict,
     path: Path,
@@ -134,17 +166,18 @@ impl ModuleVisitor for Collect<'_> {
 
 struct Apply<'a, N> {
     state: &'a StateDict,
-    names: &'a mut N,
+    /// Names and shapes.
+    own: &'a mut N,
 }
 
-impl<N: Iterator<Item = String>> ModuleMapper for Apply<'_, N> {
+impl<N: Iterator<Item = (String, Vec<usize>)>> ModuleMapper for Apply<'_, N> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let name = self.names.next().expect("one name per parameter");
+        let (name, shape) = self.own.next().expect("one name per parameter");
         let source = self
             .state
             .get(&name)
             .expect("`StateDict::apply` checked every name");
-        let data = TensorData::new(source.values.clone(), source.shape.clone());
+        let data = TensorData::new(source.values.clone(), shape);
         // A matrix is its own transpose's transpose, so the same helper leads back.
         let tensor = to_torch_layout(Tensor::<D>::from_data(data, &param.lazy_device()));
         let id: ParamId = param.id;

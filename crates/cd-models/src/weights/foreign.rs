@@ -1,5 +1,7 @@
 //! Files that are no weights, told by their first bytes, with what to do about them.
 
+use std::path::Path;
+
 /// Where a tar archive says that it is one.
 const TAR_MARK: usize = 257;
 
@@ -75,6 +77,15 @@ pub(super) fn what(head: &[u8]) -> Option<&'static str> {
     }
     let marked = MARKS.iter().find(|(mark, _)| head.starts_with(mark));
     marked.map(|(_, what)| *what).or_else(|| text(head))
+}
+
+/// Which of how many files of one network a file is by its name, such as `model-00001-of-00003.safetensors`.
+pub(super) fn part(path: &Path) -> Option<(usize, usize)> {
+    let stem = path.file_stem()?.to_str()?;
+    let (before, count) = stem.rsplit_once("-of-")?;
+    let (_, number) = before.rsplit_once('-')?;
+    let both = number.parse().ok().zip(count.parse().ok());
+    both.filter(|&(_, count)| count > 1)
 }
 
 fn text(head: &[u8]) -> Option<&'static str> {

@@ -13,6 +13,9 @@ use rand::Rng;
 use super::path::Path;
 use crate::net::Net;
 
+/// What the branches of a ConvNeXt are multiplied with at first.
+const LAYER_SCALE: f32 = 1e-6;
+
 /// Redraws every parameter of `net` from `seed`.
 pub(crate) fn initialize(net: Net, seed: u64) -> Net {
     let mut mapper = Initialize {
@@ -44,6 +47,7 @@ impl ModuleMapper for Initialize {
         let values = match (self.path.leaf(), D) {
             ("gamma" | "running_var", _) => vec![1.0; shape.iter().product()],
             ("beta" | "running_mean", _) => vec![0.0; shape.iter().product()],
+            ("layer_scale", _) => vec![LAYER_SCALE; shape.iter().product()],
             (_, 1) => self.uniform(&shape),
             // Tokens of a vision transformer: small, with a standard deviation of 0.02.
             (_, 3) => self.uniform_within(0.02 * 3.0_f32.sqrt(), &shape),

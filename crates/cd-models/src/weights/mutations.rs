@@ -17,6 +17,7 @@ use rand_chacha::ChaCha8Rng;
 use super::describe::describe_weights;
 use super::export::save_weights;
 use super::import::load_weights;
+use super::read::read;
 use super::tests::fixture;
 use crate::model::config::ModelConfig;
 
@@ -52,6 +53,28 @@ fn mutated_files_never_panic() {
     let survivors = tally.iter().filter(|tally| tally.read > 0).count();
     assert!(count < INPUTS_IN_TESTS || survivors >= 3, "{report}");
     println_when_asked(&report);
+}
+
+/// The readers alone: what they read is not compared with every architecture, which makes a million inputs a matter of minutes.
+#[test]
+fn damaged_headers_never_panic() {
+    const IN_TESTS: u64 = 20_000;
+    let count =
+        env::var("CD_MUTATIONS").map_or(IN_TESTS, |text| text.parse().expect("a whole number"));
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let mut bases = bases(folder.path());
+    bases.truncate(2);
+    let path = folder.path().join("mutated");
+    let mut survivors = vec![0; bases.len()];
+    for number in 0..count {
+        let (base, bytes) = input(number, &bases);
+        fs::write(&path, bytes).expect("written");
+        survivors[base] += u64::from(read(&path).is_ok());
+    }
+    assert!(
+        survivors.iter().all(|&some| some > count / 1000),
+        "{survivors:?} of {count} survived"
+    );
 }
 
 /// Whether the file could be read.

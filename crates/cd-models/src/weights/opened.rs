@@ -38,7 +38,13 @@ impl Opened {
         let found = networks(&contents.entries, &names, &layers, &wanted, device);
         let choice = choose(&contents.entries, found, &wanted);
         let beside = match &choice {
-            Ok(choice) => Beside::of(&contents.entries, &names, &layers, choice),
+            Ok(choice) => {
+                let mut beside = Beside::of(&contents.entries, &names, &layers, choice);
+                beside
+                    .notes
+                    .extend(choice.taken.translation_notes(&contents.entries));
+                beside
+            }
             Err(_) => Beside::default(),
         };
         Ok(Self {

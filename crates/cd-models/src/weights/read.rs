@@ -9,6 +9,7 @@ use burn::tensor::Device;
 use super::about::Metadata;
 use super::entry::{Entries, Entry, Place};
 use super::error::{WeightsError, format_error, io_error};
+use super::foreign::part;
 use super::format::{WeightsFormat, format};
 use super::naming::burn_names;
 use super::state::{NamedTensor, StateDict};
@@ -36,6 +37,12 @@ pub(super) struct Contents {
 
 /// Reads names, extents and places of everything in a weights file.
 pub(super) fn read(path: &Path) -> Result<Contents, WeightsError> {
+    if let Some((number, count)) = part(path) {
+        let reason = format!(
+            "file {number} of {count} that hold one network together: join them in PyTorch and save one state dict"
+        );
+        return Err(format_error(path, &reason));
+    }
     let format = format(path)?;
     let (entries, metadata) = match format {
         WeightsFormat::PyTorch => (pytorch::read(path)?, Metadata::new()),

@@ -3,7 +3,8 @@
 use burn::tensor::Device;
 
 use super::exchange::shapes;
-use super::state::{Shapes, StateDict};
+use super::state::{Shapes, StateDict, same_values};
+use super::translation::Translation;
 use crate::model::config::ModelConfig;
 use crate::registry::{ARCHITECTURES, Architecture, Output};
 
@@ -86,10 +87,7 @@ impl Architecture {
 }
 
 fn exported(shapes: &Shapes, architecture: &Architecture) -> Shapes {
-    let renamed = shapes.iter();
-    renamed
-        .map(|(name, shape)| (architecture.exported_name(name), shape.clone()))
-        .collect()
+    Translation::of(architecture, shapes).shapes(shapes)
 }
 
 /// What weights look like.
@@ -147,7 +145,11 @@ fn misfits(
     device: &Device,
 ) -> usize {
     let own = shapes(&architecture.build(width, classes, device));
-    let fits = |(name, shape): &&(String, Vec<usize>)| exported.get(name) == Some(shape);
+    let fits = |(name, shape): &&(String, Vec<usize>)| {
+        exported
+            .get(name)
+            .is_some_and(|got| same_values(got, shape))
+    };
     let fitting = own.iter().filter(fits).count();
     own.len().max(exported.len()) - fitting
 }

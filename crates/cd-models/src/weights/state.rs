@@ -16,6 +16,15 @@ pub struct NamedTensor {
 /// Extents by parameter name.
 pub(crate) type Shapes = BTreeMap<String, Vec<usize>>;
 
+/// Whether values of one shape are those of the other as they stand: extents of 1 at the end say nothing.
+pub(crate) fn same_values(one: &[usize], other: &[usize]) -> bool {
+    let filled = |shape: &[usize]| {
+        let last = shape.iter().rposition(|&extent| extent != 1);
+        last.map_or(0, |last| last + 1)
+    };
+    one[..filled(one)] == other[..filled(other)]
+}
+
 /// Parameters and BatchNorm statistics by the names that PyTorch's `state_dict()` uses.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct StateDict(BTreeMap<String, NamedTensor>);
@@ -103,6 +112,15 @@ mod tests {
         };
         state.insert(name.to_owned(), tensor);
         state
+    }
+
+    #[test]
+    fn extents_of_1_at_the_end_say_nothing() {
+        assert!(same_values(&[4, 3, 1, 1], &[4, 3]));
+        assert!(same_values(&[4], &[4, 1, 1]));
+        assert!(same_values(&[1], &[]));
+        assert!(!same_values(&[1, 4], &[4]));
+        assert!(!same_values(&[4, 3], &[3, 4]));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use safetensors::tensor::{Dtype, TensorView};
 
 mod beside;
 mod cases;
+mod libraries;
 mod normalised;
 pub(super) mod pickled;
 

@@ -1,11 +1,12 @@
 //! The lists of CelebA: attributes and parts of every picture.
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::INFO;
-use crate::dataset::files::FilesError;
+use crate::dataset::archives;
+use crate::dataset::files::{self, FilesError};
+use crate::zipped;
 
 /// Largest list that is read; the official one has 26 MB.
 const MOST_BYTES: u64 = 256 << 20;
@@ -47,15 +48,16 @@ pub(super) fn read(root: &Path) -> Result<Faces, FilesError> {
         path: root.into(),
         expected: "`list_attr_celeba.txt` (or `.csv`), `list_eval_partition.txt` (or `.csv`) and the folder `img_align_celeba`",
     };
-    let attributes = find(root, "list_attr_celeba").ok_or_else(not_found)?;
-    let partition = find(root, "list_eval_partition").ok_or_else(|| FilesError::Missing {
+    let roots = roots(root)?;
+    let attributes = find(&roots, "list_attr_celeba").ok_or_else(not_found)?;
+    let partition = find(&roots, "list_eval_partition").ok_or_else(|| FilesError::Missing {
         dataset: INFO.title,
         path: root.into(),
         missing: "`list_eval_partition.txt` (or `.csv`), which says what is trained on".into(),
     })?;
-    let parts = partition_of(&partition)?;
-    let mut faces = attributes_of(&attributes)?;
-    faces.folder = pictures(root)?;
+    let parts = partition_of(&partition, &files::text(&partition, MOST_BYTES)?)?;
+    let mut faces = attributes_of(&attributes, &files::text(&attributes, MOST_BYTES)?)?;
+    faces.folder = pictures(root, &roots)?;
     for file in &faces.files {
         let part = parts.get(file.as_str()).ok_or_else(|| {
             FilesError::content(
@@ -68,49 +70,60 @@ pub(super) fn read(root: &Path) -> Result<Faces, FilesError> {
     Ok(faces)
 }
 
-fn find(root: &Path, stem: &str) -> Option<PathBuf> {
-    let folders = [root.to_path_buf(), root.join("Anno"), root.join("Eval")];
+/// Where the files may lie: `root`, or the archive that it is or holds.
+fn roots(root: &Path) -> Result<Vec<PathBuf>, FilesError> {
+    let mut roots = vec![root.to_path_buf()];
+    if root.is_file() {
+        roots = archives::in_folders(root, &[])?;
+    } else if find(&roots, "list_attr_celeba").is_none() && root.is_dir() {
+        roots.extend(archives::in_folders(root, &roots.clone())?);
+    }
+    Ok(roots)
+}
+
+fn find(roots: &[PathBuf], stem: &str) -> Option<PathBuf> {
+    let folders = roots
+        .iter()
+        .flat_map(|root| [root.clone(), root.join("Anno"), root.join("Eval")]);
+    let folders: Vec<PathBuf> = folders.collect();
     let names = ["txt", "csv"].map(|ending| format!("{stem}.{ending}"));
     let paths = folders
         .iter()
         .flat_map(|folder| names.iter().map(|name| folder.join(name)));
-    paths.into_iter().find(|path| path.is_file())
+    paths.into_iter().find(|path| zipped::is_file(path))
 }
 
 /// The folder of the pictures, which some archives nest in one of the same name.
-fn pictures(root: &Path) -> Result<PathBuf, FilesError> {
-    let outer = ["img_align_celeba", "Img/img_align_celeba"].map(|folder| root.join(folder));
-    let places = outer
+fn pictures(root: &Path, roots: &[PathBuf]) -> Result<PathBuf, FilesError> {
+    const FOLDER: &str = "img_align_celeba";
+    let outer = roots
         .iter()
-        .flat_map(|outer| [outer.join("img_align_celeba"), outer.clone()]);
-    let found = places.into_iter().find(|place| place.is_dir());
-    found.ok_or_else(|| FilesError::Missing {
-        dataset: INFO.title,
-        path: root.into(),
-        missing: "the folder `img_align_celeba`; unpack img_align_celeba.zip".into(),
-    })
-}
-
-fn text(path: &Path) -> Result<String, FilesError> {
-    let size = fs::metadata(path).map_err(FilesError::io(path))?.len();
-    if size > MOST_BYTES {
-        return Err(FilesError::content(
-            path,
-            format!("{size} bytes are too many for a list"),
-        ));
+        .flat_map(|root| [root.clone(), root.join("Img")]);
+    let outer: Vec<PathBuf> = outer.collect();
+    let nested = |folder: PathBuf| [folder.join(FOLDER), folder];
+    let folders = outer.iter().flat_map(|outer| nested(outer.join(FOLDER)));
+    if let Some(found) = folders.into_iter().find(|place| zipped::is_dir(place)) {
+        return Ok(found);
     }
-    let text = fs::read_to_string(path).map_err(FilesError::io(path))?;
-    let start = text
-        .trim_start_matches('\u{feff}')
-        .trim_start()
-        .to_ascii_lowercase();
-    if start.starts_with('<') {
-        return Err(FilesError::content(
-            path,
-            "it is a web page, not the list: fetch it again, by hand where a quota stops it",
-        ));
-    }
-    Ok(text)
+    let archives = outer
+        .iter()
+        .map(|outer| outer.join(format!("{FOLDER}.zip")));
+    let Some(archive) = archives.into_iter().find(|archive| archive.is_file()) else {
+        return Err(FilesError::Missing {
+            dataset: INFO.title,
+            path: root.into(),
+            missing: format!("the folder `{FOLDER}` or `{FOLDER}.zip`"),
+        });
+    };
+    zipped::folder(&archive).map_err(|error| {
+        let advice = "fetch it again, by hand where a quota stops it";
+        FilesError::content(&archive, format!("{error}; {advice}"))
+    })?;
+    let inside = nested(archive.join(FOLDER))
+        .into_iter()
+        .chain([archive.clone()]);
+    let found = inside.into_iter().find(|place| zipped::is_dir(place));
+    found.ok_or_else(|| FilesError::content(&archive, "it is no zip archive, or an empty one"))
 }
 
 /// The fields of a line, between commas or runs of blanks.
@@ -121,8 +134,7 @@ fn fields(line: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Everything but parts and folder.
-fn attributes_of(path: &Path) -> Result<Faces, FilesError> {
-    let text = text(path)?;
+pub(super) fn attributes_of(path: &Path, text: &str) -> Result<Faces, FilesError> {
     let mut lines = (1..)
         .zip(text.lines())
         .filter(|(_, line)| !line.trim().is_empty())
@@ -189,8 +201,7 @@ fn add(faces: &mut Faces, line: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn partition_of(path: &Path) -> Result<HashMap<String, Part>, FilesError> {
-    let text = text(path)?;
+pub(super) fn partition_of(path: &Path, text: &str) -> Result<HashMap<String, Part>, FilesError> {
     let mut parts = HashMap::new();
     for (number, line) in (1..).zip(text.lines()) {
         let mut fields = fields(line);

@@ -140,3 +140,69 @@ fn damaged_lists_are_named_with_their_line() {
             .contains("list_eval_partition")
     );
 }
+
+#[test]
+fn pictures_and_lists_may_lie_in_archives() {
+    let folder = faces(OFFICIAL, PARTS, "txt");
+    let unpacked = load(&config(&folder)).expect("loads");
+    let pictures = folder.path().join("img_align_celeba");
+    let archive = crate::zipped::tests::archive_of(&pictures);
+    fs::remove_dir_all(&pictures).expect("removes");
+    let message = load(&config(&folder)).expect_err("no pictures").to_string();
+    assert!(message.contains("`img_align_celeba.zip`"), "{message}");
+    let path = folder.path().join("img_align_celeba.zip");
+    fs::write(&path, archive).expect("writes");
+    let split = load(&config(&folder)).expect("loads");
+    assert_eq!(split, unpacked);
+
+    // What Kaggle has: everything in one archive.
+    let commas = "image_id,Heavy_Makeup,Mouth_Slightly_Open,Smiling\n1.jpg,1,-1,1\n2.jpg,-1,1,-1\n3.jpg,-1,-1,-1\n4.jpg,1,1,1\n";
+    let parts = format!("image_id,partition\n{}", PARTS.replace(' ', ","));
+    let all = crate::zipped::tests::archive_of(faces(commas, &parts, "csv").path());
+    let scratch = tempdir().expect("scratch");
+    fs::write(scratch.path().join("archive.zip"), all).expect("writes");
+    for path in [
+        scratch.path().to_path_buf(),
+        scratch.path().join("archive.zip"),
+    ] {
+        let config = CelebAConfig {
+            path,
+            ..config(&folder)
+        };
+        assert_eq!(load(&config).expect("loads"), unpacked);
+    }
+
+    fs::write(&path, "<!DOCTYPE html><html>Google Drive - Quota exceeded").expect("writes");
+    let message = load(&config(&folder)).expect_err("a page").to_string();
+    assert!(
+        ["img_align_celeba.zip", "a web page", "fetch it again"]
+            .iter()
+            .all(|part| message.contains(part)),
+        "{message}"
+    );
+}
+
+#[test]
+fn one_attribute_makes_two_classes() {
+    let folder = faces(&OFFICIAL.replace("  ", "    "), PARTS, "txt");
+    let one = CelebAConfig {
+        classes: vec!["Smiling".into()],
+        ..config(&folder)
+    };
+    let split = load(&one).expect("loads");
+    assert_eq!(split.train.class_names(), ["0 none", "1 Smiling"]);
+    assert_eq!(split.train.labels(), [1, 0]);
+}
+
+#[test]
+fn damaged_lists_never_panic() {
+    let bases = [OFFICIAL.as_bytes().to_vec(), PARTS.as_bytes().to_vec()];
+    let path = Path::new("x");
+    let survivors = crate::testing::mutations(&bases, |bytes| {
+        let Ok(text) = str::from_utf8(bytes) else {
+            return false;
+        };
+        lists::attributes_of(path, text).is_ok() | lists::partition_of(path, text).is_ok()
+    });
+    assert!(survivors > 0.01, "{survivors}");
+}

@@ -13,6 +13,7 @@ use super::records::{
     BATCH_FILES, BatchFile, Batches, META_FILE, META_LIMIT, check_size, default_class_names,
     parse_class_names,
 };
+use crate::dataset::stored::Stored;
 use cd_models::{Progress, Task};
 
 /// Bytes that the archive may hold beside its batches: headers, padding, a page of documentation.
@@ -55,12 +56,12 @@ struct MemberReader {
     archive: String,
     records: usize,
     class_names: Option<Vec<String>>,
-    batches: [Option<(String, Vec<u8>)>; BATCH_FILES.len()],
+    batches: [Option<(String, Stored)>; BATCH_FILES.len()],
 }
 
 impl MemberReader {
     /// Takes one member; true when it was a batch.
-    fn member(&mut self, entry: Entry<'_, impl Read>) -> Result<bool, Cifar10Error> {
+    fn member(&mut self, mut entry: Entry<'_, impl Read>) -> Result<bool, Cifar10Error> {
         let path = entry
             .path()
             .map_err(|source| self.unreadable(source))?
@@ -94,16 +95,18 @@ impl MemberReader {
         if self.batches[slot].is_some() {
             return Err(self.refuse(&path, "is there twice"));
         }
-        let bytes = if binary(&BATCH_FILES[slot]) {
+        let stored = if binary(&BATCH_FILES[slot]) {
             check_size(&name, entry.size(), self.records)?;
-            let bytes = read_all(entry, &name)?;
-            check_size(&name, bytes.len() as u64, self.records)?;
-            bytes
+            let stored = copied(&name, &mut entry)?;
+            let length = stored.length().map_err(|source| io_error(&name, source))?;
+            check_size(&name, length, self.records)?;
+            stored
         } else {
             check_limit(&name, entry.size(), python::most_bytes(self.records))?;
-            python::records(&name, &read_all(entry, &name)?)?
+            let records = python::records(&name, &read_all(entry, &name)?)?;
+            copied(&name, &mut &records[..])?
         };
-        self.batches[slot] = Some((name, bytes));
+        self.batches[slot] = Some((name, stored));
         Ok(true)
     }
 
@@ -156,14 +159,23 @@ impl MemberReader {
     }
 }
 
+/// A copy of a batch in a temporary file.
+pub(super) fn copied(name: &str, batch: &mut dyn Read) -> Result<Stored, Cifar10Error> {
+    Stored::copied(Path::new(name), batch).map_err(|source| io_error(name, source))
+}
+
+fn io_error(name: &str, source: io::Error) -> Cifar10Error {
+    Cifar10Error::Io {
+        file: name.into(),
+        source,
+    }
+}
+
 /// Reads a member whose size has been checked.
 fn read_all(mut entry: Entry<'_, impl Read>, name: &str) -> Result<Vec<u8>, Cifar10Error> {
     let mut bytes = Vec::with_capacity(entry.size() as usize);
     entry
         .read_to_end(&mut bytes)
-        .map_err(|source| Cifar10Error::Io {
-            file: name.into(),
-            source,
-        })?;
+        .map_err(|source| io_error(name, source))?;
     Ok(bytes)
 }

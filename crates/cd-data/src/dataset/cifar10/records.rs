@@ -3,7 +3,7 @@
 use cd_models::{CHANNELS, ImageSet};
 
 use super::{CLASSES, Cifar10Error, SIDE};
-use crate::dataset::planes::interleave;
+use crate::dataset::stored::{Form, RecordPictures, Stored};
 
 /// Bytes of one colour plane.
 const PLANE: usize = SIDE * SIDE;
@@ -64,17 +64,17 @@ impl BatchFile {
 #[derive(Debug)]
 pub(super) struct Batches {
     pub(super) class_names: Vec<String>,
-    pub(super) batches: Vec<(String, Vec<u8>)>,
+    pub(super) batches: Vec<(String, Stored)>,
 }
 
 impl Batches {
-    /// Decodes the records into (train, test).
+    /// The pictures as (train, test); they stay where they lie.
     pub(super) fn into_sets(self) -> Result<(ImageSet, ImageSet), Cifar10Error> {
         let mut train = ImageSet::new(SIDE, SIDE, self.class_names.clone());
         let mut test = ImageSet::new(SIDE, SIDE, self.class_names);
-        for (file, (name, bytes)) in BATCH_FILES.iter().zip(self.batches) {
+        for (file, (name, stored)) in BATCH_FILES.iter().zip(self.batches) {
             let set = if file.is_test { &mut test } else { &mut train };
-            decode(file.stem, &name, &bytes, set)?;
+            decode(file.stem, &name, stored, set)?;
         }
         Ok((train, test))
     }
@@ -115,19 +115,47 @@ pub(super) fn parse_class_names(file: &str, bytes: &[u8]) -> Result<Vec<String>,
     }
 }
 
-fn decode(stem: &str, file: &str, bytes: &[u8], set: &mut ImageSet) -> Result<(), Cifar10Error> {
-    let mut pixels = vec![0; PLANE * CHANNELS];
-    for (index, record) in bytes.chunks_exact(RECORD_LEN).enumerate() {
-        let (label, planes) = (record[0], &record[1..]);
+fn decode(stem: &str, file: &str, stored: Stored, set: &mut ImageSet) -> Result<(), Cifar10Error> {
+    let unreadable = |source| Cifar10Error::Io {
+        file: file.into(),
+        source,
+    };
+    let count = stored.length().map_err(unreadable)? as usize / RECORD_LEN;
+    let form = Form::Planes {
+        labels: 1,
+        pixels: PLANE * CHANNELS,
+    };
+    let mut labels = Vec::new();
+    let pictures = RecordPictures::read(stored, form, count, |record, bytes| {
+        let label = bytes[0];
         if usize::from(label) >= CLASSES.len() {
-            return Err(Cifar10Error::Label {
+            return Err(Failed::Batch(Cifar10Error::Label {
                 file: file.into(),
-                record: index,
+                record,
                 label,
-            });
+            }));
         }
-        interleave(planes, &mut pixels);
-        set.push(format!("{stem}:{index:05}"), &pixels, u32::from(label))?;
+        labels.push(u32::from(label));
+        Ok(())
+    });
+    let pictures = pictures.map_err(|failed| match failed {
+        Failed::Batch(error) => error,
+        Failed::Io(source) => unreadable(source),
+    })?;
+    for (index, label) in labels.into_iter().enumerate() {
+        set.push_from(format!("{stem}:{index:05}"), &pictures, index, label)?;
     }
     Ok(())
+}
+
+/// Why the pictures of a batch cannot be read.
+enum Failed {
+    Batch(Cifar10Error),
+    Io(std::io::Error),
+}
+
+impl From<std::io::Error> for Failed {
+    fn from(error: std::io::Error) -> Self {
+        Self::Io(error)
+    }
 }

@@ -5,10 +5,12 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use super::Cifar10Error;
+use super::archive::copied;
 use super::python::{self, check_limit};
 use super::records::{
     BATCH_FILES, Batches, META_FILE, META_LIMIT, check_size, default_class_names, parse_class_names,
 };
+use crate::dataset::stored::Stored;
 use cd_models::{Progress, Task};
 
 /// Whether any batch file lies in `folder`.
@@ -47,10 +49,8 @@ pub(super) fn read(
             _ => unreadable(&name, source),
         })?;
         check_size(&name, metadata.len(), records)?;
-        let bytes = fs::read(&path).map_err(|source| unreadable(&name, source))?;
-        // Once more: the file may have changed since its size was asked for.
-        check_size(&name, bytes.len() as u64, records)?;
-        batches.push((name, bytes));
+        let stored = Stored::open(&path, 0).map_err(|source| unreadable(&name, source))?;
+        batches.push((name, stored));
         task.advance(1);
     }
     Ok(Batches {
@@ -74,7 +74,8 @@ fn read_python(folder: &Path, records: usize, task: &Task<'_>) -> Result<Batches
         let name = path.display().to_string();
         let bytes = read_file(&path, &name, folder, python::most_bytes(records))?;
         let records = python::records(&name, &bytes)?;
-        batches.push((name, records));
+        let stored = copied(&name, &mut &records[..])?;
+        batches.push((name, stored));
         task.advance(1);
     }
     Ok(Batches {

@@ -1,27 +1,31 @@
 //! Pictures and labels of one part, from binary records or a pickle.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 
-use cd_core::ImageSet;
+use cd_core::{ImageSet, PixelSource};
 
-use super::{Cifar100Labels, INFO};
+use super::{Cifar100Labels, INFO, names};
 use crate::dataset::DataError;
 use crate::dataset::files::FilesError;
 use crate::dataset::members::Member;
-use crate::dataset::planes::interleave;
+use crate::dataset::stored::{Form, RecordPictures, Stored};
 use crate::pickle::{self, Pickle};
 
 /// Side of a picture in pixels.
 const SIDE: usize = 32;
 /// Bytes of a picture.
 const PIXELS: usize = SIDE * SIDE * 3;
-/// Bytes of a binary record: coarse label, fine label, planes.
-const RECORD_LEN: usize = 2 + PIXELS;
+/// A binary record: coarse label, fine label, planes.
+const RECORD: Form = Form::Planes {
+    labels: 2,
+    pixels: PIXELS,
+};
 /// Pictures of the larger part.
 const MOST_RECORDS: usize = 50_000;
 /// Most bytes of a part: pixels as text in UTF-8, labels and names.
-const MOST_BYTES: u64 = (MOST_RECORDS * (2 * RECORD_LEN + 200)) as u64;
+const MOST_BYTES: u64 = (MOST_RECORDS * (2 * (2 + PIXELS) + 200)) as u64;
 /// Most bytes that an archive may hold.
 pub(super) const BUDGET: u64 = 2 * MOST_BYTES;
 
@@ -37,15 +41,15 @@ pub(super) fn most_bytes(name: &str) -> Option<u64> {
 /// The pictures of `part` of the data set at `place`.
 pub(super) fn read(
     place: &Path,
-    members: &BTreeMap<String, Member>,
+    members: &mut BTreeMap<String, Member>,
     part: &str,
     labels: Cifar100Labels,
 ) -> Result<ImageSet, DataError> {
-    let mut set = ImageSet::new(SIDE, SIDE, class_names(place, members, labels)?);
-    if let Some(member) = members.get(&format!("{part}.bin")) {
-        binary(part, member, labels, &mut set)?;
-    } else if let Some(member) = members.get(part) {
-        pickled(part, member, labels, &mut set)?;
+    let class_names = names::of_classes(place, members, labels)?;
+    let part = if let Some(member) = members.remove(&format!("{part}.bin")) {
+        (part, binary(member, labels, class_names.len())?)
+    } else if let Some(member) = members.remove(part) {
+        (part, pickled(&member, labels, class_names.len())?)
     } else {
         return Err(FilesError::Missing {
             dataset: INFO.title,
@@ -53,53 +57,107 @@ pub(super) fn read(
             missing: format!("`{part}.bin` (binary) or `{part}` (Python)"),
         }
         .into());
+    };
+    let (name, (pictures, labels)) = part;
+    let mut set = ImageSet::new(SIDE, SIDE, class_names);
+    for (index, label) in labels.into_iter().enumerate() {
+        set.push_from(format!("{name}:{index:05}"), &pictures, index, label)?;
     }
     Ok(set)
 }
 
-fn content(member: &Member, reason: impl Into<String>) -> FilesError {
-    FilesError::content(Path::new(&member.shown), reason)
+/// Pictures with a label each.
+type Part = (std::sync::Arc<dyn PixelSource>, Vec<u32>);
+
+/// What is wrong with a file.
+pub(super) fn content(shown: &str, reason: impl Into<String>) -> FilesError {
+    FilesError::content(Path::new(shown), reason)
 }
 
-fn binary(
-    part: &str,
-    member: &Member,
-    labels: Cifar100Labels,
-    set: &mut ImageSet,
-) -> Result<(), DataError> {
-    let bytes = &member.bytes;
-    if bytes.is_empty() || !bytes.len().is_multiple_of(RECORD_LEN) {
+fn binary(member: Member, labels: Cifar100Labels, classes: usize) -> Result<Part, FilesError> {
+    let Member { shown, stored } = member;
+    let length = stored.length().map_err(FilesError::io(Path::new(&shown)))? as usize;
+    let record = RECORD.record_len();
+    if length == 0 || !length.is_multiple_of(record) {
         let reason = format!(
-            "it has {} bytes, expected whole records of {RECORD_LEN}: it is cut short, or CIFAR-10",
-            bytes.len()
+            "it has {length} bytes, expected whole records of {record}: it is cut short, or CIFAR-10"
         );
-        return Err(content(member, reason).into());
+        return Err(content(&shown, reason));
     }
     let at = match labels {
         Cifar100Labels::Coarse => 0,
         Cifar100Labels::Fine => 1,
     };
-    for (index, record) in bytes.chunks_exact(RECORD_LEN).enumerate() {
-        push(set, part, member, index, record[at].into(), &record[2..])?;
-    }
-    Ok(())
+    let mut found = Vec::new();
+    let pictures = RecordPictures::read(stored, RECORD, length / record, |index, record| {
+        let label = known(&shown, index, record[at].into(), classes)?;
+        found.push(label);
+        Ok(())
+    });
+    Ok((pictures.map_err(|failed: Failed| failed.of(&shown))?, found))
 }
 
-fn pickled(
-    part: &str,
-    member: &Member,
+/// Why pictures cannot be read.
+enum Failed {
+    Files(FilesError),
+    Io(io::Error),
+}
+
+impl From<io::Error> for Failed {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<FilesError> for Failed {
+    fn from(error: FilesError) -> Self {
+        Self::Files(error)
+    }
+}
+
+impl Failed {
+    fn of(self, shown: &str) -> FilesError {
+        match self {
+            Self::Files(error) => error,
+            Self::Io(error) => FilesError::io(Path::new(shown))(error),
+        }
+    }
+}
+
+fn pickled(member: &Member, labels: Cifar100Labels, classes: usize) -> Result<Part, FilesError> {
+    let shown = &member.shown;
+    let bytes = member.bytes()?;
+    let (labels, data) = parts_of_pickle(&bytes, shown, labels)?;
+    let mut found = Vec::new();
+    for (index, label) in labels.into_iter().enumerate() {
+        found.push(known(shown, index, label, classes)?);
+    }
+    let form = Form::Planes {
+        labels: 0,
+        pixels: PIXELS,
+    };
+    let stored = Stored::copied(Path::new(shown), &mut &data[..]);
+    let stored = stored.map_err(FilesError::io(Path::new(shown)))?;
+    let all = |_, _: &[u8]| Ok::<(), io::Error>(());
+    let pictures = RecordPictures::read(stored, form, found.len(), all);
+    Ok((pictures.map_err(FilesError::io(Path::new(shown)))?, found))
+}
+
+/// The labels of a pickled part and its pictures, plane by plane, one after the other.
+pub(super) fn parts_of_pickle<'a>(
+    bytes: &'a [u8],
+    shown: &str,
     labels: Cifar100Labels,
-    set: &mut ImageSet,
-) -> Result<(), DataError> {
-    let pickle = parsed(member)?;
+) -> Result<(Vec<i64>, std::borrow::Cow<'a, [u8]>), FilesError> {
+    let pickle = parsed(bytes, shown)?;
     let key = match labels {
         Cifar100Labels::Coarse => "coarse_labels",
         Cifar100Labels::Fine => "fine_labels",
     };
     let labels = pickle.entry(key).and_then(|id| pickle.members(id));
-    let labels = labels.ok_or_else(|| content(member, format!("it has no list `{key}`")))?;
+    let labels = labels.ok_or_else(|| content(shown, format!("it has no list `{key}`")))?;
     let data = pickle.entry("data").and_then(|id| pickle.array(id));
-    let data = data.ok_or_else(|| content(member, "it has no array `data`"))?;
+    let data = data.ok_or_else(|| content(shown, "it has no array `data`"))?;
     let fits = data.shape == [labels.len(), PIXELS] && data.bytes.len() == labels.len() * PIXELS;
     if labels.is_empty() || !fits || data.kind != "u1" || data.is_fortran {
         let reason = format!(
@@ -108,89 +166,27 @@ fn pickled(
             data.kind,
             labels.len()
         );
-        return Err(content(member, reason).into());
+        return Err(content(shown, reason));
     }
-    for (index, (&label, planes)) in labels
-        .iter()
-        .zip(data.bytes.chunks_exact(PIXELS))
-        .enumerate()
-    {
-        let label = pickle.int(label).unwrap_or(-1);
-        push(set, part, member, index, label, planes)?;
-    }
-    Ok(())
+    let labels = labels.iter().map(|&label| pickle.int(label).unwrap_or(-1));
+    Ok((labels.collect(), data.bytes))
 }
 
-fn push(
-    set: &mut ImageSet,
-    part: &str,
-    member: &Member,
-    index: usize,
-    label: i64,
-    planes: &[u8],
-) -> Result<(), DataError> {
-    let classes = set.class_count();
+/// A label that is below the number of classes.
+fn known(shown: &str, index: usize, label: i64, classes: usize) -> Result<u32, FilesError> {
     let known = u32::try_from(label)
         .ok()
         .filter(|&label| (label as usize) < classes);
-    let label = known.ok_or_else(|| {
+    known.ok_or_else(|| {
+        let most = classes - 1;
         content(
-            member,
-            format!(
-                "record {index} has label {label}, expected 0 to {}",
-                classes - 1
-            ),
+            shown,
+            format!("record {index} has label {label}, expected 0 to {most}"),
         )
-    })?;
-    let mut pixels = [0; PIXELS];
-    interleave(planes, &mut pixels);
-    Ok(set.push(format!("{part}:{index:05}"), &pixels, label)?)
+    })
 }
 
-/// The names of the classes; numbers where no file has them.
-fn class_names(
-    place: &Path,
-    members: &BTreeMap<String, Member>,
-    labels: Cifar100Labels,
-) -> Result<Vec<String>, FilesError> {
-    let (kind, count) = match labels {
-        Cifar100Labels::Coarse => ("coarse", 20),
-        Cifar100Labels::Fine => ("fine", 100),
-    };
-    let text = members.get(&format!("{kind}_label_names.txt"));
-    let names: Vec<String> = if let Some(member) = text {
-        let text = str::from_utf8(&member.bytes).map_err(|_| content(member, "it is no text"))?;
-        text.lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty())
-            .map(String::from)
-            .collect()
-    } else if let Some(member) = members.get("meta") {
-        let pickle = parsed(member)?;
-        let names = pickle
-            .entry(&format!("{kind}_label_names"))
-            .and_then(|id| pickle.members(id));
-        names
-            .into_iter()
-            .flatten()
-            .filter_map(|&id| pickle.text(id))
-            .map(String::from)
-            .collect()
-    } else {
-        (0..count)
-            .map(|class| format!("{kind} {class:02}"))
-            .collect()
-    };
-    if names.len() == count {
-        return Ok(names);
-    }
-    let reason = format!(
-        "there are names of {} {kind} classes, expected {count}",
-        names.len()
-    );
-    Err(FilesError::content(place, reason))
-}
-
-fn parsed(member: &Member) -> Result<Pickle<'_>, FilesError> {
-    pickle::parse(&member.bytes).map_err(|error| content(member, error.to_string()))
+/// The pickle in `bytes`.
+pub(super) fn parsed<'a>(bytes: &'a [u8], shown: &str) -> Result<Pickle<'a>, FilesError> {
+    pickle::parse(bytes).map_err(|error| content(shown, error.to_string()))
 }

@@ -119,3 +119,25 @@ fn damaged_files_are_named() {
         .to_string();
     assert!(message.contains("no CIFAR-100"), "{message}");
 }
+
+#[test]
+fn damaged_pickles_never_panic() {
+    let survivors = crate::testing::mutations(&[pickle(4, 99), pickle(0, 0)], |bytes| {
+        records::parts_of_pickle(bytes, "x", Cifar100Labels::Fine).is_ok()
+    });
+    assert!(survivors > 0.01, "{survivors}");
+}
+
+#[test]
+fn damaged_records_never_panic() {
+    let base = [record(4, 99), record(0, 0)].concat();
+    let place = std::path::Path::new("x");
+    let survivors = crate::testing::mutations(&[base], |bytes| {
+        let stored = crate::dataset::stored::Stored::copied(place, &mut &*bytes).expect("room");
+        let shown = "x".to_owned();
+        let member = members::Member { shown, stored };
+        let mut members = [("train.bin".to_owned(), member)].into();
+        records::read(place, &mut members, "train", Cifar100Labels::Fine).is_ok()
+    });
+    assert!(survivors > 0.01, "{survivors}");
+}

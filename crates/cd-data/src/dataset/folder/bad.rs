@@ -6,7 +6,7 @@ use std::path::Path;
 use cd_core::atomic;
 
 use super::error::FolderError;
-use super::list::Listed;
+use super::pictures::Item;
 use crate::picture::PictureError;
 use crate::table::TableError;
 
@@ -15,7 +15,7 @@ pub(super) const SKIPPED: &str =
     "pictures that cannot be decoded (bad-pictures.csv says why), left out as `skip_bad` allows";
 
 /// Writes the names of `bad` pictures and what is wrong with them to the file at `path`; without any, an older list goes.
-pub(super) fn write(path: &Path, bad: &[(Listed, PictureError)]) -> Result<(), FolderError> {
+pub(super) fn write(path: &Path, bad: &[(Item, PictureError)]) -> Result<(), FolderError> {
     let failed = |source: io::Error| {
         FolderError::List(TableError::Io {
             path: path.to_owned(),
@@ -35,7 +35,7 @@ pub(super) fn write(path: &Path, bad: &[(Listed, PictureError)]) -> Result<(), F
     atomic::write(path, &bytes).map_err(failed)
 }
 
-fn table(bad: &[(Listed, PictureError)]) -> io::Result<Vec<u8>> {
+fn table(bad: &[(Item, PictureError)]) -> io::Result<Vec<u8>> {
     let mut rows = csv::Writer::from_writer(Vec::new());
     rows.write_record(["file", "reason"])?;
     for (picture, reason) in bad {

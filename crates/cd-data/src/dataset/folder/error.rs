@@ -22,7 +22,7 @@ const LAYOUT: &str = "put every picture into a folder named after its class (ROO
 #[derive(Debug, Error)]
 pub enum FolderError {
     /// The root is missing or no folder.
-    #[error("`{}` is not a folder; name the folder that holds the pictures", path.display())]
+    #[error("`{}` is no folder and no zip archive; name the folder or the archive that holds the pictures", path.display())]
     NotAFolder {
         /// The path that was given.
         path: PathBuf,

@@ -1,10 +1,10 @@
 //! Which files and folders are meant as pictures of a data set, by their names and, where those say nothing, by content.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use crate::picture::kind;
+use crate::zipped;
 
 /// Endings of files that are taken for pictures; how they are decoded is told from their content.
 const READ: [&str; 24] = [
@@ -64,7 +64,7 @@ const MADE_BY_MACHINES: [&str; 20] = [
 ];
 
 /// Why a file is not read.
-pub(super) const HIDDEN: &str = "hidden, their names or folders begin with a dot";
+pub(in crate::dataset) const HIDDEN: &str = "hidden, their names or folders begin with a dot";
 pub(super) const MACHINE: &str =
     "pictures in folders that storage devices, operating systems or tools make, mostly thumbnails";
 const NO_PICTURE: &str = "no pictures by their endings and content";
@@ -99,7 +99,7 @@ pub(super) fn file_left_out(path: &Path) -> Option<&'static str> {
 }
 
 /// Whether a file has the ending of a picture.
-pub(super) fn has_picture_ending(path: &Path) -> bool {
+pub(in crate::dataset) fn has_picture_ending(path: &Path) -> bool {
     let ending = ending(path);
     READ.contains(&ending.as_str()) || OTHER_PICTURES.contains(&ending.as_str())
 }
@@ -116,6 +116,7 @@ fn is_hidden(path: &Path) -> bool {
 
 fn looks_decodable(path: &Path) -> bool {
     let mut start = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(kind::LOOKED_AT).read_to_end(&mut start));
+    let read =
+        zipped::open(path).and_then(|file| file.take(kind::LOOKED_AT).read_to_end(&mut start));
     read.is_ok() && kind::is_decoded(&start)
 }

@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use super::error::{FolderError, LabelsError};
 use super::list::Listed;
 use crate::table::{Row, Table};
+use crate::zipped;
 
 /// Name of the table.
 pub(super) const LABELS_FILE: &str = "labels.csv";
@@ -34,7 +35,6 @@ pub(super) fn read_labels(
 fn read_rows(root: &Path, folder: &Path, rows: &[Row<2>]) -> Result<Vec<Listed>, LabelsError> {
     let mut seen: HashMap<PathBuf, String> = HashMap::new();
     let mut pictures = Vec::new();
-    let mut repeated = 0;
     for row in rows {
         let picture = read_row(root, folder, row)?;
         match seen.get(&picture.path) {
@@ -47,16 +47,13 @@ fn read_rows(root: &Path, folder: &Path, rows: &[Row<2>]) -> Result<Vec<Listed>,
                 });
             }
             // A list may repeat a picture to give it more weight.
-            Some(_) => repeated += 1,
+            Some(_) => {}
             None => drop(seen.insert(picture.path.clone(), picture.class.clone())),
         }
         pictures.push(picture);
     }
     if pictures.is_empty() {
         return Err(LabelsError::NoRows);
-    }
-    if repeated > 0 {
-        tracing::warn!(repeated, "{LABELS_FILE} lists pictures more than once");
     }
     Ok(pictures)
 }
@@ -71,7 +68,7 @@ fn read_row(root: &Path, folder: &Path, row: &Row<2>) -> Result<Listed, LabelsEr
     let [file, class] = row.fields.each_ref().map(String::as_str);
     let (blank, class) = (file.trim() != file, class.trim());
     // Blanks around a name are seldom part of it.
-    let file = if blank && folder.join(file).is_file() {
+    let file = if blank && zipped::is_file(&folder.join(file)) {
         file
     } else {
         file.trim()
@@ -89,18 +86,14 @@ fn read_row(root: &Path, folder: &Path, row: &Row<2>) -> Result<Listed, LabelsEr
         .map(|part| part.to_string_lossy())
         .collect::<Vec<_>>()
         .join("/");
-    Ok(Listed {
-        name,
-        path,
-        class: class.into(),
-    })
+    Ok(Listed::new(name, path, class))
 }
 
 /// `file` without `.` parts, or `None` when it is absolute or has `..`.
 fn plain_relative(folder: &Path, file: &str) -> Option<PathBuf> {
     // Tables that were made on Windows separate folders in their own way.
     let turned = file.replace('\\', "/");
-    if turned != file && !folder.join(file).is_file() {
+    if turned != file && !zipped::is_file(&folder.join(file)) {
         return plain(&turned);
     }
     plain(file)
@@ -129,4 +122,25 @@ fn class_names(pictures: &[Listed]) -> Vec<String> {
         names.sort_by_cached_key(|name| name.parse::<u64>().unwrap_or(u64::MAX));
     }
     names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::mutations;
+
+    #[test]
+    fn damaged_tables_never_panic() {
+        let good = b"file,label\na.png,cat\n\"deep/b, c.png\",dog\na.png,cat\n".to_vec();
+        let windows = b"sep=;\r\nlabel;file\r\n1;deep\\b.png\r\n2;a.png\r\n".to_vec();
+        let root = Path::new("no such folder");
+        let survivors = mutations(&[good, windows], |bytes| {
+            let table = Table::parse(Path::new("x"), bytes.to_vec(), COLUMNS);
+            let pictures = table.map(|table| read_rows(root, root, table.rows()));
+            pictures.is_ok_and(|pictures| {
+                pictures.is_ok_and(|pictures| !class_names(&pictures).is_empty())
+            })
+        });
+        assert!(survivors > 0.01, "{survivors}");
+    }
 }

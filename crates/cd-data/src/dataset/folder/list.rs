@@ -1,16 +1,15 @@
 //! Finds the pictures of a folder and their classes without opening them.
 
 use std::collections::HashSet;
-use std::fs;
 use std::path::{Path, PathBuf};
-
-use walkdir::WalkDir;
 
 use super::beside::test_beside;
 use super::error::FolderError;
-use super::kinds::{file_left_out, folder_left_out, has_picture_ending};
 use super::labels::{LABELS_FILE, read_labels};
+use super::walk::{children, walk};
 use crate::dataset::NotRead;
+use crate::picture::Region;
+use crate::zipped;
 
 /// Folders of training pictures, in small letters.
 const TRAIN_FOLDERS: [&str; 2] = ["train", "training"];
@@ -30,6 +29,20 @@ pub(in crate::dataset) struct Listed {
     pub(in crate::dataset) name: String,
     /// Name of its class; empty when nothing tells it.
     pub(in crate::dataset) class: String,
+    /// The part of it that counts.
+    pub(in crate::dataset) region: Option<Region>,
+}
+
+impl Listed {
+    /// A whole picture.
+    pub(in crate::dataset) fn new(name: String, path: PathBuf, class: impl Into<String>) -> Self {
+        Self {
+            name,
+            path,
+            class: class.into(),
+            region: None,
+        }
+    }
 }
 
 /// Pictures below one folder, sorted by path.
@@ -61,6 +74,7 @@ struct Parts {
 
 /// Lists the pictures of a data set in any of the known layouts.
 pub(super) fn list_root(root: &Path) -> Result<Root, FolderError> {
+    let root = &inner_root(root)?;
     let Some(parts) = parts(root)? else {
         return Ok(Root {
             train: list_pictures(root, root)?,
@@ -79,6 +93,7 @@ pub(super) fn list_root(root: &Path) -> Result<Root, FolderError> {
 
 /// Lists every picture below `root`, or below its part for training; nothing tells their classes.
 pub(in crate::dataset) fn list_unlabelled(root: &Path) -> Result<Listing, FolderError> {
+    let root = &inner_root(root)?;
     let parts = parts(root)?;
     let folder = parts.as_ref().map_or(root, |parts| &parts.train);
     let mut listing = Listing {
@@ -100,12 +115,39 @@ pub(in crate::dataset) fn list_unlabelled(root: &Path) -> Result<Listing, Folder
     Ok(listing)
 }
 
-/// The parts for training and testing of `root`, where it has them.
-fn parts(root: &Path) -> Result<Option<Parts>, FolderError> {
-    if !root.is_dir() {
+/// Where the pictures of `root` begin: archives often hold one folder, which holds everything.
+fn inner_root(root: &Path) -> Result<PathBuf, FolderError> {
+    let unreadable = |source| FolderError::Io {
+        path: root.into(),
+        source,
+    };
+    if !zipped::folder(root).map_err(unreadable)? {
         return Err(FolderError::NotAFolder { path: root.into() });
     }
-    if root.join(LABELS_FILE).is_file() {
+    let mut inner = root.to_path_buf();
+    if root.is_dir() {
+        return Ok(inner);
+    }
+    loop {
+        let found = children(root, &inner)?;
+        let [(name, folder)] = &found.folders[..] else {
+            return Ok(inner);
+        };
+        let is_part = TRAIN_FOLDERS
+            .iter()
+            .any(|part| name.eq_ignore_ascii_case(part));
+        let is_table = zipped::is_file(&folder.join(LABELS_FILE));
+        let wraps = is_table || !children(root, folder)?.folders.is_empty();
+        if !found.pictures.is_empty() || is_part || !wraps {
+            return Ok(inner);
+        }
+        inner.clone_from(folder);
+    }
+}
+
+/// The parts for training and testing of `root`, where it has them.
+fn parts(root: &Path) -> Result<Option<Parts>, FolderError> {
+    if zipped::is_file(&root.join(LABELS_FILE)) {
         return Ok(None);
     }
     let folders = children(root, root)?.folders;
@@ -131,7 +173,7 @@ fn parts(root: &Path) -> Result<Option<Parts>, FolderError> {
         return Ok(None);
     };
     // A class may be called `train`; then pictures lie directly in it, and other classes beside it.
-    let divided = train.join(LABELS_FILE).is_file()
+    let divided = zipped::is_file(&train.join(LABELS_FILE))
         || !children(root, &train)?.folders.is_empty()
         || !tests.is_empty() && folders.len() == 1 + tests.len();
     Ok(divided.then_some(Parts { train, tests }))
@@ -143,7 +185,7 @@ pub(in crate::dataset) fn list_pictures(
     folder: &Path,
 ) -> Result<Listing, FolderError> {
     let labels = folder.join(LABELS_FILE);
-    let mut listing = if labels.is_file() {
+    let mut listing = if zipped::is_file(&labels) {
         list_table(root, folder, &labels)?
     } else {
         list_classes(root, folder, |_| true)?
@@ -218,124 +260,4 @@ pub(in crate::dataset) fn list_classes(
         listing.class_names.push(class);
     }
     Ok(listing)
-}
-
-/// What lies directly in a folder.
-struct Children {
-    /// Name and path of each folder that may be a class, sorted by name.
-    folders: Vec<(String, PathBuf)>,
-    /// Names of the pictures.
-    pictures: Vec<String>,
-    /// Everything else.
-    not_read: NotRead,
-}
-
-fn children(root: &Path, folder: &Path) -> Result<Children, FolderError> {
-    let unreadable = |source| FolderError::Io {
-        path: folder.into(),
-        source,
-    };
-    let mut found = Children {
-        folders: Vec::new(),
-        pictures: Vec::new(),
-        not_read: NotRead::default(),
-    };
-    for entry in fs::read_dir(folder).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        if path.is_dir() {
-            match folder_left_out(&path) {
-                Some(reason) => leave_out(root, &path, reason, &mut found.not_read),
-                None => found.folders.push((unicode_name(&path)?, path)),
-            }
-            continue;
-        }
-        match file_left_out(&path) {
-            Some(reason) => found.not_read.add(reason, lossy_name(root, &path)),
-            None => found.pictures.push(lossy_name(root, &path)),
-        }
-    }
-    found.folders.sort();
-    found.pictures.sort();
-    Ok(found)
-}
-
-/// Appends the pictures below `folder` to `listing`, as of `class`, and what is no picture to what is not read.
-fn walk(root: &Path, class: &str, folder: &Path, listing: &mut Listing) -> Result<(), FolderError> {
-    let mut entries = WalkDir::new(folder)
-        .follow_links(true)
-        .sort_by_file_name()
-        .into_iter();
-    while let Some(entry) = entries.next() {
-        let entry = entry.map_err(|error| walk_error(folder, error))?;
-        let path = entry.path();
-        if entry.file_type().is_dir() {
-            let left_out = folder_left_out(path).filter(|_| entry.depth() > 0);
-            if let Some(reason) = left_out {
-                leave_out(root, path, reason, &mut listing.not_read);
-                entries.skip_current_dir();
-            }
-            continue;
-        }
-        if path.file_name().is_some_and(|name| name == LABELS_FILE) {
-            continue;
-        }
-        if let Some(reason) = file_left_out(path) {
-            listing.not_read.add(reason, lossy_name(root, path));
-            continue;
-        }
-        listing.pictures.push(Listed {
-            name: relative_name(root, path)?,
-            path: path.into(),
-            class: class.into(),
-        });
-    }
-    Ok(())
-}
-
-/// Notes the pictures of a folder that is not entered.
-fn leave_out(root: &Path, folder: &Path, reason: &'static str, not_read: &mut NotRead) {
-    // Links may lead anywhere, and what cannot be looked at was no picture of the data set either.
-    let files = WalkDir::new(folder)
-        .sort_by_file_name()
-        .into_iter()
-        .flatten();
-    for file in files.filter(|entry| entry.file_type().is_file()) {
-        if has_picture_ending(file.path()) {
-            not_read.add(reason, lossy_name(root, file.path()));
-        }
-    }
-}
-
-fn walk_error(folder: &Path, error: walkdir::Error) -> FolderError {
-    let path = error.path().unwrap_or(folder).to_path_buf();
-    if let Some(ancestor) = error.loop_ancestor() {
-        return FolderError::LinkLoop {
-            ancestor: ancestor.into(),
-            path,
-        };
-    }
-    FolderError::Io {
-        path,
-        source: error.into(),
-    }
-}
-
-fn relative_name(root: &Path, path: &Path) -> Result<String, FolderError> {
-    let relative = path.strip_prefix(root).unwrap_or(path);
-    let parts: Option<Vec<&str>> = relative.iter().map(|part| part.to_str()).collect();
-    let parts = parts.ok_or_else(|| FolderError::NotUnicode { path: path.into() })?;
-    Ok(parts.join("/"))
-}
-
-fn lossy_name(root: &Path, path: &Path) -> String {
-    let relative = path.strip_prefix(root).unwrap_or(path);
-    let parts: Vec<_> = relative.iter().map(|part| part.to_string_lossy()).collect();
-    parts.join("/")
-}
-
-fn unicode_name(path: &Path) -> Result<String, FolderError> {
-    path.file_name()
-        .and_then(|name| name.to_str())
-        .map(String::from)
-        .ok_or_else(|| FolderError::NotUnicode { path: path.into() })
 }

@@ -1,7 +1,7 @@
 //! Listed pictures become sets whose pixels are decoded when they are asked for.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use cd_core::names::did_you_mean;
@@ -9,20 +9,27 @@ use cd_core::{ImageSet, PixelSource};
 
 use super::bad;
 use super::error::{BadPictures, FolderError};
-use super::list::{Listed, Listing};
+use super::list::Listing;
 use crate::dataset::subset::balanced;
 use crate::dataset::{LoadContext, NotRead};
-use crate::picture::{Check, Checked, Decoding, PictureError, Room, picture_side};
+use crate::picture::{Check, Checked, Decoding, PictureError, Place, Room, side_of};
 
 /// Bytes of decoded pictures that a data set keeps in memory.
 const KEPT_BYTES: usize = 256 << 20;
+
+/// A picture with the name that people know it by.
+#[derive(Debug, Clone)]
+pub(in crate::dataset) struct Item {
+    pub(in crate::dataset) name: String,
+    pub(in crate::dataset) place: Place,
+}
 
 /// Pictures of one set with their labels.
 #[derive(Debug)]
 pub(in crate::dataset) struct Pictures {
     /// Folder that the names are relative to.
     base: PathBuf,
-    listed: Vec<Listed>,
+    listed: Vec<Item>,
     /// One for each picture; empty when nothing tells the classes.
     labels: Vec<u32>,
 }
@@ -38,11 +45,27 @@ impl Pictures {
         } else {
             labels(&listing, class_names)?
         };
-        Ok(Self {
-            base: listing.base,
-            listed: listing.pictures,
+        let item = |picture: super::Listed| Item {
+            name: picture.name,
+            place: match picture.region {
+                Some(region) => Place::Region {
+                    path: picture.path,
+                    region,
+                },
+                None => Place::File(picture.path),
+            },
+        };
+        let items = listing.pictures.into_iter().map(item).collect();
+        Ok(Self::of_items(listing.base, items, labels))
+    }
+
+    /// Pictures with a label each, or with none at all; names are relative to `base`.
+    pub(in crate::dataset) fn of_items(base: PathBuf, items: Vec<Item>, labels: Vec<u32>) -> Self {
+        Self {
+            base,
+            listed: items,
             labels,
-        })
+        }
     }
 
     /// Leaves at most `limit` pictures, the classes as equal as they can be.
@@ -59,19 +82,45 @@ impl Pictures {
         }
     }
 
-    /// The side for these pictures when nobody says one.
-    pub(in crate::dataset) fn side(&self) -> usize {
-        let paths = self.listed.iter().map(|picture| picture.path.as_path());
-        picture_side(&paths.collect::<Vec<_>>())
+    /// How often a picture is listed again.
+    pub(in crate::dataset) fn repeated(&self) -> usize {
+        let pairs = self.listed.windows(2);
+        pairs.filter(|pair| pair[0].name == pair[1].name).count()
     }
 
-    /// Fails when a class among `class_names` has no picture, or there is none at all.
-    fn check_classes(&self, class_names: &[String]) -> Result<(), FolderError> {
-        let mut counts = vec![0_usize; class_names.len()];
+    /// How many there are.
+    pub(in crate::dataset) fn count(&self) -> usize {
+        self.listed.len()
+    }
+
+    /// The side for these pictures when nobody says one.
+    pub(in crate::dataset) fn side(&self) -> usize {
+        side_of(
+            &self
+                .listed
+                .iter()
+                .map(|item| &item.place)
+                .collect::<Vec<_>>(),
+        )
+    }
+
+    /// How many pictures each of so many classes has.
+    fn counts(&self, classes: usize) -> Vec<usize> {
+        let mut counts = vec![0; classes];
         for &label in &self.labels {
             counts[label as usize] += 1;
         }
-        match counts.iter().position(|&count| count == 0) {
+        counts
+    }
+
+    /// Fails when a class that had pictures, as `before` says, has none any more, or there is none at all.
+    fn check_classes(&self, class_names: &[String], before: &[usize]) -> Result<(), FolderError> {
+        let counts = self.counts(class_names.len());
+        let lost = counts
+            .iter()
+            .zip(before)
+            .position(|(&count, &before)| count == 0 && before > 0);
+        match lost {
             Some(lost) => Err(FolderError::LostClass {
                 class: class_names[lost].clone(),
             }),
@@ -117,10 +166,11 @@ impl<'a> Reader<'a> {
         mut parts: Vec<Pictures>,
         class_names: &[String],
     ) -> Result<(Vec<ImageSet>, NotRead), FolderError> {
+        let before = parts.first().map(|first| first.counts(class_names.len()));
         let checked: Vec<Checked> = parts.iter().map(|part| self.checked(part)).collect();
         let total = parts.iter().map(|part| part.listed.len()).sum();
         let mut sources = Vec::with_capacity(parts.len());
-        let mut bad: Vec<(Listed, PictureError)> = Vec::new();
+        let mut bad: Vec<(Item, PictureError)> = Vec::new();
         for (part, checked) in parts.iter_mut().zip(checked) {
             let named =
                 |wrong: crate::picture::BadPicture| (part.listed[wrong.at].clone(), wrong.reason);
@@ -129,7 +179,7 @@ impl<'a> Reader<'a> {
             sources.push(Arc::new(checked.source) as Arc<dyn PixelSource>);
         }
         let left = match parts.first() {
-            Some(first) => first.check_classes(class_names),
+            Some(first) => first.check_classes(class_names, &before.unwrap_or_default()),
             None => Ok(()),
         };
         let not_read = self.without(bad, total, left.is_ok())?;
@@ -164,7 +214,7 @@ impl<'a> Reader<'a> {
     /// What the bad pictures come to: nothing, a note, or an error; `enough` says whether there are pictures without them.
     fn without(
         &self,
-        bad: Vec<(Listed, PictureError)>,
+        bad: Vec<(Item, PictureError)>,
         total: usize,
         enough: bool,
     ) -> Result<NotRead, FolderError> {
@@ -179,7 +229,7 @@ impl<'a> Reader<'a> {
             return Err(BadPictures {
                 pictures: bad
                     .into_iter()
-                    .map(|(picture, reason)| (picture.path, reason))
+                    .map(|(picture, reason)| (picture.place.shown(), reason))
                     .collect(),
                 total,
                 allowed,
@@ -225,10 +275,10 @@ impl<'a> Reader<'a> {
             index: self.context.index,
             progress: self.context.progress,
         };
-        let named: Vec<(&str, &Path)> = pictures
+        let named: Vec<(&str, &Place)> = pictures
             .listed
             .iter()
-            .map(|picture| (picture.name.as_str(), picture.path.as_path()))
+            .map(|picture| (picture.name.as_str(), &picture.place))
             .collect();
         check.run(&named)
     }

@@ -1,15 +1,15 @@
-//! Where the pictures and labels of GTSRB lie.
+//! Where the pictures and labels of GTSRB lie: in folders, or in the archives as they are published.
 
 use std::path::{Path, PathBuf};
 
-use super::{CLASSES, INFO};
-use crate::dataset::NotRead;
+use super::{CLASSES, INFO, tables};
+use crate::dataset::archives;
 use crate::dataset::files::FilesError;
-use crate::dataset::folder::{Listed, Listing, list_pictures, list_unlabelled};
-use crate::table::Table;
+use crate::dataset::folder::{Listing, list_pictures};
+use crate::zipped;
 
 /// Labels of the official test pictures.
-const LABELS: &str = "GT-final_test.csv";
+pub(super) const LABELS: &str = "GT-final_test.csv";
 /// The table beside the official test pictures, which has no labels.
 const WITHOUT_LABELS: &str = "GT-final_test.test.csv";
 /// Folders of training pictures by class.
@@ -20,35 +20,177 @@ const TEST: [&str; 2] = ["Final_Test/Images", "Test"];
 const TABLES: [&str; 2] = ["Train.csv", "Test.csv"];
 
 const EXPECTED: &str = "`Final_Training/Images/00000` and `Final_Test/Images` (official), `Training/00000` (torchvision), \
-     `Train/00000` and `Test` (attack benchmarks), or `Train.csv` and `Test.csv` with the columns Path and ClassId";
+     `Train/00000` and `Test` (attack benchmarks), `Train.csv` and `Test.csv` with the columns Path and ClassId, or the zip archives of these";
+const TEST_ARCHIVE: &str =
+    "labels of test pictures that are not there (they are in GTSRB_Final_Test_Images.zip)";
 
-/// The training pictures below `path` and, where there are any, the test pictures.
-pub(super) fn list(path: &Path) -> Result<(Listing, Option<Listing>), FilesError> {
-    let roots = [path.to_path_buf(), path.join("GTSRB"), path.join("gtsrb")];
-    for root in &roots {
-        if TABLES.iter().any(|table| root.join(table).is_file()) {
-            return by_tables(root);
+/// The training pictures at `path` and, where there are any, the test pictures; only the regions of the signs with `roi`.
+pub(super) fn list(path: &Path, roi: bool) -> Result<(Listing, Option<Listing>), FilesError> {
+    let places = places(path)?;
+    for place in &places {
+        if TABLES
+            .iter()
+            .any(|table| zipped::is_file(&place.join(table)))
+        {
+            return by_tables(place, roi);
         }
-        if let Some(train) = first(root, &TRAIN) {
-            return by_folders(root, &train);
+        if first(place, &TRAIN).is_some() {
+            break;
         }
     }
-    Err(FilesError::NotFound {
-        dataset: INFO.title,
-        path: path.into(),
-        expected: EXPECTED,
-    })
+    let mut trains = found(&places, &TRAIN).into_iter();
+    let test = found(&places, &TEST).into_iter().next();
+    let labels = labels(&places, test.as_ref())?;
+    let Some((root, folder)) = trains.next() else {
+        return Err(without_train(path, test.as_ref(), labels.as_deref()));
+    };
+    let mut train = by_classes(&root, &folder, roi)?;
+    for (_, other) in trains {
+        let reason = format!("other training pictures; `{}` is taken", folder.display());
+        train.not_read.add(reason, other.display().to_string());
+    }
+    let test = match (test, labels) {
+        (Some((root, folder)), Some(labels)) => {
+            let listing = tables::listed(&root, &folder, &labels, "Filename", roi)?;
+            Some(listing)
+        }
+        (Some((_, folder)), None) => return Err(without_labels(&folder)),
+        (None, Some(labels)) => {
+            train
+                .not_read
+                .add(TEST_ARCHIVE, labels.display().to_string());
+            None
+        }
+        (None, None) => None,
+    };
+    Ok((train, test))
+}
+
+/// Where layouts may begin: what lies in folders first, then what lies in archives.
+fn places(path: &Path) -> Result<Vec<PathBuf>, FilesError> {
+    let mut places = Vec::new();
+    let nested = |place: &Path| {
+        [
+            place.to_path_buf(),
+            place.join("GTSRB"),
+            place.join("gtsrb"),
+        ]
+    };
+    let folders: Vec<PathBuf> = nested(path)
+        .into_iter()
+        .filter(|place| place.is_dir())
+        .collect();
+    let is_unpacked = folders.iter().any(|place| {
+        let tables = TABLES.iter().any(|table| place.join(table).is_file());
+        tables || first(place, &TRAIN).is_some() && first(place, &TEST).is_some()
+    });
+    places.extend(folders.iter().cloned());
+    if !is_unpacked {
+        for archive in archives::in_folders(path, &folders)? {
+            places.extend(nested(&archive).into_iter().filter(|at| zipped::is_dir(at)));
+        }
+    }
+    Ok(places)
 }
 
 fn first(root: &Path, folders: &[&str]) -> Option<PathBuf> {
     folders
         .iter()
         .map(|folder| root.join(folder))
-        .find(|folder| folder.is_dir())
+        .find(|folder| zipped::is_dir(folder))
 }
 
-fn by_folders(root: &Path, train: &Path) -> Result<(Listing, Option<Listing>), FilesError> {
+/// The places that have one of `folders`, each with it.
+fn found(places: &[PathBuf], folders: &[&str]) -> Vec<(PathBuf, PathBuf)> {
+    places
+        .iter()
+        .filter_map(|place| Some((place.clone(), first(place, folders)?)))
+        .collect()
+}
+
+/// The table of labels of the test pictures; one that has none is passed over as long as there is another.
+fn labels(
+    places: &[PathBuf],
+    test: Option<&(PathBuf, PathBuf)>,
+) -> Result<Option<PathBuf>, FilesError> {
+    let near = test.into_iter().flat_map(|(root, folder)| {
+        [
+            Some(folder.as_path()),
+            folder.parent(),
+            Some(root),
+            root.parent(),
+        ]
+    });
+    let near = near.flatten().map(Path::to_path_buf);
+    let tables = near
+        .chain(places.iter().cloned())
+        .map(|place| place.join(LABELS))
+        .filter(|table| zipped::is_file(table));
+    let mut unlabelled = None;
+    for table in tables {
+        if !tables::lacks_labels(&table)? {
+            return Ok(Some(table));
+        }
+        unlabelled = Some(table);
+    }
+    match unlabelled {
+        Some(table) => Err(FilesError::content(
+            &table,
+            "it has no column `ClassId`: it is the table that came with the test pictures, before their labels were published; \
+             those are in GTSRB_Final_Test_GT.zip",
+        )),
+        None => Ok(None),
+    }
+}
+
+fn without_train(
+    path: &Path,
+    test: Option<&(PathBuf, PathBuf)>,
+    labels: Option<&Path>,
+) -> FilesError {
+    let found = test.map(|(_, folder)| folder.as_path()).into_iter();
+    let found: Vec<String> = found
+        .chain(labels)
+        .map(|path| format!("`{}`", path.display()))
+        .collect();
+    if found.is_empty() {
+        return FilesError::NotFound {
+            dataset: INFO.title,
+            path: path.into(),
+            expected: EXPECTED,
+        };
+    }
+    FilesError::Missing {
+        dataset: INFO.title,
+        path: path.into(),
+        missing: format!(
+            "the training pictures (`Final_Training/Images`, `Training` or `Train`, or GTSRB_Final_Training_Images.zip or \
+             GTSRB-Training_fixed.zip); found {}",
+            found.join(" and ")
+        ),
+    }
+}
+
+fn without_labels(folder: &Path) -> FilesError {
+    let beside = if zipped::is_file(&folder.join(WITHOUT_LABELS)) {
+        format!(" (`{WITHOUT_LABELS}` has no labels)")
+    } else {
+        String::new()
+    };
+    FilesError::Missing {
+        dataset: INFO.title,
+        path: folder.into(),
+        missing: format!(
+            "`{LABELS}`{beside}, the labels of the test pictures, which are in GTSRB_Final_Test_GT.zip"
+        ),
+    }
+}
+
+fn by_classes(root: &Path, train: &Path, roi: bool) -> Result<Listing, FilesError> {
     let mut listing = list_pictures(root, train)?;
+    if roi {
+        tables::add_regions(train, &mut listing.pictures)?;
+    }
     for picture in &mut listing.pictures {
         let number = picture.class.parse().ok();
         picture.class = class(number).ok_or_else(|| {
@@ -64,113 +206,40 @@ fn by_folders(root: &Path, train: &Path) -> Result<(Listing, Option<Listing>), F
     listing.class_names = class_names();
     // Every class folder has a table, which repeats its number.
     listing.not_read.retain(|file| !file.contains("/GT-"));
-    let test = first(root, &TEST)
-        .map(|folder| test(root, &folder))
-        .transpose()?;
-    Ok((listing, test))
+    Ok(listing)
 }
 
-fn test(root: &Path, folder: &Path) -> Result<Listing, FilesError> {
-    let places = [Some(folder), folder.parent(), Some(root), root.parent()];
-    let tables = places.into_iter().flatten().map(|place| place.join(LABELS));
-    let Some(table) = tables.into_iter().find(|table| table.is_file()) else {
-        let beside = if folder.join(WITHOUT_LABELS).is_file() {
-            format!(" (`{WITHOUT_LABELS}` has no labels)")
-        } else {
-            String::new()
-        };
-        return Err(FilesError::Missing {
-            dataset: INFO.title,
-            path: folder.into(),
-            missing: format!(
-                "`{LABELS}`{beside}, the labels of the test pictures, which are in GTSRB_Final_Test_GT.zip"
-            ),
-        });
-    };
-    listed(root, folder, &table, "Filename")
-}
-
-fn by_tables(root: &Path) -> Result<(Listing, Option<Listing>), FilesError> {
+fn by_tables(root: &Path, roi: bool) -> Result<(Listing, Option<Listing>), FilesError> {
     let [train, test] = TABLES.map(|table| root.join(table));
-    if !train.is_file() {
+    if !zipped::is_file(&train) {
         return Err(FilesError::Missing {
             dataset: INFO.title,
             path: root.into(),
-            missing: format!("`{}`", TABLES[0]),
+            missing: format!("`{}`; found `{}`", TABLES[0], TABLES[1]),
         });
     }
-    let test = test.is_file().then(|| listed(root, root, &test, "Path"));
-    Ok((listed(root, root, &train, "Path")?, test.transpose()?))
-}
-
-/// The pictures of a table, whose names are relative to `folder`.
-fn listed(root: &Path, folder: &Path, table: &Path, column: &str) -> Result<Listing, FilesError> {
-    let rows = Table::read(table, [column, "ClassId"])?;
-    let mut pictures = Vec::with_capacity(rows.rows().len());
-    for row in rows.rows() {
-        let [file, label] = row.fields.each_ref().map(|field| field.trim());
-        let class = class(label.parse().ok())
-            .ok_or_else(|| rows.error(row, format!("`ClassId` is `{label}`, expected 0 to 42")))?;
-        let plain = Path::new(file)
-            .components()
-            .all(|part| matches!(part, std::path::Component::Normal(_)));
-        if file.is_empty() || !plain {
-            return Err(rows
-                .error(
-                    row,
-                    format!("`{column}` is `{file}`, expected a name below the folder"),
-                )
-                .into());
+    let listed = |table: &Path| tables::listed(root, root, table, "Path", roi);
+    let mut train = listed(&train)?;
+    if !zipped::is_file(&test) {
+        let reason = format!(
+            "test pictures without `{}`, which has their labels",
+            TABLES[1]
+        );
+        if zipped::is_dir(&root.join("Test")) {
+            train.not_read.add(reason, "Test".into());
         }
-        let path = folder.join(file);
-        pictures.push(Listed {
-            name: name(root, &path),
-            path,
-            class,
-        });
+        return Ok((train, None));
     }
-    pictures.sort_by(|left, right| left.path.cmp(&right.path));
-    let not_read = if folder == root {
-        NotRead::default()
-    } else {
-        not_listed(root, folder, &pictures)?
-    };
-    Ok(Listing {
-        root: folder.into(),
-        base: root.into(),
-        pictures,
-        class_names: class_names(),
-        not_read,
-    })
-}
-
-/// Pictures in the folder of test pictures that the table does not list.
-fn not_listed(root: &Path, folder: &Path, listed: &[Listed]) -> Result<NotRead, FilesError> {
-    let mut not_read = NotRead::default();
-    for found in list_unlabelled(folder)?.pictures {
-        if listed
-            .binary_search_by(|picture| picture.path.cmp(&found.path))
-            .is_err()
-        {
-            not_read.add(
-                format!("pictures that `{LABELS}` does not list"),
-                name(root, &found.path),
-            );
-        }
+    if tables::lacks_labels(&test)? {
+        return Err(FilesError::content(&test, "it has no column `ClassId`"));
     }
-    Ok(not_read)
+    Ok((train, Some(listed(&test)?)))
 }
 
-fn name(root: &Path, path: &Path) -> String {
-    let below = path.strip_prefix(root).unwrap_or(path);
-    let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
-    parts.join("/")
-}
-
-fn class(number: Option<usize>) -> Option<String> {
+pub(super) fn class(number: Option<usize>) -> Option<String> {
     CLASSES.get(number?).map(ToString::to_string)
 }
 
-fn class_names() -> Vec<String> {
+pub(super) fn class_names() -> Vec<String> {
     CLASSES.map(String::from).to_vec()
 }

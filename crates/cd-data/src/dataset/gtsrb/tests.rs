@@ -178,6 +178,10 @@ fn what_is_missing_or_wrong_is_named() {
     for (rows, part) in [
         (
             "Filename;Width\n0.ppm;4\n",
+            "it has no column `ClassId`: it is the table that came with the test pictures",
+        ),
+        (
+            "Filename;Class\n0.ppm;4\n",
             "expected the columns `Filename`, `ClassId`",
         ),
         (
@@ -197,4 +201,157 @@ fn what_is_missing_or_wrong_is_named() {
     picture(folder.path(), "Train/stop/1.ppm", 0);
     let message = load(folder.path()).expect_err("no number").to_string();
     assert!(message.contains("class folder `stop`"), "{message}");
+}
+
+/// The files below `folder` as a zip archive at `path`.
+fn zipped(folder: &Path, path: &Path) {
+    fs::write(path, crate::zipped::tests::archive_of(folder)).expect("writes");
+}
+
+/// The archives as they are published, in one folder.
+fn archives(train_archive: &str, train_folder: &str) -> TempDir {
+    let folder = tempdir().expect("scratch");
+    let inside = tempdir().expect("scratch");
+    train(inside.path(), train_folder);
+    zipped(inside.path(), &folder.path().join(train_archive));
+    let inside = tempdir().expect("scratch");
+    test(inside.path(), "GTSRB/Final_Test/Images", "labels.csv");
+    let labels = fs::read_to_string(inside.path().join("labels.csv")).expect("written");
+    fs::remove_file(inside.path().join("labels.csv")).expect("removes");
+    let unlabelled =
+        "Filename;Width;Height;Roi.X1;Roi.Y1;Roi.X2;Roi.Y2\r\n00001.ppm;5;6;1;1;4;4\r\n";
+    let beside = inside
+        .path()
+        .join("GTSRB/Final_Test/Images/GT-final_test.test.csv");
+    fs::write(beside, unlabelled).expect("writes");
+    zipped(
+        inside.path(),
+        &folder.path().join("GTSRB_Final_Test_Images.zip"),
+    );
+    let inside = tempdir().expect("scratch");
+    fs::write(inside.path().join("GT-final_test.csv"), labels).expect("writes");
+    zipped(
+        inside.path(),
+        &folder.path().join("GTSRB_Final_Test_GT.zip"),
+    );
+    folder
+}
+
+#[test]
+fn published_archives_are_read_as_they_are() {
+    for (archive, inside) in [
+        (
+            "GTSRB_Final_Training_Images.zip",
+            "GTSRB/Final_Training/Images",
+        ),
+        ("GTSRB-Training_fixed.zip", "GTSRB/Training"),
+    ] {
+        let folder = archives(archive, inside);
+        let split = load(folder.path()).expect(archive);
+        assert_eq!(split.train.labels(), [3, 3, 3, 41, 41, 41]);
+        let names = split.train.names();
+        let first = inside.trim_start_matches("GTSRB/");
+        assert_eq!(names[0], format!("{first}/00003/00000_00000.ppm"));
+        let tested = split.test.expect("has test pictures");
+        assert_eq!(tested.labels(), [3, 41]);
+        assert_eq!(tested.pixels(1).expect("readable")[0], 101);
+    }
+    let inside = tables();
+    let folder = tempdir().expect("scratch");
+    zipped(inside.path(), &folder.path().join("archive.zip"));
+    for path in [
+        folder.path().to_path_buf(),
+        folder.path().join("archive.zip"),
+    ] {
+        let split = load(&path).expect("loads");
+        assert_eq!(split.train.labels(), [20, 7]);
+        assert_eq!(split.test.expect("has test pictures").labels(), [16]);
+    }
+}
+
+#[test]
+fn a_mixture_says_what_was_found_and_what_is_missing() {
+    let folder = archives("GTSRB-Training_fixed.zip", "GTSRB/Training");
+    let of = |name: &str| folder.path().join(name);
+    fs::rename(of("GTSRB_Final_Test_GT.zip"), of("labels")).expect("renames");
+    let message = load(folder.path()).expect_err("no labels").to_string();
+    assert!(
+        message.contains("GTSRB_Final_Test_GT.zip") && message.contains("has no labels"),
+        "{message}"
+    );
+    fs::rename(of("labels"), of("GTSRB_Final_Test_GT.zip")).expect("renames");
+    fs::rename(of("GTSRB-Training_fixed.zip"), of("train")).expect("renames");
+    let message = load(folder.path()).expect_err("no pictures").to_string();
+    let parts = [
+        "lacks the training pictures",
+        "found `",
+        "Final_Test/Images` and `",
+        "GT-final_test.csv`",
+    ];
+    assert!(parts.iter().all(|part| message.contains(part)), "{message}");
+    fs::rename(of("train"), of("GTSRB-Training_fixed.zip")).expect("renames");
+    fs::remove_file(of("GTSRB_Final_Test_Images.zip")).expect("removes");
+    let split = load(folder.path()).expect("training pictures");
+    let lines = split.not_read.lines().join("\n");
+    assert!(
+        split.test.is_none() && lines.contains("GTSRB_Final_Test_Images.zip"),
+        "{lines}"
+    );
+    train(folder.path(), "Train");
+    let lines = load(folder.path())
+        .expect("loads")
+        .not_read
+        .lines()
+        .join("\n");
+    assert!(lines.contains("other training pictures; `"), "{lines}");
+    fs::write(of("GTSRB-Training_fixed.zip"), "<!doctype html><html>").expect("writes");
+    let message = load(folder.path()).expect_err("a page").to_string();
+    assert!(message.contains("a web page"), "{message}");
+}
+
+#[test]
+fn regions_of_the_signs_can_be_read_alone() {
+    let folder = tempdir().expect("scratch");
+    train(folder.path(), "Train");
+    test(folder.path(), "Test", "Test/GT-final_test.csv");
+    let path = folder.path().join("Test/00000.ppm");
+    let shaded = RgbImage::from_fn(5, 6, |x, y| Rgb([(40 * x) as u8, (40 * y) as u8, 0]));
+    shaded.save(&path).expect("writes");
+    let config = GtsrbConfig {
+        path: folder.path().into(),
+        size: 3,
+        roi: true,
+        ..GtsrbConfig::default()
+    };
+    let load = |config: &GtsrbConfig| config.load(&LoadContext::new(&NoProgress));
+    let message = load(&config).expect_err("incomplete").to_string();
+    let parts = [
+        "GT-00003.csv",
+        "does not say where the sign in",
+        "00000_00001.ppm",
+    ];
+    assert!(parts.iter().all(|part| message.contains(part)), "{message}");
+    for class in [3, 41] {
+        let table = folder
+            .path()
+            .join(format!("Train/{class:05}/GT-{class:05}.csv"));
+        let mut rows = fs::read_to_string(&table).expect("written");
+        for file in ["00000_00001.ppm", "00001_00000.ppm"] {
+            write!(rows, "{file};5;6;0;0;5;6;{class}\r\n").expect("memory");
+        }
+        fs::write(table, rows).expect("writes");
+    }
+    let split = load(&config).expect("loads");
+    let pixels = split.test.as_ref().expect("test").pixels(0).expect("there");
+    // Columns and rows 1 to 3 of the picture, which has 3 x 3 pixels then and is not resized.
+    assert_eq!(pixels[..6], [40, 40, 0, 80, 40, 0]);
+    assert_eq!(pixels[24..], [120, 120, 0]);
+    let table = folder.path().join("Test/GT-final_test.csv");
+    let rows = fs::read_to_string(&table).expect("written");
+    fs::write(&table, rows.replace("1;1;4;4", "1;1;9;4")).expect("writes");
+    let message = load(&config).expect_err("outside").to_string();
+    assert!(message.contains("(1, 1) to (9, 4)"), "{message}");
+    fs::write(&table, rows.replace("1;1;4;4", "1;-1;4;4")).expect("writes");
+    let message = load(&config).expect_err("no number").to_string();
+    assert!(message.contains("`Roi.Y1` is `-1`"), "{message}");
 }

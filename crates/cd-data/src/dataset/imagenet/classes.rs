@@ -6,6 +6,7 @@ use std::path::Path;
 use cd_core::names::nearest;
 
 use crate::dataset::files::FilesError;
+use crate::zipped;
 
 /// The names of the chosen classes.
 #[derive(Debug)]
@@ -19,11 +20,10 @@ impl Classes {
         list: &[String],
     ) -> Result<Self, FilesError> {
         let mut known = BTreeSet::new();
-        for entry in std::fs::read_dir(train).map_err(FilesError::io(train))? {
-            let entry = entry.map_err(FilesError::io(train))?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if entry.path().is_dir() && is_wnid(&name) {
-                known.insert(name);
+        for child in zipped::children(train).map_err(FilesError::io(train))? {
+            let name = child.path.file_name().unwrap_or_default().to_string_lossy();
+            if child.is_dir && is_wnid(&name) {
+                known.insert(name.into_owned());
             }
         }
         let wrong = |reason: String| Err(FilesError::content(train, reason));
@@ -55,7 +55,7 @@ impl Classes {
 }
 
 /// Whether a name has the form of a number in WordNet.
-fn is_wnid(name: &str) -> bool {
+pub(super) fn is_wnid(name: &str) -> bool {
     name.strip_prefix('n').is_some_and(|digits| {
         digits.len() == 8 && digits.bytes().all(|digit| digit.is_ascii_digit())
     })

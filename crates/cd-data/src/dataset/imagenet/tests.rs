@@ -114,3 +114,43 @@ fn what_does_not_fit_is_named() {
             .contains("no class folders such as")
     );
 }
+
+#[test]
+fn flat_validation_pictures_are_read_with_a_list_of_their_classes() {
+    let paths = [
+        "train/n01440764/a.JPEG",
+        "train/n02102040/a.JPEG",
+        "val/ILSVRC2012_val_00000001.JPEG",
+        "val/ILSVRC2012_val_00000002.JPEG",
+        "val/ILSVRC2012_val_00000003.JPEG",
+    ];
+    let folder = pictures(&paths.map(String::from));
+    let lines = "n02102040\nn01440764\nn03888257\n";
+    let table = "ImageId,PredictionString\nILSVRC2012_val_00000002,n01440764 1 2 3 4 \nILSVRC2012_val_00000001,n02102040 1 1 5 5 n02102040 2 2 3 3 \nILSVRC2012_val_00000003,n03888257 0 0 1 1\n";
+    for (place, text) in [
+        ("imagenet_2012_validation_synset_labels.txt", lines),
+        ("val/LOC_val_solution.csv", table),
+    ] {
+        let list = folder.path().join(place);
+        fs::write(&list, text).expect("writes");
+        let split = load(&config(&folder)).expect("loads");
+        let test = split.test.expect("labelled");
+        assert_eq!(test.labels(), [1, 0], "{place}");
+        assert_eq!(test.name(0), "val/ILSVRC2012_val_00000001.JPEG");
+        for (wrong, part) in [
+            (text.replace("n02102040", "cat"), "is `cat"),
+            (text.replace("n03888257", "x"), "expected a class such as"),
+            (text[..text.len() / 2].to_owned(), ""),
+        ] {
+            fs::write(&list, wrong).expect("writes");
+            let message = load(&config(&folder)).expect_err("wrong").to_string();
+            assert!(message.contains(part), "{message}");
+        }
+        fs::remove_file(list).expect("removes");
+    }
+    let lines = load(&config(&folder)).expect("loads").not_read.lines();
+    assert!(
+        lines[0].contains("move them into val/WNID, or put `LOC_val_solution.csv`"),
+        "{lines:?}"
+    );
+}

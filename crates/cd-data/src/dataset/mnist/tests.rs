@@ -61,7 +61,7 @@ fn plain_and_packed_files_are_read() {
             .expect("writes");
     }
     let fashion = MnistConfig {
-        kind: MnistKind::Fashion,
+        kind: Some(MnistKind::Fashion),
         pad: true,
         train_limit: Some(2),
         ..config(&folder)

@@ -1,5 +1,7 @@
 //! Both forms of the validation pictures, and broken ones.
 
+use std::fs;
+
 use cd_core::NoProgress;
 use image::RgbImage;
 use tempfile::{TempDir, tempdir};
@@ -91,4 +93,41 @@ fn damaged_annotations_are_named_with_their_line() {
         let message = load(&folder).expect_err("damaged").to_string();
         assert!(message.contains(part), "{message}");
     }
+}
+
+#[test]
+fn the_archive_is_read_as_it_is_downloaded() {
+    let folder = trained();
+    picture(&folder, &format!("{FOLDER}/val/images/val_0.JPEG"));
+    annotations(&folder, "val_0.JPEG\tn01629819\t0\t0\t5\t5\n");
+    let unpacked = load(&folder).expect("loads");
+    let scratch = tempdir().expect("scratch");
+    let archive = scratch.path().join("tiny-imagenet-200.zip");
+    fs::write(&archive, crate::zipped::tests::archive_of(folder.path())).expect("writes");
+    for path in [scratch.path(), &archive] {
+        let config = TinyImageNetConfig {
+            path: path.into(),
+            size: 6,
+            ..TinyImageNetConfig::default()
+        };
+        let split = config.load(&LoadContext::new(&NoProgress));
+        assert_eq!(split.expect("loads"), unpacked);
+    }
+    fs::write(&archive, "<html>").expect("writes");
+    let message = load(&scratch).expect_err("a page").to_string();
+    assert!(message.contains("a web page"), "{message}");
+}
+
+#[test]
+fn damaged_annotations_never_panic() {
+    let folder = trained();
+    let train = folder.path().join(FOLDER).join("train");
+    let classes = Classes::chosen(&train, None, &[]).expect("two");
+    let good = b"val_1.JPEG\tn01443537\t0\t0\t5\t5\nval_0.JPEG\tn01629819\t0\t0\t5\t5\n".to_vec();
+    let place = Path::new("x");
+    let survivors = crate::testing::mutations(&[good], |bytes| {
+        let text = str::from_utf8(bytes);
+        text.is_ok_and(|text| annotated(place, place, place, text, &classes).is_ok())
+    });
+    assert!(survivors > 0.01, "{survivors}");
 }

@@ -1,6 +1,7 @@
 //! Pictures that are checked, kept, remembered and changed.
 
 use std::fs::{self, File};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -74,15 +75,11 @@ impl Scene {
             index: Some(&self.index()),
             progress: &decoded,
         };
-        let paths: Vec<PathBuf> = (0..self.names.len() as u8)
-            .map(|number| self.path(number))
+        let places: Vec<Place> = (0..self.names.len() as u8)
+            .map(|number| Place::File(self.path(number)))
             .collect();
-        let pictures: Vec<(&str, &Path)> = self
-            .names
-            .iter()
-            .map(String::as_str)
-            .zip(paths.iter().map(PathBuf::as_path))
-            .collect();
+        let names = self.names.iter().map(String::as_str);
+        let pictures: Vec<(&str, &Place)> = names.zip(&places).collect();
         let checked = check.run(&pictures);
         let bad: Vec<usize> = checked.bad.iter().map(|bad| bad.at).collect();
         let source = if bad.is_empty() {

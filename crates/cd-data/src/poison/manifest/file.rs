@@ -121,7 +121,15 @@ impl ManifestFile {
             return Ok(());
         }
         let map = self.label_map.as_deref().unwrap_or_default();
-        let new_label = |label| labels.apply(label, self.config.target, map.len());
+        let sources = self.config.select.sources.as_ref();
+        let moves = |label: &u32| sources.is_none_or(|sources| sources.contains(label));
+        let new_label = |label: u32| {
+            if moves(&label) {
+                labels.apply(label, self.config.target, map.len())
+            } else {
+                label
+            }
+        };
         if !map.is_empty() && map.iter().zip(0..).all(|(&to, from)| to == new_label(from)) {
             return Ok(());
         }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tempfile::tempdir;
 
 use super::*;
-use crate::poison::PlanRequest;
+use crate::poison::{PlanRequest, Selection};
 use crate::testing::striped_set;
 use crate::{AttackConfig, LabelMap};
 
@@ -15,6 +15,7 @@ fn config(attack: &str) -> PoisonConfig {
         target: 1,
         labels: LabelMap::default(),
         seed: u64::MAX,
+        select: Selection::default(),
     }
 }
 

@@ -7,7 +7,7 @@ use cd_models::Device;
 use tempfile::{TempDir, tempdir};
 
 use super::*;
-use crate::poison::{CraftTools, LabelMap, craft, poison};
+use crate::poison::{CraftTools, LabelMap, Selection, craft, poison};
 use crate::testing::striped_set;
 use crate::{ATTACKS, AttackConfig};
 
@@ -27,6 +27,7 @@ fn config(attack: &str) -> PoisonConfig {
         target: 2,
         labels: LabelMap::default(),
         seed: 5,
+        select: Selection::default(),
     }
 }
 

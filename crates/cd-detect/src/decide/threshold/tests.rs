@@ -12,6 +12,7 @@ fn detection(raw: &[f64]) -> Detection {
         raw: raw.to_vec(),
         clean: None,
         masks: None,
+        own: None,
     }
 }
 

@@ -57,7 +57,18 @@ impl Experiment {
                 ));
             }
         }
-        let calibrated = matches!(self.detect.threshold, ThresholdRule::Calibrated { .. });
+        if self.detect.features_weights.is_none() && self.detect.features_key.is_some() {
+            return Err("`detect.features_key` names a network in a file: name `detect.features_weights`, too".into());
+        }
+        if self.detect.features_size == Some(0) {
+            return Err("`detect.features_size` is 0; leave it out for the network's own".into());
+        }
+        let mut rules = self
+            .detect
+            .detectors
+            .iter()
+            .map(|one| one.rule(&self.detect));
+        let calibrated = rules.any(|rule| matches!(rule, ThresholdRule::Calibrated { .. }));
         if calibrated && self.detect.trusted < 2 {
             return Err(
                 "the `calibrated` rule needs clean images: set `detect.trusted` to 2 or more"
@@ -68,8 +79,13 @@ impl Experiment {
     }
 
     fn check_model(&self) -> Result<(), String> {
-        if self.is_unlabelled() && self.weights.is_none() {
-            return Err("pictures without classes cannot be trained on: name `weights`".into());
+        if self.train.finetune.is_some() && self.weights.is_none() {
+            return Err("`train.finetune` continues from weights: name `weights`, too".into());
+        }
+        if self.is_unlabelled() && self.given_weights().is_none() {
+            return Err(
+                "pictures without classes cannot be trained on: name `weights`, without `train.finetune`".into(),
+            );
         }
         if self.weights_key.is_some() && self.weights.is_none() {
             return Err("`weights_key` names a network in a file: name `weights`, too".into());
@@ -96,8 +112,11 @@ impl Experiment {
             poison.check().map_err(|error| error.to_string())?;
         }
         self.train.check().map_err(|error| error.to_string())?;
-        let threshold = self.detect.threshold.check();
-        threshold.map_err(|error| error.to_string())?;
+        let detectors = self.detect.detectors.iter();
+        let rules = detectors.map(|one| one.rule(&self.detect));
+        for rule in rules.chain([self.detect.threshold]) {
+            rule.check().map_err(|error| error.to_string())?;
+        }
         self.evaluate.check().map_err(|error| error.to_string())
     }
 
@@ -113,7 +132,7 @@ impl Experiment {
                 ));
             }
             let detector = configured.detector.detector();
-            let rule = &self.detect.threshold;
+            let rule = configured.rule(&self.detect);
             let checked = detector.check().map_err(|error| error.to_string());
             let ruled = checked.and_then(|()| {
                 let ruled = rule.check_with(detector.info());

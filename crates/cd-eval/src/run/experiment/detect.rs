@@ -1,5 +1,7 @@
 //! The `[detect]` table.
 
+use std::path::PathBuf;
+
 use cd_detect::{Comparison, DetectorConfig, ThresholdRule};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -30,6 +32,17 @@ pub struct DetectStage {
     pub compare: Comparison,
     /// How images are flagged.
     pub threshold: ThresholdRule,
+    /// Weights of a network that was not trained on these images, for detectors that compare labels with what it sees; those that
+    /// are fine-tuned, as they were before, when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub features_weights: Option<PathBuf>,
+    /// Where in that file the network stands, for files with several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub features_key: Option<String>,
+    /// Side in pixels at which that network sees the images; when absent its published side, or the images' own for networks of
+    /// small images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub features_size: Option<usize>,
     /// The detectors.
     pub detectors: Vec<ConfiguredDetector>,
 }
@@ -45,6 +58,9 @@ impl Default for DetectStage {
             batch_size: 32,
             compare: Comparison::default(),
             threshold: ThresholdRule::default(),
+            features_weights: None,
+            features_key: None,
+            features_size: None,
             detectors: DetectorConfig::usual()
                 .into_iter()
                 .map(Into::into)
@@ -66,12 +82,16 @@ pub enum SearchedImages {
 
 /// A detector with its settings, and what its results are called.
 ///
-/// In a file the label stands beside the settings: `{ name = "cd-l", label = "fast", steps = 24 }`.
+/// In a file label and rule stand beside the settings: `{ name = "cd-l", label = "fast", steps = 24, threshold = { rule = "robust",
+/// t = 3 } }`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ConfiguredDetector {
     /// Folder of the results, and name in tables; the detector's own name when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    /// How its images are flagged; as those of the other detectors when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<ThresholdRule>,
     /// The detector.
     #[serde(flatten)]
     pub detector: DetectorConfig,
@@ -81,8 +101,16 @@ impl From<DetectorConfig> for ConfiguredDetector {
     fn from(detector: DetectorConfig) -> Self {
         Self {
             label: None,
+            threshold: None,
             detector,
         }
+    }
+}
+
+impl ConfiguredDetector {
+    /// How its images are flagged in `stage`.
+    pub fn rule(&self, stage: &DetectStage) -> ThresholdRule {
+        self.threshold.unwrap_or(stage.threshold)
     }
 }
 
@@ -95,8 +123,14 @@ impl<'de> Deserialize<'de> for ConfiguredDetector {
             Some(Value::String(label)) => Some(label),
             Some(other) => return Err(D::Error::custom(format!("`label` is {other}, not text"))),
         };
+        let threshold = settings.remove("threshold");
+        let threshold = threshold.map(serde_json::from_value).transpose();
         let detector = serde_json::from_value(Value::Object(settings)).map_err(D::Error::custom)?;
-        Ok(Self { label, detector })
+        Ok(Self {
+            label,
+            threshold: threshold.map_err(D::Error::custom)?,
+            detector,
+        })
     }
 }
 
@@ -137,6 +171,28 @@ mod tests {
         assert_eq!(read(&written), Ok(labelled));
         let plain = read("name = \"cd-l\"").expect("valid");
         assert!(!toml::to_string(&plain).expect("writes").contains("label"));
+    }
+
+    #[test]
+    fn a_rule_of_its_own_goes_before_that_of_the_stage() {
+        let stage = DetectStage::default();
+        let text = "name = \"knn-label\"\nneighbours = 5\n[threshold]\nrule = \"own\"";
+        let own = read(text).expect("valid");
+        assert_eq!(own.rule(&stage), ThresholdRule::Own);
+        assert_eq!(read(&toml::to_string(&own).expect("writes")), Ok(own));
+        let plain = read("name = \"knn-label\"").expect("valid");
+        assert_eq!(plain.rule(&stage), stage.threshold);
+        let error = read("name = \"ss\"\nthreshold = { rule = \"mine\" }").expect_err("unknown");
+        assert!(error.contains("`mine`"), "{error}");
+        // What stands beside the settings of every detector must be none of them.
+        for info in cd_detect::DETECTORS {
+            let config = DetectorConfig::from_name(info.name).expect("registered");
+            assert!(
+                !config.has("threshold") && !config.has("label"),
+                "{}",
+                info.name
+            );
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a run of an experiment has for detectors.
 
-use cd_data::DatasetConfig;
+use std::path::Path;
+
 use cd_detect::{LossesOffer, Offer};
 use cd_models::Tap;
 
@@ -24,12 +25,29 @@ impl Experiment {
                 _ => usize::MAX,
             },
             trainable: true,
+            reference: self.reference().is_some(),
         }
+    }
+
+    /// The weights to search with as they are, where nothing is trained.
+    pub fn given_weights(&self) -> Option<&Path> {
+        let weights = self.weights.as_deref();
+        weights.filter(|_| self.train.finetune.is_none())
+    }
+
+    /// The file of the reference network, and where the network stands in it. What is fine-tuned has not seen the images before.
+    pub(crate) fn reference(&self) -> Option<(&Path, Option<&str>)> {
+        if let Some(weights) = &self.detect.features_weights {
+            return Some((weights, self.detect.features_key.as_deref()));
+        }
+        let start = self.weights.as_deref();
+        let start = start.filter(|_| self.train.finetune.is_some())?;
+        Some((start, self.weights_key.as_deref()))
     }
 
     /// Whether nothing tells the classes of the images.
     pub(crate) fn is_unlabelled(&self) -> bool {
-        matches!(&self.dataset, DatasetConfig::Folder(folder) if folder.unlabelled)
+        self.dataset.dataset().is_unlabelled()
     }
 
     /// Epochs of which training records the losses of every image: what is configured, and enough where a detector looks at
@@ -48,7 +66,7 @@ impl Experiment {
     }
 
     fn losses_offer(&self) -> LossesOffer {
-        if self.weights.is_some() {
+        if self.given_weights().is_some() {
             return LossesOffer::GivenWeights;
         }
         match self.detect.images {

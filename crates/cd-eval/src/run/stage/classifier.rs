@@ -12,6 +12,8 @@ pub(crate) struct Trained {
     pub(crate) key: String,
     /// Its training; `None` for given weights.
     pub(crate) training: Option<Slot>,
+    /// Whether that training began with given weights.
+    pub(crate) is_finetuned: bool,
 }
 
 impl Trained {
@@ -21,10 +23,10 @@ impl Trained {
         let width = config
             .resolved_width()
             .map_err(|error| PipelineError::Missing(error.to_string()))?;
-        let given = if self.training.is_none() {
-            " (given weights)"
-        } else {
-            ""
+        let given = match self.training {
+            None => " (given weights)",
+            Some(_) if self.is_finetuned => " (fine-tuned)",
+            Some(_) => "",
         };
         Ok(format!("{}, width {width}{given}", config.name))
     }

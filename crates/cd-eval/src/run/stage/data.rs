@@ -150,8 +150,10 @@ pub(crate) fn load(
     if let Labels::Attributes(some) = split.train.annotations() {
         let count = some.count();
         return Err(PipelineError::Missing(format!(
-            "the images of data set `{}` have {count} attributes each, and a run needs one class each",
-            split.name
+            "the images of data set `{}` have {count} attributes each, and a run needs one class each: name one attribute or a few \
+             that make the classes together, such as `classes = [\"{}\"]` of the data set",
+            split.name,
+            split.train.class_names().first().map_or("", String::as_str)
         )));
     }
     let (split, trusted) = hold_out(split, &experiment.detect)?;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use cd_core::Key;
-use cd_detect::{Decision, Detection};
+use cd_detect::{Decision, Detection, ThresholdRule};
 use serde::{Deserialize, Serialize};
 
 use super::data::Data;
@@ -40,6 +40,7 @@ pub(super) fn decided(
     work: &Work<'_>,
     data: &Data,
     label: &str,
+    rule: ThresholdRule,
     detected: &Slot,
 ) -> Result<Decided, PipelineError> {
     let detect = &work.experiment.detect;
@@ -47,14 +48,14 @@ pub(super) fn decided(
         .text("numbers", detected.key())
         .text("images", &data.searched.key)
         .with("compare", &detect.compare)
-        .with("threshold", &detect.threshold)
+        .with("threshold", &rule)
         .finish();
     let slot = work.slot(&format!("decide/{label}"), StageName::Decide, &key)?;
     slot.fill::<PipelineError>(label, work.options.progress, |folder| {
         let detection = numbers::read(&detected.folder(), data.searched.set.len())?;
         let raw = detection.raw.clone();
         let (judged, own) = detect.compare.apply(detection, data.searched.set.labels());
-        let mut decision = detect.threshold.apply(&judged)?;
+        let mut decision = rule.apply(&judged)?;
         decision.explanation += &compared_with_themselves(&own, data.searched.set.class_names());
         keep(folder, data, &raw, &judged, &decision)
     })?;

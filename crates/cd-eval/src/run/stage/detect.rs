@@ -10,6 +10,7 @@ use super::classifier::Trained;
 use super::data::{Data, Keyed};
 use super::decide::{self, Decided};
 use super::features::{Seen, seen};
+use super::reference::Reference;
 use super::train::LOSSES;
 use super::{Work, masks, numbers};
 use crate::experiment::ConfiguredDetector;
@@ -24,6 +25,7 @@ pub(crate) fn all(
     work: &Work<'_>,
     data: &Data,
     trained: &Trained,
+    reference: Option<&Reference>,
 ) -> Result<Option<Vec<Decided>>, PipelineError> {
     let labels = work.experiment.detector_labels();
     let detectors = &work.experiment.detect.detectors;
@@ -37,10 +39,12 @@ pub(crate) fn all(
             work,
             data,
             trained,
+            reference,
             config: &configured.detector,
         };
         let slot = search.run(label)?;
-        slot.map(|slot| decide::decided(work, data, label, &slot))
+        let rule = configured.rule(&work.experiment.detect);
+        slot.map(|slot| decide::decided(work, data, label, rule, &slot))
             .transpose()
     };
     let every = || labels.iter().zip(detectors);
@@ -69,6 +73,7 @@ struct Search<'a> {
     work: &'a Work<'a>,
     data: &'a Data,
     trained: &'a Trained,
+    reference: Option<&'a Reference>,
     config: &'a DetectorConfig,
 }
 
@@ -102,14 +107,18 @@ impl Search<'_> {
     fn key(&self) -> String {
         let needs = self.config.detector().needs();
         let training = self.trained.training.as_ref().filter(|_| needs.losses > 0);
-        Key::of("detect 1")
+        let key = Key::of("detect 1")
             .with("detector", self.config)
             .text("classifier", &self.trained.key)
             .text("images", &self.data.searched.key)
             .text("trusted", &self.data.trusted.key)
             .with("training", &training.map(Slot::key))
-            .text("device", self.work.options.device_name)
-            .finish()
+            .text("device", self.work.options.device_name);
+        match self.reference.filter(|_| needs.reference) {
+            Some(reference) => key.text("reference", &reference.key),
+            None => key,
+        }
+        .finish()
     }
 
     /// Gives the detector what it needs, and its share of the work.
@@ -125,6 +134,13 @@ impl Search<'_> {
                 return Ok(None);
             }
         }
+        let mut reference = None;
+        if let Some(network) = self.reference.filter(|_| detector.needs().reference) {
+            reference = network.features(self.work, &self.data.searched)?;
+            if reference.is_none() {
+                return Ok(None);
+            }
+        }
         let losses = self.losses(detector)?;
         let images = &self.data.searched.set;
         let evidence = Evidence {
@@ -135,6 +151,7 @@ impl Search<'_> {
             losses: losses.as_ref(),
             clean: trusted.as_ref().map(|trusted| self.clean(trusted)),
             trainable: Some(&self.trained.model),
+            reference: reference.as_ref(),
             ..Evidence::new(&self.trained.model, images, self.work.compute(parts, key))
         };
         Ok(detector.detect(&evidence)?)

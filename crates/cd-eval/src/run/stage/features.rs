@@ -6,7 +6,7 @@ use std::path::Path;
 
 use cd_core::{Key, Matrix};
 use cd_detect::{Needs, extract};
-use cd_models::{Predictions, Tap};
+use cd_models::{Classifier, Predictions, Tap};
 
 use super::Work;
 use super::classifier::Trained;
@@ -33,7 +33,7 @@ pub(super) fn seen(
     let taps = needs.features.iter().map(|&tap| Some(tap));
     let logits = needs.predictions.then_some(None);
     for tap in taps.chain(logits) {
-        match extracted(work, trained, images, tap)? {
+        match extracted(work, &trained.model, &trained.key, images, tap, None)? {
             Some(one) => {
                 seen.features.extend(one.features);
                 seen.predictions = one.predictions.or(seen.predictions);
@@ -44,16 +44,23 @@ pub(super) fn seen(
     Ok(complete.then_some(seen))
 }
 
-/// Features at `tap`, or logits; each is a stage of its own, so asking for one more computes that one alone.
-fn extracted(
+/// Features at `tap` of the classifier whose key is `key`, or logits; each is a stage of its own, so asking for one more
+/// computes that one alone. `side` is that at which the classifier sees the images, where that is not their own.
+pub(super) fn extracted(
     work: &Work<'_>,
-    trained: &Trained,
+    classifier: &dyn Classifier,
+    key: &str,
     images: &Keyed,
     tap: Option<Tap>,
+    side: Option<usize>,
 ) -> Result<Option<Seen>, PipelineError> {
+    let [height, width] = match side {
+        Some(side) => [side, side],
+        None => [images.set.height(), images.set.width()],
+    };
     let name = tap.map_or("logits".to_owned(), |tap| tap.to_string());
     let key = Key::of("features 1")
-        .text("classifier", &trained.key)
+        .text("classifier", key)
         .text("images", &images.key)
         .text("values", &name)
         .text("device", work.options.device_name)
@@ -68,8 +75,9 @@ fn extracted(
     let read = |folder: &Path| -> Result<Option<Seen>, PipelineError> {
         let taps: Vec<Tap> = tap.into_iter().collect();
         let compute = work.compute(folder, slot.key());
+        let compute = compute.with_batches_for(height, width);
         let found = extract(
-            &trained.model,
+            classifier,
             (&images.set).into(),
             &taps,
             tap.is_none(),

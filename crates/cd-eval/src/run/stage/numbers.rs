@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cd_detect::{Detection, Measure};
+use cd_detect::{Decision, Detection, Measure};
 use serde::{Deserialize, Serialize};
 
 use crate::store::{StoreError, read_json, write_json};
@@ -18,6 +18,8 @@ struct Numbers {
     raw: Vec<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     clean: Option<Vec<f64>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    own: Option<Decision>,
 }
 
 /// Writes everything of `detection` but its masks into `folder`.
@@ -26,6 +28,7 @@ pub(super) fn write(folder: &Path, detection: &Detection) -> Result<(), StoreErr
         measure: detection.measure.clone(),
         raw: detection.raw.clone(),
         clean: detection.clean.clone(),
+        own: detection.own.clone(),
     };
     write_json(&folder.join(NAME), &numbers)
 }
@@ -37,6 +40,7 @@ pub(super) fn read(folder: &Path, count: usize) -> Result<Detection, StoreError>
         measure,
         raw,
         clean,
+        own,
     } = read_json(&path)?;
     if raw.len() != count {
         return Err(StoreError::Damaged {
@@ -44,11 +48,20 @@ pub(super) fn read(folder: &Path, count: usize) -> Result<Detection, StoreError>
             reason: format!("{} numbers for {count} images", raw.len()),
         });
     }
+    if let Some(flags) = own.as_ref().map(|own| own.flagged.len())
+        && flags != count
+    {
+        return Err(StoreError::Damaged {
+            path,
+            reason: format!("{flags} flags for {count} images"),
+        });
+    }
     Ok(Detection {
         measure,
         raw,
         clean,
         masks: None,
+        own,
     })
 }
 
@@ -70,6 +83,11 @@ mod tests {
             raw: vec![0.1 + 0.2, f64::MIN_POSITIVE, 1e300],
             clean: Some(vec![1.0 / 3.0]),
             masks: None,
+            own: Some(Decision {
+                explanation: "longer than 1".to_owned(),
+                cutoff: Some(0.1 + 0.2),
+                flagged: vec![false, false, true],
+            }),
         };
         write(scratch.path(), &detection).expect("written");
         assert_eq!(read(scratch.path(), 3).expect("readable"), detection);

@@ -40,13 +40,7 @@ impl Keys {
             let attack = config.attack.fingerprint()?;
             let needs = config.attack.attack().needs();
             let device = (needs.images > 0).then_some(work.options.device_name);
-            let craft = Key::of("craft 1")
-                .text("attack", &attack)
-                .with("target", &config.target)
-                .with("seed", &config.seed)
-                .text("images", &keys.train)
-                .text("device", work.options.device_name)
-                .finish();
+            let craft = config.craft_key(&keys.train, work.options.device_name)?;
             keys.craft = needs.stored.then_some(craft);
             let poison = Key::of("poison 1")
                 .with("config", config)

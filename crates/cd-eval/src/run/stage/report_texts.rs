@@ -89,7 +89,7 @@ pub(super) fn notes(
             "All files that were not read are listed in {NOT_READ}."
         ));
     }
-    if experiment.weights.is_none() {
+    if experiment.given_weights().is_none() {
         let history: History = run.read_json(&Path::new("train").join(HISTORY))?;
         if let Some(EpochReport {
             epoch,

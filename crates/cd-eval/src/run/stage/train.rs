@@ -2,7 +2,8 @@
 
 use cd_core::Key;
 use cd_models::{
-    Checkpoints, Classifier, TrainConfig, WeightsRequest, save_weights, train, write_losses,
+    Checkpoints, Classifier, Model, TrainConfig, WeightsRequest, fine_tune, save_weights, train,
+    write_losses,
 };
 
 use super::Work;
@@ -23,9 +24,9 @@ pub(super) const LOSSES: &str = "losses.f32";
 /// The classifier: one that is complete in the store is not trained again.
 pub(crate) fn classifier(work: &Work<'_>, data: &Data) -> Result<Trained, PipelineError> {
     let mut request = WeightsRequest::default();
-    let (path, training) = if let Some(path) = &work.experiment.weights {
+    let (path, training) = if let Some(path) = work.experiment.given_weights() {
         request.key.clone_from(&work.experiment.weights_key);
-        (path.clone(), None)
+        (path.to_owned(), None)
     } else {
         let slot = training(work, data)?;
         (slot.join(WEIGHTS), Some(slot))
@@ -35,6 +36,7 @@ pub(crate) fn classifier(work: &Work<'_>, data: &Data) -> Result<Trained, Pipeli
         key: model.fingerprint(),
         model,
         training,
+        is_finetuned: work.experiment.train.finetune.is_some(),
     };
     let images = data.poisoned.train();
     trained.model.check_size(images.height(), images.width())?;
@@ -53,8 +55,21 @@ pub(crate) fn classifier(work: &Work<'_>, data: &Data) -> Result<Trained, Pipeli
     Ok(trained)
 }
 
+/// The weights that training continues from, where it does.
+fn start(work: &Work<'_>) -> Result<Option<Model>, PipelineError> {
+    let experiment = work.experiment;
+    let weights = experiment.weights.as_deref();
+    let Some(weights) = weights.filter(|_| experiment.train.finetune.is_some()) else {
+        return Ok(None);
+    };
+    let request = WeightsRequest::under(experiment.weights_key.as_deref());
+    Ok(Some(request.load(weights, work.options.device)?))
+}
+
 fn training(work: &Work<'_>, data: &Data) -> Result<Slot, PipelineError> {
-    let model = work.experiment.model.as_ref();
+    let start = start(work)?;
+    let model = start.as_ref().map(Model::config);
+    let model = model.or(work.experiment.model.as_ref());
     let model = model.ok_or_else(|| PipelineError::Missing("no `[model]` to train".into()))?;
     let config = TrainConfig {
         record_losses: work.experiment.recorded_losses(),
@@ -64,21 +79,22 @@ fn training(work: &Work<'_>, data: &Data) -> Result<Slot, PipelineError> {
         .with("model", model)
         .with("train", &config)
         .text("images", &data.train_key)
-        .text("device", work.options.device_name)
-        .finish();
-    let slot = work.slot("train", StageName::Train, &key)?;
+        .text("device", work.options.device_name);
+    let key = match &start {
+        Some(start) => key.text("start", &start.fingerprint()),
+        None => key,
+    };
+    let slot = work.slot("train", StageName::Train, &key.finish())?;
     let what = format!("{}, {} epochs", model.name, config.epochs);
     slot.fill::<PipelineError>(&what, work.options.progress, |folder| {
         let checkpoints = folder.join(CHECKPOINTS);
         let checkpoints = Checkpoints::in_folder(&checkpoints).of_images(&data.train_key);
-        let trained = train(
-            model,
-            data.poisoned.train(),
-            &config,
-            Some(checkpoints),
-            work.options.device,
-            work.options.progress,
-        )?;
+        let (images, checkpoints) = (data.poisoned.train(), Some(checkpoints));
+        let (device, progress) = (work.options.device, work.options.progress);
+        let trained = match &start {
+            Some(start) => fine_tune(start, images, &config, checkpoints, device, progress),
+            None => train(model, images, &config, checkpoints, device, progress),
+        }?;
         save_weights(&trained.model, &folder.join(WEIGHTS))?;
         if let Some(snapshots) = &trained.snapshots {
             save_weights(&snapshots.best, &folder.join(BEST))?;

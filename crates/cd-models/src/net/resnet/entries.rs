@@ -1,7 +1,7 @@
 //! The residual networks of the registry.
 
 use crate::net::Net;
-use crate::registry::{Architecture, Family, Output, Taps, any_size, golden, map};
+use crate::registry::{Architecture, Family, Output, Taps, any_size, dialect, golden, map};
 
 use super::{ResNetConfig, Stem};
 
@@ -18,19 +18,21 @@ static SMALL: Family = Family {
     stem: "conv1.weight",
     output: Output::Classes("linear.weight"),
     aliases: &[("fc", "linear"), ("downsample", "shortcut")],
+    dialects: &[],
     published: None,
 };
 
 static LARGE: Family = Family {
     title: "ResNet, 224-pixel form",
     paper: PAPER,
-    names: "torchvision's, or the reference's (`linear`, `shortcut`)",
+    names: "torchvision's and timm's, Hugging Face's (`resnet.embedder.embedder.convolution`), or the reference's (`linear`, `shortcut`)",
     input: any_size(224, 1),
     default_width: 64,
     small_width: 8,
     stem: "conv1.weight",
     output: Output::Classes("fc.weight"),
     aliases: &[("linear", "fc"), ("shortcut", "downsample")],
+    dialects: dialect::RESNET,
     published: None,
 };
 

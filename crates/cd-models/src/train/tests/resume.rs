@@ -167,12 +167,12 @@ fn a_run_without_progress_ends_early() {
 }
 
 /// Panics once so many images have been seen, like a process that is killed.
-struct Stopper {
+pub(super) struct Stopper {
     left: Mutex<i64>,
 }
 
 impl Stopper {
-    fn after(images: i64) -> Self {
+    pub(super) fn after(images: i64) -> Self {
         let left = Mutex::new(images);
         Self { left }
     }

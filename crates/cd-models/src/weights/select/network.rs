@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::networks::shapes;
 use crate::model::config::ModelConfig;
+use crate::weights::entry::Entries;
+use crate::weights::translation::Translation;
 
 /// What the caller knows of the network that is wanted.
 #[derive(Debug, Clone, Copy, Default)]
@@ -31,6 +34,19 @@ pub(in crate::weights) struct Network {
 impl Network {
     pub(in crate::weights) fn is_exact(&self) -> bool {
         self.model.is_some() && self.misfits == 0
+    }
+
+    /// What is said of names that are not the architecture's own.
+    pub(in crate::weights) fn translation_notes(&self, entries: &Entries) -> Vec<String> {
+        let architecture = self
+            .model
+            .as_ref()
+            .and_then(|(config, _)| config.architecture().ok());
+        let Some(architecture) = architecture else {
+            return Vec::new();
+        };
+        let shapes = shapes(entries, &self.names);
+        Translation::of(architecture, &shapes).notes()
     }
 
     /// The key as people read it.

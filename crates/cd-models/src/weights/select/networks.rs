@@ -64,17 +64,21 @@ fn places(names: &Names, wanted: Option<&Architecture>) -> BTreeSet<String> {
     places
 }
 
-/// What stands before the first layer in `name`, if it is one.
+/// What stands before the first layer in `name`, if it is one in any of the family's dialects.
 fn before_stem<'a>(name: &'a str, architecture: &Architecture) -> Option<&'a str> {
-    let stem = architecture.family.stem;
-    let parts = stem.split('.').count();
-    let start = name.rmatch_indices('.').nth(parts - 1).map(|(at, _)| at);
-    let (place, suffix) = match start {
-        Some(at) => (&name[..at], &name[at + 1..]),
-        None => ("", name),
-    };
-    let same = suffix == stem || architecture.exported_name(suffix) == stem;
-    same.then_some(place)
+    let own = architecture.family.stem;
+    let dialects = architecture.family.dialects.iter();
+    let stems = std::iter::once(own).chain(dialects.map(|dialect| dialect.stem));
+    stems.into_iter().find_map(|stem| {
+        let parts = stem.split('.').count();
+        let start = name.rmatch_indices('.').nth(parts - 1).map(|(at, _)| at);
+        let (place, suffix) = match start {
+            Some(at) => (&name[..at], &name[at + 1..]),
+            None => ("", name),
+        };
+        let same = suffix == stem || (stem == own && architecture.exported_name(suffix) == own);
+        same.then_some(place)
+    })
 }
 
 /// What stands below `key` but for counters and normalisation layers.

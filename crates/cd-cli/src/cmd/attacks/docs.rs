@@ -1,0 +1,123 @@
+//! `attacks docs`: the page on all attacks, from their headers, with pictures of the demo set.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use cd_data::{ATTACKS, AttackConfig, AttackInfo, DatasetConfig, DemoConfig, LabelMode};
+use cd_models::atomic;
+
+use super::{Session, Sheet, tell};
+use crate::Ending;
+
+/// Drawn pictures that the sheets are made from.
+const PICTURES: usize = 40;
+
+const HEAD: &str = "\
+# Attacks
+
+This page and its pictures are written by `cargo run -- attacks docs`. Each picture shows drawn signs, the same with the trigger in its
+form for training, and ten times the difference around grey. `attacks show NAME --sheet FILE.png --images DIR` makes one of your own
+pictures, `attacks make NAME --images DIR --out OUT` a poisoned copy of them.
+
+Paths of options may name one array of several, as in `trigger.npz#x`. How many images are poisoned and which is no matter of the
+attack: see `poison.rate`, `poison.labels` and `poison.select` in experiment files, and `attacks make --help`. Numbers of images are
+rounded down, and what cannot be met is refused. Clean-label attacks have two rates: `--rate` is a share of the whole set,
+`--class-rate` one of the target class; both are printed.
+
+Bytes equal published code where arithmetic is in whole numbers or 64 bits: badnets, blend, sig, trojan-stamp, lf, smooth, bpp,
+nashville, refool, tact, k-way, adap-blend, adap-patch, and cl with noise from a file. Within one level: sig's sine in the column where it
+is zero, ctrl (64 bits here, 32 in published code), wanet (sums of four products in single precision).
+";
+
+pub(super) fn write(out: &Path, session: &Session) -> Result<Ending> {
+    let demo = DatasetConfig::Demo(DemoConfig {
+        train: PICTURES,
+        test: 1,
+        seed: 0,
+    });
+    let set = demo.load(&session.bars)?.train;
+    let pictures = out.join("attacks");
+    fs::create_dir_all(&pictures).with_context(|| pictures.display().to_string())?;
+    let scratch = tempfile::tempdir().context("cannot make a temporary folder")?;
+    for info in ATTACKS {
+        let attack = AttackConfig::from_name(info.name)?;
+        // What trains for minutes is shown as its tests have it.
+        let attack = if attack.attack().needs().stored {
+            AttackConfig::example(info.name, scratch.path())?
+        } else {
+            attack
+        };
+        let path = pictures.join(info.name).with_extension("png");
+        let sheet = Sheet::of(&attack, &set, session)?.png()?;
+        atomic::write(&path, &sheet).with_context(|| path.display().to_string())?;
+    }
+    let path = out.join("attacks.md");
+    atomic::write(&path, page()?.as_bytes()).with_context(|| path.display().to_string())?;
+    tell(session, &path.display().to_string())?;
+    Ok(Ending::Done)
+}
+
+/// The page.
+fn page() -> Result<String> {
+    let mut page = String::from(HEAD);
+    page += "\n| attack | labels | trigger |\n|---|---|---|\n";
+    for info in ATTACKS {
+        let name = info.name;
+        writeln!(
+            page,
+            "| [`{name}`](#{name}) | {} | {} |",
+            labels(info),
+            info.summary
+        )?;
+    }
+    for info in ATTACKS {
+        section(&mut page, info)?;
+    }
+    Ok(page)
+}
+
+fn labels(info: &AttackInfo) -> &'static str {
+    match info.label_mode {
+        LabelMode::Dirty => "changed",
+        LabelMode::Clean => "kept",
+    }
+}
+
+fn section(page: &mut String, info: &AttackInfo) -> Result<()> {
+    let name = info.name;
+    let config = AttackConfig::from_name(name)?;
+    writeln!(page, "\n## {name}\n\n{}. {}\n", info.title, info.summary)?;
+    writeln!(
+        page,
+        "<img src=\"attacks/{name}.png\" width=\"600\" alt=\"{}\">\n",
+        info.title
+    )?;
+    if config.attack().needs().stored {
+        writeln!(
+            page,
+            "The picture shows a patch made in a second, with the small settings of the tests.\n"
+        )?;
+    }
+    writeln!(page, "* **Threat model.** {}", info.threat_model)?;
+    writeln!(page, "* **Paper.** {}", info.paper)?;
+    writeln!(page, "* **What differs.** {}", info.differs)?;
+    let defaults = toml::Table::try_from(&config)?;
+    if !info.options.is_empty() {
+        page.push_str("\n| option | values | default | meaning |\n|---|---|---|---|\n");
+    }
+    for option in info.options {
+        let default = match defaults.get(option.name) {
+            None => "off".to_owned(),
+            Some(value) if value.to_string().len() > 60 => "see `attacks show`".to_owned(),
+            Some(value) => format!("`{value}`"),
+        };
+        writeln!(
+            page,
+            "| `{}` | {} | {default} | {} |",
+            option.name, option.range, option.meaning
+        )?;
+    }
+    Ok(())
+}

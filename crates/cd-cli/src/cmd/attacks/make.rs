@@ -1,0 +1,194 @@
+//! `attacks make`: a poisoned copy of a folder or data set as pictures, with the truth beside it.
+
+mod cost;
+mod write;
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use cd_core::content_key;
+use cd_data::poison::{self, CraftTools, craft, stamp};
+use cd_data::{LabelMode, PoisonConfig, Role, Selection, Split, Trigger};
+use cd_eval::store::{StageName, Store, StoreError};
+
+use super::super::Session;
+use super::{indices, named, pictures, tell};
+use crate::Ending;
+use crate::args::MakeArgs;
+
+/// Images that a network sees at once.
+const BATCH_SIZE: usize = 64;
+/// Folder of what lets an interrupted craft continue.
+const WORK: &str = "work";
+
+pub(super) fn make(args: &MakeArgs, session: &Session) -> Result<Ending> {
+    let config = config(args)?;
+    config.check()?;
+    let split = pictures(&args.pictures, Some(&args.out), session)?;
+    let role = match args.role {
+        Some(purpose) => Some(Role::from(purpose)),
+        None if split.train.class_count() == 0 => {
+            session.say("the folder has no classes: every picture gets the trigger in its form for training (see --role)");
+            Some(Role::Train)
+        }
+        None => None,
+    };
+    let to_stamp = match role {
+        Some(_) => listed(&config, &split).len(),
+        None => announce(&split, &config, session)?,
+    };
+    let cost = cost::Cost::of(&split, &config, to_stamp, role.is_some());
+    session.say(&cost.to_string());
+    if args.dry_run {
+        return Ok(Ending::Done);
+    }
+    write::check_free(&args.out)?;
+    let trigger = trigger(args, &split, &config, session)?;
+    match role {
+        Some(role) => stamped(args, &split, &config, role, trigger.as_ref(), session)?,
+        None => poisoned(args, &split, &config, trigger.as_ref(), session)?,
+    }
+    tell(session, &args.out.join("images").display().to_string())?;
+    Ok(Ending::Done)
+}
+
+fn config(args: &MakeArgs) -> Result<PoisonConfig> {
+    let sources = &args.sources;
+    Ok(PoisonConfig {
+        attack: named(&args.name, &args.overrides)?,
+        rate: args.rate,
+        target: args.target,
+        labels: args.labels,
+        seed: args.seed,
+        select: Selection {
+            class_rate: args.class_rate,
+            exclude_target: args.exclude_target,
+            sources: (!sources.is_empty()).then(|| sources.clone()),
+            indices: indices::read(&args.indices)?,
+            cover_indices: indices::read(&args.cover_indices)?,
+            append: args.append,
+            fewer: args.fewer,
+        },
+    })
+}
+
+/// The pictures that get the trigger where there is no plan.
+fn listed(config: &PoisonConfig, split: &Split) -> Vec<usize> {
+    let listed = config.select.indices.clone();
+    listed.unwrap_or_else(|| (0..split.train.len()).collect())
+}
+
+/// Says how many pictures are poisoned, as a share of the set and of the class; returns how many are stamped.
+fn announce(split: &Split, config: &PoisonConfig, session: &Session) -> Result<usize> {
+    let counts = poison::counts(split, config)?;
+    let target = config.target as usize;
+    let class = split
+        .train
+        .class_names()
+        .get(target)
+        .map_or("", String::as_str);
+    let mut line = format!(
+        "{} of {} training pictures are poisoned: {:.2} % of the set",
+        counts.poisoned,
+        counts.images,
+        100.0 * counts.share_of_set()
+    );
+    if config.attack.info().label_mode == LabelMode::Clean {
+        let share = 100.0 * counts.share_of_class();
+        write!(line, ", {share:.2} % of class {target} ({class})")?;
+    } else if counts.of_target > 0 {
+        write!(
+            line,
+            "; {} of them had the target label before",
+            counts.of_target
+        )?;
+    }
+    if counts.covers > 0 {
+        write!(
+            line,
+            "; {} more carry the trigger with their own label",
+            counts.covers
+        )?;
+    }
+    session.say(&line);
+    Ok(counts.poisoned + counts.covers)
+}
+
+/// The trigger: prepared, or found where an earlier call or run has stored it.
+fn trigger(
+    args: &MakeArgs,
+    split: &Split,
+    config: &PoisonConfig,
+    session: &Session,
+) -> Result<Box<dyn Trigger>> {
+    let attack = config.attack.attack();
+    if !attack.needs().stored {
+        let scratch = tempfile::tempdir().context("cannot make a temporary folder")?;
+        return Ok(craft(
+            &split.train,
+            config,
+            &tools(scratch.path(), session),
+        )?);
+    }
+    if split.train.class_count() == 0 {
+        bail!(
+            "attack `{}` trains a classifier first, for which the pictures need classes; use one folder per class",
+            config.attack.name()
+        );
+    }
+    let images = content_key(&split.train)?;
+    let key = config.craft_key(&images, &session.device_name)?;
+    let slot = Store::open(&args.store)?.slot(StageName::Craft, &key);
+    let what = format!("trigger of {}", config.attack.info().title);
+    slot.fill::<anyhow::Error>(&what, &session.bars, |folder| {
+        let scratch = folder.join(WORK);
+        std::fs::create_dir_all(&scratch).map_err(|source| StoreError::Io {
+            path: scratch.clone(),
+            source,
+        })?;
+        craft(&split.train, config, &tools(&scratch, session))?.save(folder)?;
+        Ok(std::fs::remove_dir_all(&scratch)?)
+    })?;
+    Ok(attack.load(&slot.folder())?)
+}
+
+fn tools<'a>(folder: &'a Path, session: &'a Session) -> CraftTools<'a> {
+    CraftTools {
+        device: &session.device,
+        batch_size: BATCH_SIZE,
+        folder,
+        progress: &session.bars,
+    }
+}
+
+/// Writes all pictures under their own names, the listed ones with the trigger.
+fn stamped(
+    args: &MakeArgs,
+    split: &Split,
+    config: &PoisonConfig,
+    role: Role,
+    trigger: &dyn Trigger,
+    session: &Session,
+) -> Result<()> {
+    let listed = listed(config, split);
+    let set = stamp(&split.train, &listed, role, config, trigger, &session.bars)?;
+    let paths: Vec<PathBuf> = write::own_paths(&set);
+    write::stamped(&args.out, &set, &paths, &listed, role, config, session)
+}
+
+/// Writes poisoned data under names that say nothing, and the truth.
+fn poisoned(
+    args: &MakeArgs,
+    split: &Split,
+    config: &PoisonConfig,
+    trigger: &dyn Trigger,
+    session: &Session,
+) -> Result<()> {
+    let scratch = tempfile::Builder::new();
+    let scratch = scratch.tempdir_in(write::parent(&args.out)?);
+    let scratch = scratch.context("cannot make a temporary folder beside --out")?;
+    poison::write(split, config, trigger, scratch.path(), &session.bars)?;
+    let (data, truth) = poison::read(split, config, scratch.path())?;
+    write::poisoned(&args.out, &data, &truth, config, session)
+}

@@ -1,0 +1,212 @@
+//! Poisoned pictures and the truth about them, as files.
+
+use std::collections::HashSet;
+use std::fmt::Write;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use cd_core::random::{named, stream};
+use cd_data::{Manifest, PoisonConfig, Poisoned, Role, Truth, export, export_as};
+use cd_eval::scores::{TruthRow, write_truth};
+use cd_models::{ImageSet, atomic};
+use rand::seq::SliceRandom;
+use serde::Serialize;
+
+use crate::cmd::Session;
+
+/// Fails unless nothing stands where the pictures are to go.
+pub(super) fn check_free(out: &Path) -> Result<()> {
+    let images = out.join("images");
+    if images.exists() {
+        bail!(
+            "`{}` exists already; remove it or choose another --out",
+            images.display()
+        );
+    }
+    Ok(())
+}
+
+/// The folder, made where it is not there.
+pub(super) fn parent(out: &Path) -> Result<&Path> {
+    fs::create_dir_all(out).with_context(|| out.display().to_string())?;
+    Ok(out)
+}
+
+/// The names of the pictures with the extension of PNG, where they are paths that lead nowhere else and differ; else numbers.
+pub(super) fn own_paths(set: &ImageSet) -> Vec<PathBuf> {
+    let own = set
+        .names()
+        .iter()
+        .map(|name| Path::new(name).with_extension("png"));
+    let own: Vec<PathBuf> = own.collect();
+    let inside = |path: &PathBuf| {
+        path.components()
+            .all(|part| matches!(part, Component::Normal(_)))
+    };
+    let distinct: HashSet<String> = own
+        .iter()
+        .map(|path| path.to_string_lossy().to_lowercase())
+        .collect();
+    if own.iter().all(inside) && distinct.len() == own.len() {
+        return own;
+    }
+    (0..set.len())
+        .map(|index| format!("{index:05}.png").into())
+        .collect()
+}
+
+/// What was done where there was no plan.
+#[derive(Serialize)]
+struct Stamped<'a> {
+    format: &'static str,
+    version: u32,
+    role: &'static str,
+    config: &'a PoisonConfig,
+    images: usize,
+    indices: &'a [usize],
+    files: Vec<&'a Path>,
+}
+
+/// Writes all pictures of a set and which of them carry the trigger.
+pub(super) fn stamped(
+    out: &Path,
+    set: &ImageSet,
+    paths: &[PathBuf],
+    listed: &[usize],
+    role: Role,
+    config: &PoisonConfig,
+    session: &Session,
+) -> Result<()> {
+    export_as(set, &out.join("images"), paths, &session.bars)?;
+    let mut indices = listed.to_vec();
+    indices.sort_unstable();
+    let record = Stamped {
+        format: "cd-stamped",
+        version: 1,
+        role: role_name(role),
+        config,
+        images: set.len(),
+        files: indices
+            .iter()
+            .map(|&index| paths[index].as_path())
+            .collect(),
+        indices: &indices,
+    };
+    let json = serde_json::to_string_pretty(&record)? + "\n";
+    let path = out.join("stamped.json");
+    atomic::write(&path, json.as_bytes()).with_context(|| path.display().to_string())
+}
+
+fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Train => "train",
+        Role::Cover => "cover",
+        Role::Test => "test",
+    }
+}
+
+/// One line of `files.csv`.
+struct FileRow {
+    file: String,
+    name: String,
+    index: usize,
+    original: u32,
+    label: u32,
+    role: &'static str,
+}
+
+/// Writes poisoned data and the truth about it.
+pub(super) fn poisoned(
+    out: &Path,
+    data: &Poisoned,
+    truth: &Truth,
+    config: &PoisonConfig,
+    session: &Session,
+) -> Result<()> {
+    let images = out.join("images");
+    let train = (data.train(), truth.train(), "train");
+    let test = data
+        .test()
+        .zip(truth.test())
+        .map(|(set, manifest)| (set, manifest, "test"));
+    let mut rows = Vec::new();
+    for (set, manifest, split) in std::iter::once(train).chain(test) {
+        rows.extend(split_files(
+            set,
+            manifest,
+            &images,
+            split,
+            config.seed,
+            session,
+        )?);
+        manifest.write(&out.join(format!("manifest-{split}.json")))?;
+    }
+    let truths: Vec<TruthRow> = rows
+        .iter()
+        .map(|row| TruthRow {
+            file: row.file.clone(),
+            poisoned: row.role == "train" || row.role == "test",
+        })
+        .collect();
+    write_truth(&out.join("truth.csv"), &truths)?;
+    write_files(&out.join("files.csv"), &rows)
+}
+
+/// Writes the pictures of one split, shuffled: in their own order the number of a relabelled one would tell its true class, and
+/// that of an added one that it was added.
+fn split_files(
+    set: &ImageSet,
+    manifest: &Manifest,
+    images: &Path,
+    split: &str,
+    seed: u64,
+    session: &Session,
+) -> Result<Vec<FileRow>> {
+    let mut order: Vec<usize> = (0..set.len()).collect();
+    order.shuffle(&mut stream(seed, named("order of the files")));
+    let files = export(&set.subset(&order), &images.join(split), &session.bars)?;
+    let mut entries = vec![None; set.len()];
+    for entry in manifest.entries() {
+        entries[entry.index] = Some(entry);
+    }
+    let row = |(file, index): (&PathBuf, usize)| {
+        let path = Path::new(split).join(file);
+        let label = set.labels()[index];
+        let entry = entries[index];
+        Ok(FileRow {
+            file: path
+                .to_str()
+                .context("exported names are plain text")?
+                .to_owned(),
+            name: set.name(index).to_owned(),
+            index,
+            original: entry.map_or(label, |entry| entry.original_label),
+            label,
+            role: match entry {
+                None => "clean",
+                Some(entry) if entry.cover => "cover",
+                Some(_) if split == "test" => "test",
+                Some(_) => "train",
+            },
+        })
+    };
+    files.iter().zip(order).map(row).collect()
+}
+
+fn write_files(path: &Path, rows: &[FileRow]) -> Result<()> {
+    let mut text = String::from("file,index,original_label,label,role,name\n");
+    for row in rows {
+        let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
+        let (file, name) = (quoted(&row.file), quoted(&row.name));
+        let FileRow {
+            index,
+            original,
+            label,
+            role,
+            ..
+        } = row;
+        writeln!(text, "{file},{index},{original},{label},{role},{name}")?;
+    }
+    atomic::write(path, text.as_bytes()).with_context(|| path.display().to_string())
+}

@@ -1,0 +1,157 @@
+//! The classifier that a folder of pictures is searched through: trained on them, given, or continued from given weights.
+
+use std::path::Path;
+
+use anyhow::Result;
+use cd_data::DatasetConfig;
+use cd_eval::experiment::DetectStage;
+use cd_models::{Augmentation, Finetune, ModelConfig, Schedule, TrainConfig};
+
+use super::Session;
+use super::folder::pictured;
+use super::size::Given;
+use crate::args::{ModelArgs, WeightsArgs};
+
+/// What was said of the classifier.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Classifier<'a> {
+    model: Option<&'a ModelArgs>,
+    pub(super) weights: Option<Given<'a>>,
+    finetune: Option<Finetune>,
+    /// Whether the weights are those of the reference network, because no detector looks at any other.
+    pub(super) is_reference: bool,
+}
+
+impl<'a> Classifier<'a> {
+    /// One that is trained, unless weights are given.
+    pub(super) fn of(weights: &'a WeightsArgs, model: &'a ModelArgs) -> Self {
+        let finetune = weights.finetune.then(|| match weights.trunk_rate {
+            Some(trunk_rate) => Finetune { trunk_rate },
+            None => Finetune::default(),
+        });
+        Self {
+            model: Some(model),
+            finetune,
+            ..Self::given(weights.weights.as_deref(), weights.weights_key.as_deref())
+        }
+    }
+
+    /// Weights that were given, if they were.
+    pub(super) fn given(file: Option<&'a Path>, key: Option<&'a str>) -> Self {
+        Self {
+            model: None,
+            weights: file.map(|file| Given { file, key }),
+            finetune: None,
+            is_reference: false,
+        }
+    }
+
+    /// The reference network in its place, where the detectors look at that alone: then nothing has to be trained.
+    pub(super) fn or_reference(self, detect: &'a DetectStage, session: &Session) -> Self {
+        let mut detectors = detect.detectors.iter();
+        let alone = detectors.all(|one| one.detector.detector().needs().are_of_reference_alone());
+        if !alone || self.is_given() {
+            return self;
+        }
+        let named = detect.features_weights.as_deref();
+        let named = named.map(|file| Given {
+            file,
+            key: detect.features_key.as_deref(),
+        });
+        let Some(weights) = named.or(self.weights) else {
+            return self;
+        };
+        session.say("no detector looks at a classifier of these pictures, so none is trained");
+        Self {
+            weights: Some(weights),
+            finetune: None,
+            is_reference: true,
+            ..self
+        }
+    }
+
+    /// Whether weights are used as they are.
+    pub(super) fn is_given(&self) -> bool {
+        self.weights.is_some() && self.finetune.is_none()
+    }
+
+    /// Whether there is one, or what it takes to train one.
+    pub(super) fn is_there(&self) -> bool {
+        self.weights.is_some() || self.model.is_some()
+    }
+
+    /// Whether the architecture that was named exists.
+    pub(super) fn check_names(&self) -> Result<()> {
+        let named = self.model.and_then(|model| model.model.as_deref());
+        named.map(ModelConfig::from_name).transpose()?;
+        Ok(())
+    }
+
+    /// What is trained and how. Weights tell their own architecture.
+    pub(super) fn training(
+        &self,
+        dataset: &mut DatasetConfig,
+        session: &Session,
+    ) -> Result<(Option<ModelConfig>, TrainConfig)> {
+        let Some(model) = self.model.filter(|_| !self.is_given()) else {
+            return Ok((None, TrainConfig::default()));
+        };
+        let train = TrainConfig {
+            finetune: self.finetune,
+            epochs: match model.epochs {
+                Some(epochs) => epochs,
+                None => default_epochs(pictured(dataset)?.count, self.finetune.is_some()),
+            },
+            ..settings(model.seed)
+        };
+        if self.weights.is_some() {
+            let epochs = train.epochs;
+            session.say(&format!("the weights are trained on for {epochs} epochs"));
+            return Ok((None, train));
+        }
+        let named = model.model.as_deref();
+        let size = dataset.dataset_mut().size().and_then(|size| *size);
+        let name = named.unwrap_or_else(|| default_model(size));
+        session.say(&format!(
+            "the classifier is {name} of width {}, trained for {} epochs",
+            model.width, train.epochs
+        ));
+        let config = ModelConfig::from_name(name)?.with_width(model.width);
+        Ok((Some(config), train))
+    }
+}
+
+/// The architecture to train on pictures of this size: one that halves large ones twice before it looks for details.
+fn default_model(size: Option<usize>) -> &'static str {
+    const LARGE: usize = 96;
+    match size {
+        Some(side) if side >= LARGE => "imagenet_resnet18",
+        _ => "resnet18",
+    }
+}
+
+fn settings(seed: u64) -> TrainConfig {
+    TrainConfig {
+        batch_size: 64,
+        learning_rate: 0.1,
+        schedule: Schedule::Cosine {
+            warmup: 1.0,
+            floor: 0.0,
+        },
+        augmentation: Augmentation::None,
+        seed,
+        record_losses: 0,
+        ..TrainConfig::default()
+    }
+}
+
+/// A classifier shows a trigger once it has learned to trust it: passes over `pictures` pictures that were
+/// enough for that on the sets of docs/results.md. What knows pictures already needs fewer.
+fn default_epochs(pictures: usize, finetuned: bool) -> usize {
+    let (views, fewest, most) = if finetuned {
+        (10_000_usize, 5, 20)
+    } else {
+        (80_000, 13, 60)
+    };
+    views.div_ceil(pictures.max(1)).clamp(fewest, most)
+}
