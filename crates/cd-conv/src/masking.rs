@@ -82,7 +82,7 @@ impl Masks {
             for (tanh, theta) in tanh.iter_mut().zip(theta) {
                 *tanh = theta.tanh();
             }
-            let squash = |tanh: f32| (tanh + 1.0) / 2.0;
+            let squash = |tanh: f32| tanh * 0.5 + 0.5;
             match &axes {
                 None => {
                     for (mask, tanh) in mask.iter_mut().zip(&*tanh) {

@@ -77,8 +77,9 @@ fn run<W: Tile<M, N>, const M: usize, const N: usize>(
                 let (rooms, values) = values.split_at_mut(2 * room);
                 let (spread, scattered) = values.split_at_mut(lengths[0]);
                 level.run(Task::<W, M, N> {
-                    grids,
+                    sources,
                     share: Share {
+                        grid: grids[1],
                         all: targets,
                         first: task / parts * width,
                     },
@@ -153,8 +154,9 @@ fn windows<W: Tile<M, N>, const M: usize, const N: usize>(
 
 /// A part of a batch.
 struct Task<'a, W, const M: usize, const N: usize> {
-    /// Of the images and of the gradients.
-    grids: [Grid; 2],
+    /// Of the images.
+    sources: Grid,
+    /// Of the gradients.
     share: Share,
     group: Group,
     rooms: &'a mut [f32],
@@ -174,7 +176,7 @@ impl<W: Tile<M, N>, const M: usize, const N: usize> WithSimd for Task<'_, W, M, 
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let [sources, targets] = self.grids;
+        let (sources, targets) = (self.sources, self.share.grid);
         let group = self.group;
         let (from, to) = (sources.map.len(), targets.map.pixels() * self.share.all);
         let [inputs, outputs] = [sources, targets].map(|grid| grid.map.channels);
@@ -204,7 +206,6 @@ impl<W: Tile<M, N>, const M: usize, const N: usize> WithSimd for Task<'_, W, M, 
                 let values = &self.gradient[image * to..][..to];
                 scatter_line::<S, W, M, N>(
                     simd,
-                    targets,
                     self.share,
                     values,
                     row,

@@ -8,6 +8,8 @@ use super::tile::Tile;
 /// The channels of a gradient that a task works on.
 #[derive(Clone, Copy)]
 pub(super) struct Share {
+    /// The tiles, with the task's channels.
+    pub(super) grid: Grid,
     /// Channels that there are.
     pub(super) all: usize,
     /// The first of the task's.
@@ -18,7 +20,6 @@ pub(super) struct Share {
 #[inline(always)]
 pub(super) fn scatter_line<S: Simd, W: Tile<M, N>, const M: usize, const N: usize>(
     simd: S,
-    grid: Grid,
     share: Share,
     image: &[f32],
     row: usize,
@@ -26,6 +27,7 @@ pub(super) fn scatter_line<S: Simd, W: Tile<M, N>, const M: usize, const N: usiz
     places: Places,
     positions: &mut [f32],
 ) {
+    let grid = share.grid;
     let channels = grid.map.channels;
     let vectors = channels / S::F32_LANES;
     let zero = simd.splat_f32s(0.0);
