@@ -52,6 +52,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         labels: Some(&labels),
         class_count: CLASSES,
         features: &features,
+        reference: features.get(&Tap::Penultimate),
         clean: Some(Clean {
             labels: Some(&labels[..CLEAN * CLASSES]),
             features: &of_clean,

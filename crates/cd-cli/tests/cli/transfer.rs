@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::common::{fail_with, run, stderr, stdout, succeed};
+use crate::common::{cd_cli, fail_with, run, stderr, stdout, succeed};
 
 /// Drawn pictures in class folders, a tenth under another label, and a network that was trained on others.
 fn prepare(here: &Path) {
@@ -229,4 +229,51 @@ fn training_continues_from_weights_of_other_classes() {
         .expect("plain");
     let flat = format!("scan --images two/{class} {tune} --out flat");
     fail_with(here, &flat, &["no class folders"]);
+}
+
+#[test]
+fn experiment_files_name_the_reference_network_and_its_side() {
+    let scratch = tempfile::tempdir().expect("temporary folder");
+    let here = scratch.path();
+    prepare(here);
+    let text = format!(
+        "name = \"side\"\nweights = \"{BASE}\"\ndataset = {{ name = \"demo\", train = 60, test = 20 }}\n\
+         poison = {{ attack = {{ name = \"badnets\" }} }}\n[detect]\nfeatures_weights = \"{BASE}\"\n\
+         detectors = [{{ name = \"knn-label\", threshold = {{ rule = \"own\" }} }}, {{ name = \"ss\" }}]\n\
+         [evaluate]\nresamples = 20\n"
+    );
+    fs::write(here.join("x.toml"), text).expect("written");
+    let scores = |side: &str| {
+        let run = format!("run x.toml --json --runs runs{side} --set detect.features_size={side}");
+        let measured = succeed(here, &run);
+        assert!(
+            measured.contains("with another label above 0.5"),
+            "{measured}"
+        );
+        assert!(
+            measured.contains("robust standard deviations"),
+            "{measured}"
+        );
+        let cells = fs::read_dir(here.join(format!("runs{side}/side"))).expect("a folder");
+        let cell = cells.flatten().next().expect("a run").path();
+        column(&cell.join("detect/knn-label/scores.csv"), "raw")
+    };
+    let (own, larger, smaller) = (scores("32"), scores("48"), scores("16"));
+    assert!(own.len() == 60 && own != larger && own != smaller && larger != smaller);
+    for (setting, word) in [
+        ("detect.features_size=0", "features_size"),
+        ("train.finetune={trunk_rate=2.0}", "finetune.trunk_rate"),
+        ("detect.features_weights=\"none.pt\"", "none.pt"),
+    ] {
+        let output = run_with(here, &["run", "x.toml", "--set", setting]);
+        assert_eq!(output.status.code(), Some(2), "{setting}");
+        assert!(stderr(&output).contains(word), "{}", stderr(&output));
+    }
+}
+
+/// Runs the binary in `folder` with arguments that may hold blanks.
+fn run_with(folder: &Path, arguments: &[&str]) -> std::process::Output {
+    let mut command = cd_cli();
+    command.current_dir(folder).args(arguments);
+    command.output().expect("the binary starts")
 }
