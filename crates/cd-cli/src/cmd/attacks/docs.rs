@@ -29,6 +29,25 @@ rounded down, and what cannot be met is refused. Clean-label attacks have two ra
 Bytes equal published code where arithmetic is in whole numbers or 64 bits: badnets, blend, sig, trojan-stamp, lf, smooth, bpp,
 nashville, refool, tact, k-way, adap-blend, adap-patch, and cl with noise from a file. Within one level: sig's sine in the column where it
 is zero, ctrl (64 bits here, 32 in published code), wanet (sums of four products in single precision).
+
+## Which images
+
+| in `[poison]` | option of `attacks make` | meaning |
+|---|---|---|
+| `rate` | `--rate` | share of the training images, rounded down |
+| `labels` | `--labels` | `all-to-one`, `all-to-all`, `all-to-all:3`, `permutation`, `permutation:7` |
+| `select.class_rate` | `--class-rate` | clean-label attacks: share of the target class, instead of `rate`; at most 80 % of it are changed |
+| `select.exclude_target` | `--exclude-target` | draw no images whose label stays |
+| `select.sources` | `--source` | only these classes lead to another label |
+| `select.indices` | `--indices` | these images, by number from 0; in folders in the order of their paths |
+| `select.cover_indices` | `--cover-indices` | these as covers |
+| `select.append` | `--append` | add stamped images instead of replacing their clean ones |
+| `select.fewer` | `--fewer` | take what there is where a rate cannot be met |
+
+`attacks make` shuffles what it writes and numbers it, all of it PNG: neither name nor order nor container tells a poisoned picture.
+`files.csv` says which file is which image, `truth.csv` which are poisoned, the manifests how.
+
+## Attacks
 ";
 
 pub(super) fn write(out: &Path, session: &Session) -> Result<Ending> {

@@ -6,7 +6,7 @@ use std::io::Write;
 use tempfile::tempdir;
 
 use super::*;
-use crate::testing::write_npy;
+use crate::testing::{mutations, write_npy};
 
 fn problem(path: &Path) -> String {
     match numbers("test", path) {
@@ -114,6 +114,35 @@ fn hostile_files_are_refused_with_the_reason() {
     }
     let missing = folder.path().join("missing.npy");
     assert!(problem(&missing).contains("missing.npy"));
+}
+
+#[test]
+fn damaged_files_never_panic() {
+    let folder = tempdir().expect("scratch");
+    let array = folder.path().join("good.npy");
+    write_npy(&array, "<f4", "(2, 2)", &[0; 16]);
+    let array = fs::read(&array).expect("reads");
+    let archive = {
+        let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        let options = zip::write::SimpleFileOptions::default();
+        archive.start_file("x.npy", options).expect("starts");
+        archive.write_all(&array).expect("writes");
+        archive.finish().expect("finishes").into_inner()
+    };
+    let view = safetensors::tensor::TensorView::new(safetensors::Dtype::U8, vec![2], &[1, 2]);
+    let tensors = safetensors::serialize([("x", view.expect("fits"))], None).expect("writes");
+    for (name, good) in [
+        ("a.npy", array),
+        ("a.npz", archive),
+        ("a.safetensors", tensors),
+    ] {
+        let path = folder.path().join(name);
+        let survivors = mutations(&[good], |bytes| {
+            fs::write(&path, bytes).expect("writes");
+            numbers("test", &path).is_ok()
+        });
+        assert!(survivors > 0.001, "{name}: {survivors}");
+    }
 }
 
 #[test]

@@ -111,6 +111,8 @@ fn interpolated(control: &[f64], size: [usize; 2], height: usize, width: usize) 
     let [rows, columns] = size;
     let signed: Vec<f64> = control.iter().map(|value| 2.0 * value - 1.0).collect();
     let mean = signed.iter().map(|value| value.abs()).sum::<f64>() / signed.len() as f64;
+    // A field that moves nothing has no magnitude to divide by.
+    let mean = mean.max(f64::MIN_POSITIVE);
     let (along, across) = (weights(rows, height), weights(columns, width));
     let mut field = vec![0.0; height * width * 2];
     for (axis, points) in signed.chunks_exact(rows * columns).enumerate() {
