@@ -13,6 +13,9 @@ use rand::Rng;
 
 const CLASSES: usize = 3;
 
+/// Detectors that count labels that change: an untrained network may say one class of everything.
+const COUNTING: [&str; 2] = ["scale-up", "teco"];
+
 /// Settings that make any detector quick.
 const QUICK: [(&str, usize); 6] = [
     ("steps", 2),
@@ -190,7 +193,10 @@ fn every_image_gets_a_finite_number() {
             "{name}"
         );
         let spread = scores.iter().any(|&score| score != scores[0]);
-        assert!(spread, "{name} tells no image from another");
+        assert!(
+            spread || COUNTING.contains(&name),
+            "{name} tells no image from another"
+        );
         if let Some(masks) = &found.masks {
             assert_eq!(masks.count(), 70, "{name}");
         }
@@ -349,7 +355,8 @@ fn a_seed_decides() {
         assert_same(&detect(&config), &expected, name);
         if config.has("seed") {
             config.set("seed", 1).expect("a number");
-            assert!(detect(&config) != expected, "{name} ignores its seed");
+            let ignored = detect(&config) == expected && !COUNTING.contains(&name);
+            assert!(!ignored, "{name} ignores its seed");
         }
     }
 }
