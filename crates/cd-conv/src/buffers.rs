@@ -3,34 +3,41 @@
 //! A search and an epoch ask for the same sizes at every step. Fresh memory would be filled with zeros first, and with
 //! results then.
 
+use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
-/// Values of all free buffers at most: 256 MiB.
-const MOST: usize = 1 << 26;
+/// Values of all free buffers at most: 512 MiB.
+const MOST: usize = 1 << 27;
 /// Below, a buffer is not worth the search.
 const LEAST: usize = 1 << 12;
+/// A buffer that so many came and went without is freed: it belongs to work that is over.
+const FORGOTTEN: u64 = 2000;
 
-#[derive(Default)]
 struct Free {
-    /// The last to come back last.
-    buffers: Vec<Vec<f32>>,
+    /// The last to come back last, each with the time when it did.
+    buffers: VecDeque<(u64, Vec<f32>)>,
     /// Values that all of them have room for.
     values: usize,
+    /// Buffers that were taken or came back.
+    time: u64,
 }
 
 static FREE: Mutex<Free> = Mutex::new(Free {
-    buffers: Vec::new(),
+    buffers: VecDeque::new(),
     values: 0,
+    time: 0,
 });
 
-/// A buffer of `len` values, which may be anything.
-pub(crate) fn taken(len: usize) -> Vec<f32> {
+/// A buffer of `len` values, which may be anything, for a result that writes all of them.
+pub fn taken(len: usize) -> Vec<f32> {
     if len >= LEAST {
         // Nothing that holds the lock can panic half way.
         let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
-        let suits = |buffer: &Vec<f32>| (len..=len + len / 4).contains(&buffer.capacity());
-        if let Some(at) = free.buffers.iter().rposition(suits) {
-            let mut buffer = free.buffers.remove(at);
+        free.time += 1;
+        let suits =
+            |(_, buffer): &(u64, Vec<f32>)| (len..=len + len / 4).contains(&buffer.capacity());
+        let found = free.buffers.iter().rposition(suits);
+        if let Some((_, mut buffer)) = found.and_then(|at| free.buffers.remove(at)) {
             free.values -= buffer.capacity();
             drop(free);
             buffer.resize(len, 0.0);
@@ -46,13 +53,17 @@ pub fn give_back(buffer: Vec<f32>) {
         return;
     }
     let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+    free.time += 1;
     free.values += buffer.capacity();
-    free.buffers.push(buffer);
+    let time = free.time;
+    free.buffers.push_back((time, buffer));
     let mut old = Vec::new();
-    while free.values > MOST {
-        let buffer = free.buffers.remove(0);
+    while let Some((returned, buffer)) = free.buffers.front() {
+        if free.values <= MOST && returned + FORGOTTEN >= time {
+            break;
+        }
         free.values -= buffer.capacity();
-        old.push(buffer);
+        old.extend(free.buffers.pop_front());
     }
     drop(free);
     drop(old);
@@ -69,20 +80,21 @@ mod tests {
     };
 
     #[test]
-    fn a_buffer_comes_back_for_a_like_size() {
+    fn a_buffer_comes_back_for_a_like_size_until_it_is_forgotten() {
         let len = 1_234_567;
         let mut buffer = taken(len);
         assert_eq!(buffer.len(), len);
         buffer[7] = 3.0;
-        let place = buffer.as_ptr();
         give_back(buffer);
         let other = taken(len / 2);
-        assert_ne!(other.as_ptr(), place);
+        assert_eq!((other.len(), other[7]), (len / 2, 0.0));
         let again = taken(len - 5);
-        assert_eq!(
-            (again.as_ptr(), again.len(), again[7]),
-            (place, len - 5, 3.0)
-        );
+        assert_eq!((again.len(), again[7]), (len - 5, 3.0));
+        give_back(again);
+        for _ in 0..=FORGOTTEN {
+            give_back(taken(LEAST));
+        }
+        assert_eq!(taken(len)[7], 0.0);
     }
 
     /// What is left in a buffer must not show.

@@ -11,7 +11,7 @@ use crate::panel::{BLOCK, Tiled, accumulate, cover, in_tiles, pack};
 use crate::parallel::{each, even};
 use crate::plan::{Direction, Pass, Plan};
 use crate::vectors::{first_vectors, store_vectors};
-use crate::winograd::Winograd;
+use crate::winograd::{Size, Winograd};
 use crate::{Activation, Epilogue};
 
 /// Target pixels that one task computes at least, so that short tiles are rare on small maps.
@@ -85,7 +85,13 @@ impl Dense {
                 // Backwards the window is walked the other way round.
                 Direction::Backward => weight(target, taps - 1 - tap, source),
             };
-            Some(Other::Winograd(Winograd::new(targets, sources, turned)))
+            let size = match direction {
+                Direction::Forward => Size::FORWARD,
+                Direction::Backward => Size::of_gradients(sources, targets),
+            };
+            Some(Other::Winograd(Winograd::new(
+                targets, sources, size, turned,
+            )))
         } else if Narrow::suits(targets, taps, stretch) {
             let narrow = Narrow::new(targets, taps, sources, weight);
             Some(Other::Narrow(narrow))

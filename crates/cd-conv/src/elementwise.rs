@@ -101,6 +101,34 @@ fn drop_others(gradient: &mut [f32], output: &[f32], passes: impl Fn(f32) -> boo
     }
 }
 
+/// For every output of a ReLU, 1 where it let its input through, and 0 where not.
+///
+/// # Panics
+///
+/// When the lengths differ.
+pub fn passed(output: &[f32], passed: &mut [u8]) {
+    assert_eq!(passed.len(), output.len(), "one byte per output");
+    level().run(|| {
+        for (passed, output) in passed.iter_mut().zip(output) {
+            *passed = u8::from(*output > 0.0);
+        }
+    });
+}
+
+/// Zeros where [`passed`] says 0.
+///
+/// # Panics
+///
+/// When the lengths differ.
+pub fn stop(gradient: &mut [f32], passed: &[u8]) {
+    assert_eq!(passed.len(), gradient.len(), "one byte per value");
+    level().run(|| {
+        for (gradient, passed) in gradient.iter_mut().zip(passed) {
+            *gradient = if *passed == 0 { 0.0 } else { *gradient };
+        }
+    });
+}
+
 /// The gradients of those outputs that pass, and zeros.
 #[inline(always)]
 fn keep(result: &mut [f32], gradient: &[f32], output: &[f32], passes: impl Fn(f32) -> bool) {
@@ -113,6 +141,18 @@ fn keep(result: &mut [f32], gradient: &[f32], output: &[f32], passes: impl Fn(f3
 mod tests {
     use super::*;
     use crate::level::tests::at_every_level;
+
+    #[test]
+    fn what_passed_is_remembered_in_a_byte() {
+        at_every_level(|_| {
+            let output: Vec<f32> = (0..37).map(|k| (k % 3) as f32 - 1.0).collect();
+            let mut bytes = vec![7; 37];
+            passed(&output, &mut bytes);
+            let mut gradient = vec![2.0; 37];
+            stop(&mut gradient, &bytes);
+            assert_eq!(gradient, masked(&[2.0; 37], &output, Activation::Relu));
+        });
+    }
 
     #[test]
     fn only_what_the_activation_let_through_has_a_gradient() {

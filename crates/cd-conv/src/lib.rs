@@ -61,16 +61,16 @@ mod winograd;
 #[cfg(test)]
 mod reference;
 
-pub use buffers::give_back;
+pub use buffers::{give_back, taken};
 pub use dense::Dense;
 pub use depthwise::{Depthwise, depthwise_weight_gradient};
-pub use elementwise::{masked, masked_in_place};
+pub use elementwise::{masked, masked_in_place, passed, stop};
 pub use geometry::{Geometry, Map};
 pub use gradient::weight_gradient;
 pub use level::{LEVEL_VARIABLE, Level, LevelError, level, set_level};
 pub use masking::{Adam, MaskGradient, Masks, Penalties, Squashed};
 pub use norm::{Moments, NormGradient, normalize, normalize_backward};
-pub use parallel::Occupied;
+pub use parallel::{Occupied, each};
 pub use pool::{max_pool, max_pool_backward, mean_pool, mean_pool_backward};
 
 /// What happens to a sum before it is stored.

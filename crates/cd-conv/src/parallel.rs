@@ -33,7 +33,7 @@ fn alone() -> bool {
 }
 
 /// Does `work` with every item, on all threads or on this one.
-pub(crate) fn each<T: Send>(items: impl Iterator<Item = T>, work: impl Fn(T) + Sync + Send) {
+pub fn each<T: Send>(items: impl Iterator<Item = T>, work: impl Fn(T) + Sync + Send) {
     if alone() {
         items.for_each(work);
     } else {

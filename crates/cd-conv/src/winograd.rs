@@ -29,7 +29,7 @@ use tile::{Four, Tile, Two};
 
 /// With fewer channels on either side there are no whole blocks.
 const FEWEST: usize = BLOCK;
-/// Pairs of channels up to which the tiles are large: the transformed weights of large tiles are four times as many as the
+/// Pairs of channels up to which tiles may be large: the transformed weights of large tiles are four times as many as the
 /// weights, and beyond this they leave the caches.
 const LARGE: usize = 256 * 256;
 /// Values of the transformed sources and products of a group of tiles, about: they should stay in the second cache.
@@ -47,6 +47,30 @@ pub(crate) struct Winograd {
     weights: Vec<f32>,
     sources: usize,
     targets: usize,
+    size: Size,
+}
+
+/// Sides of tiles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Size {
+    /// 2 x 2, with less rounding than the direct way.
+    Two,
+    /// 4 x 4, with about twice the rounding of the direct way.
+    Four,
+}
+
+impl Size {
+    /// For the way from input to output, where rounding decides which inputs of a ReLU near zero pass.
+    pub(crate) const FORWARD: Self = Self::Two;
+
+    /// For gradients, which are linear: rounding stays as small as it is.
+    pub(crate) fn of_gradients(sources: usize, targets: usize) -> Self {
+        if sources * targets <= LARGE {
+            Self::Four
+        } else {
+            Self::Two
+        }
+    }
 }
 
 impl Winograd {
@@ -65,18 +89,19 @@ impl Winograd {
     pub(crate) fn new(
         targets: usize,
         sources: usize,
+        size: Size,
         weight: impl Fn(usize, usize, usize) -> f32 + Sync,
     ) -> Self {
         let level = level();
-        let weights = if large(sources, targets) {
-            transformed::<Four, 4, 6>(level, targets, sources, weight)
-        } else {
-            transformed::<Two, 2, 4>(level, targets, sources, weight)
+        let weights = match size {
+            Size::Four => transformed::<Four, 4, 6>(level, targets, sources, weight),
+            Size::Two => transformed::<Two, 2, 4>(level, targets, sources, weight),
         };
         Self {
             weights,
             sources,
             targets,
+            size,
         }
     }
 
@@ -88,10 +113,9 @@ impl Winograd {
         epilogue: &Epilogue<'_>,
         target: &mut [f32],
     ) {
-        if large(self.sources, self.targets) {
-            self.run::<Four, 4, 6>(source, map, epilogue, target);
-        } else {
-            self.run::<Two, 2, 4>(source, map, epilogue, target);
+        match self.size {
+            Size::Four => self.run::<Four, 4, 6>(source, map, epilogue, target),
+            Size::Two => self.run::<Two, 2, 4>(source, map, epilogue, target),
         }
     }
 
@@ -145,11 +169,6 @@ impl Winograd {
             },
         );
     }
-}
-
-/// Whether tiles of 4 x 4 are used.
-fn large(sources: usize, targets: usize) -> bool {
-    sources * targets <= LARGE
 }
 
 /// Lines of tiles that are transformed together.

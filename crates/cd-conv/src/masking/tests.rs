@@ -58,7 +58,7 @@ fn objective(masks: Masks, batch: &Batch, penalties: &Penalties) -> f64 {
             let start = (image * masks.channels + channel) * count;
             let cells: Vec<f64> = batch.theta[start..start + count]
                 .iter()
-                .map(|&theta| (f64::from(theta).tanh() + 1.0) / 2.0)
+                .map(|&theta| f64::from(theta).tanh() * 0.5 + 0.5)
                 .collect();
             let at = |axis: usize, pixel: usize| {
                 let (cells, pixels) = (masks.cells[axis] as f64, masks.pixels[axis] as f64);

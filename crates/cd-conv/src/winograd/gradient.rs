@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::grid::{Grid, Places, spread_line};
 use super::scatter::{Share, scatter_line};
 use super::tile::{Four, Lanes, Tile, Two};
-use super::{Group, large};
+use super::{Group, Size};
 use crate::geometry::Map;
 use crate::level::{level, multiply_add};
 use crate::panel::BLOCK;
@@ -32,16 +32,15 @@ pub(crate) fn gradient(
     input: Map,
     targets: usize,
 ) -> Option<Vec<f32>> {
-    let size = if large(input.channels, targets) { 4 } else { 2 };
-    let grid = Grid::new(input, size);
+    let size = Size::of_gradients(input.channels, targets);
+    let grid = Grid::new(input, if size == Size::Four { 4 } else { 2 });
     let tiles = images.len() / input.len() * grid.rows * grid.columns;
     if tiles < TILES {
         return None;
     }
-    Some(if size == 4 {
-        run::<Four, 4, 6>(images, gradient, grid, targets)
-    } else {
-        run::<Two, 2, 4>(images, gradient, grid, targets)
+    Some(match size {
+        Size::Four => run::<Four, 4, 6>(images, gradient, grid, targets),
+        Size::Two => run::<Two, 2, 4>(images, gradient, grid, targets),
     })
 }
 

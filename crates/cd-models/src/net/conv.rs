@@ -160,5 +160,43 @@ impl Conv {
     }
 }
 
+/// Frozen convolutions one behind the other, each but the last followed by ReLU, computed a few images at a time.
+#[derive(Debug, Clone)]
+pub(crate) struct Chain {
+    #[cfg(feature = "flex")]
+    inner: cpu::Chain,
+}
+
+impl Chain {
+    /// If all of `convs` are frozen, on a CPU.
+    #[cfg_attr(
+        not(feature = "flex"),
+        expect(unused_variables, reason = "only our kernels freeze")
+    )]
+    pub(crate) fn of(convs: &[&Conv]) -> Option<Self> {
+        #[cfg(feature = "flex")]
+        return cpu::Chain::of(convs).map(|inner| Self { inner });
+        #[cfg(not(feature = "flex"))]
+        None
+    }
+
+    /// All convolutions, plus `skip`.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[B, I, H, W]`
+    /// - `skip`, output: `[B, O, h, w]`
+    #[cfg_attr(
+        not(feature = "flex"),
+        expect(unused_variables, reason = "never made without our kernels")
+    )]
+    pub(crate) fn forward(&self, x: Tensor<4>, skip: Option<Tensor<4>>) -> Tensor<4> {
+        #[cfg(feature = "flex")]
+        return self.inner.apply(x, skip);
+        #[cfg(not(feature = "flex"))]
+        x
+    }
+}
+
 #[cfg(all(test, feature = "flex"))]
 mod tests;

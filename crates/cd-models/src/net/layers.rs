@@ -142,6 +142,11 @@ impl ConvNorm {
     pub(crate) fn fold(&mut self) {
         fold_conv(&mut self.conv, self.norm.take());
     }
+
+    /// The convolution alone, once the BatchNorm is folded away.
+    pub(crate) fn folded(&self) -> Option<&Conv> {
+        self.norm.is_none().then_some(&self.conv)
+    }
 }
 
 /// A linear layer and the BatchNorm behind it, until that is folded away.

@@ -12,6 +12,7 @@ use burn::tensor::{Device, Tensor};
 
 use crate::registry::{Architecture, Family, Output, Taps, any_size, golden, map};
 
+use super::conv::Chain;
 use super::fold::fold_layers;
 use super::layers::{ConvNorm, Layer, conv, conv_norm_layers, pool, run, scaled};
 use super::{Net, Network};
@@ -141,6 +142,9 @@ struct Block {
     conv3: ConvNorm,
     shortcut: Vec<Layer>,
     residual: bool,
+    /// The three convolutions together, once they are folded.
+    #[module(skip)]
+    chain: Option<Chain>,
 }
 
 impl Block {
@@ -159,10 +163,15 @@ impl Block {
             conv3: ConvNorm::new(conv(inner, out, 1, 1), device),
             shortcut,
             residual,
+            chain: None,
         }
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        if let Some(chain) = &self.chain {
+            let skip = self.residual.then(|| run(&self.shortcut, x.clone()));
+            return chain.forward(x, skip);
+        }
         let inner = self.conv1.forward_relu(x.clone());
         let inner = self.conv2.forward_relu(inner);
         if self.residual {
@@ -177,6 +186,11 @@ impl Block {
         self.conv2.fold();
         self.conv3.fold();
         fold_layers(&mut self.shortcut);
+        let convs = [&self.conv1, &self.conv2, &self.conv3].map(ConvNorm::folded);
+        let [Some(first), Some(second), Some(third)] = convs else {
+            return;
+        };
+        self.chain = Chain::of(&[first, second, third]);
     }
 }
 

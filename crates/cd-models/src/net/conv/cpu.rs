@@ -10,9 +10,11 @@ use cd_conv::{Activation, Epilogue};
 use crate::net::cpu::{channels_first, channels_last, done_with, map_of, values};
 
 mod backward;
+mod chain;
 mod frozen;
 mod shape;
 
+pub(super) use chain::Chain;
 pub(super) use frozen::Frozen;
 pub(super) use shape::Shape;
 

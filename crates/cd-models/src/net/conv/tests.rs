@@ -27,6 +27,7 @@ fn channels() -> impl Strategy<Value = [usize; 3]> {
     prop_oneof![
         4 => (1..40_usize, 1..40_usize).prop_map(|(i, o)| [i, o, 1]),
         2 => (8..10_usize, 8..10_usize).prop_map(|(i, o)| [16 * i, 16 * o, 1]),
+        2 => (1..4_usize, 1..4_usize).prop_map(|(i, o)| [16 * i, 16 * o, 1]),
         2 => (2..40_usize).prop_map(|c| [c, c, c]),
         1 => (1..8_usize, 1..8_usize).prop_map(|(i, o)| [2 * i, 2 * o, 2]),
     ]
@@ -180,4 +181,51 @@ proptest! {
         let ours = case.gradients(|_, x| frozen.forward(x));
         check("frozen gradient of the input", ours.0, of_x)?;
     }
+}
+
+/// Expand, each channel alone, project.
+fn convs(device: &Device) -> [Conv; 3] {
+    let case = |inputs, outputs, groups, kernel: usize| Case {
+        batch: 5,
+        inputs,
+        outputs,
+        groups,
+        kernel: [kernel; 2],
+        stride: [1; 2],
+        padding: [kernel / 2; 2],
+        side: [7; 2],
+        seed: 5,
+    };
+    [case(8, 40, 1, 1), case(40, 40, 40, 3), case(40, 8, 1, 1)].map(|case| {
+        let mut conv = case.conv(device);
+        conv.prepare();
+        conv
+    })
+}
+
+#[test]
+fn a_chain_computes_what_its_convolutions_compute() {
+    let plain = Device::flex();
+    let [first, second, third] = convs(&plain);
+    let chain = Chain::of(&[&first, &second, &third]).expect("all are frozen");
+    let apart = |x: Tensor<4>| second.forward_relu(first.forward_relu(x));
+    let both = |work: &dyn Fn(Tensor<4>) -> Tensor<4>| {
+        let x: Tensor<4> = values([3, 8, 64, 64], 9, 3, &plain);
+        let alone = to_host(work(x.clone()));
+        let x = x.autodiff().require_grad();
+        let y = work(x.clone());
+        let gradients = y.clone().square().sum().backward();
+        let gradient = x.grad(&gradients).expect("enters the sum");
+        assert_eq!(to_host(y.inner()), alone);
+        [alone, to_host(gradient)]
+    };
+    let with_skip = both(&|x| chain.forward(x.clone(), Some(x)));
+    assert_eq!(with_skip, both(&|x| third.forward_add(apart(x.clone()), x)));
+    let doubled = both(&|x| chain.forward(x.clone(), Some(x * 2.0)));
+    assert_eq!(
+        doubled,
+        both(&|x| third.forward_add(apart(x.clone()), x * 2.0))
+    );
+    let without = both(&|x| chain.forward(x, None));
+    assert_eq!(without, both(&|x| third.forward(apart(x))));
 }

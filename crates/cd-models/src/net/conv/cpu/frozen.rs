@@ -38,6 +38,10 @@ impl Frozen {
         })))
     }
 
+    pub(super) fn shared(&self) -> Arc<FrozenConv> {
+        Arc::clone(&self.0)
+    }
+
     /// `activation(conv(x) + skip)`.
     ///
     /// # Shapes
@@ -66,26 +70,52 @@ impl FrozenConv {
         activation: Activation,
     ) -> FloatTensor<Flex> {
         let (batch, input) = (x.shape()[0], map_of(x));
-        let output = self.shape.output(input);
         let x = channels_last(x);
         let skip = skip.map(channels_last);
+        let y = self.forward_values(values(&x), input, skip.as_ref().map(values), activation);
+        channels_first(y, batch, self.output(input))
+    }
+
+    /// The map of the outputs over `input`.
+    pub(super) fn output(&self, input: Map) -> Map {
+        self.shape.output(input)
+    }
+
+    /// As `forward`, channels last.
+    pub(super) fn forward_values(
+        &self,
+        x: &[f32],
+        input: Map,
+        skip: Option<&[f32]>,
+        activation: Activation,
+    ) -> Vec<f32> {
         let epilogue = Epilogue {
             bias: self.bias.as_deref(),
-            residual: skip.as_ref().map(values),
+            residual: skip,
             activation,
         };
-        let y = self.forward.apply(values(&x), input, output, &epilogue);
-        channels_first(y, batch, output)
+        self.forward.apply(x, input, self.output(input), &epilogue)
+    }
+
+    /// As `backward`, channels last, plus `skip`.
+    pub(super) fn backward_values(
+        &self,
+        gradient: &[f32],
+        input: Map,
+        skip: Option<&[f32]>,
+    ) -> Vec<f32> {
+        let epilogue = Epilogue {
+            residual: skip,
+            ..Epilogue::default()
+        };
+        self.backward
+            .apply(gradient, input, self.output(input), &epilogue)
     }
 
     pub(super) fn backward(&self, gradient: &FloatTensor<Flex>, input: Map) -> FloatTensor<Flex> {
         let batch = gradient.shape()[0];
         let gradient = channels_last(gradient);
-        let epilogue = Epilogue::default();
-        let output = self.shape.output(input);
-        let dx = self
-            .backward
-            .apply(values(&gradient), input, output, &epilogue);
+        let dx = self.backward_values(values(&gradient), input, None);
         channels_first(dx, batch, input)
     }
 }
