@@ -45,6 +45,7 @@ pub(crate) fn normalize_relu(norm: &BatchNorm, x: Tensor<4>) -> Tensor<4> {
 ///
 /// - `x`, output: `[B, C, H, W]`
 pub(crate) fn normalize_relu6(norm: &BatchNorm, x: Tensor<4>) -> Tensor<4> {
+    let x = before_norm(norm, x);
     #[cfg(feature = "flex")]
     if cpu::applies(norm, &x) {
         return cpu::train(norm, x, None, Activation::Relu6);
@@ -58,6 +59,7 @@ pub(crate) fn normalize_relu6(norm: &BatchNorm, x: Tensor<4>) -> Tensor<4> {
 ///
 /// - `x`, `skip`, output: `[B, C, H, W]`
 pub(crate) fn normalize_add(norm: &BatchNorm, x: Tensor<4>, skip: Tensor<4>) -> Tensor<4> {
+    let x = before_norm(norm, x);
     #[cfg(feature = "flex")]
     if cpu::applies(norm, &x) {
         return cpu::train(norm, x, Some(skip), Activation::None);

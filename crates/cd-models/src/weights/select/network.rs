@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::networks::shapes;
 use crate::model::config::ModelConfig;
 use crate::weights::entry::Entries;
+use crate::weights::state::Shapes;
 use crate::weights::translation::Translation;
 
 /// What the caller knows of the network that is wanted.
@@ -57,4 +57,12 @@ impl Network {
             format!("`{}`", self.key)
         }
     }
+}
+
+/// The extents of the tensors that `names` gives, by their plain names.
+pub(super) fn shapes(entries: &Entries, names: &BTreeMap<String, String>) -> Shapes {
+    let shapes = names.iter();
+    shapes
+        .map(|(plain, full)| (plain.clone(), entries[full].shape.clone()))
+        .collect()
 }

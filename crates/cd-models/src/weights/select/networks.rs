@@ -5,12 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use burn::tensor::Device;
 
 use super::names::{Names, harmless};
-use super::network::{Network, Wanted};
+use super::network::{Network, Wanted, shapes};
 use crate::registry::{ARCHITECTURES, Architecture};
 use crate::weights::entry::Entries;
 use crate::weights::normalising::Layer;
 use crate::weights::recognise::{as_model, nearest};
-use crate::weights::state::Shapes;
 
 /// Most places that are compared with the architectures.
 const MOST_PLACES: usize = 24;
@@ -95,11 +94,4 @@ pub(super) fn parameters(
     let mut below = names.below(key);
     below.retain(|plain, full| harmless(plain, &entries[full]).is_none() && !normalises(full));
     below
-}
-
-pub(super) fn shapes(entries: &Entries, names: &BTreeMap<String, String>) -> Shapes {
-    let shapes = names.iter();
-    shapes
-        .map(|(plain, full)| (plain.clone(), entries[full].shape.clone()))
-        .collect()
 }
