@@ -79,15 +79,16 @@ impl Dense {
             Direction::Forward => geometry.stride[0] * geometry.stride[1],
             Direction::Backward => 1,
         };
-        let other = if Winograd::suits(geometry, sources, targets) {
+        let size = match direction {
+            Direction::Forward => Size::forward(sources, targets),
+            Direction::Backward => Some(Size::of_gradients(sources, targets)),
+        };
+        let size = size.filter(|_| Winograd::suits(geometry, sources, targets));
+        let other = if let Some(size) = size {
             let turned = |target, tap, source| match direction {
                 Direction::Forward => weight(target, tap, source),
                 // Backwards the window is walked the other way round.
                 Direction::Backward => weight(target, taps - 1 - tap, source),
-            };
-            let size = match direction {
-                Direction::Forward => Size::FORWARD,
-                Direction::Backward => Size::of_gradients(sources, targets),
             };
             Some(Other::Winograd(Winograd::new(
                 targets, sources, size, turned,

@@ -29,6 +29,9 @@ use tile::{Four, Tile, Two};
 
 /// With fewer channels on either side there are no whole blocks.
 const FEWEST: usize = BLOCK;
+/// Channels on either side from which on outputs are computed this way: below, the steps of the reference do not agree
+/// within ten times its noise.
+const FORWARD_FEWEST: usize = 128;
 /// Pairs of channels up to which tiles may be large: the transformed weights of large tiles are four times as many as the
 /// weights, and beyond this they leave the caches.
 const LARGE: usize = 256 * 256;
@@ -60,8 +63,11 @@ pub(crate) enum Size {
 }
 
 impl Size {
-    /// For the way from input to output, where rounding decides which inputs of a ReLU near zero pass.
-    pub(crate) const FORWARD: Self = Self::Two;
+    /// For the way from input to output, where rounding decides which inputs of a ReLU near zero pass; `None` for the direct
+    /// way.
+    pub(crate) fn forward(sources: usize, targets: usize) -> Option<Self> {
+        (sources.min(targets) >= FORWARD_FEWEST).then_some(Self::Two)
+    }
 
     /// For gradients, which are linear: rounding stays as small as it is.
     pub(crate) fn of_gradients(sources: usize, targets: usize) -> Self {

@@ -219,7 +219,7 @@ impl<const N: usize> Backward<Flex, N> for NormBackward {
         done_with(state.output);
         done_with(state.x);
         let mut parents = ops.parents.into_iter();
-        // In this order: a zip asks its first side for one more than it uses.
+        // In this order: the other way round the skip would be taken and dropped before the end is seen.
         for (gradient, node) in found.into_iter().zip(parents.by_ref()) {
             if let Some(node) = node {
                 grads.register::<Flex>(node.id, gradient);
