@@ -6,7 +6,6 @@ use cd_models::burn::module::{Initializer, Module, ModuleMapper, Param};
 use cd_models::burn::nn::conv::{Conv2d, Conv2dConfig};
 use cd_models::burn::nn::pool::MaxPool2dConfig;
 use cd_models::burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
-use cd_models::burn::tensor::activation::elu;
 use cd_models::burn::tensor::{Device, Tensor, TensorData};
 use rand::Rng;
 
@@ -68,12 +67,18 @@ impl Network {
         let mut x = spectra;
         for block in self.layers.chunks(2) {
             for layer in block {
-                x = layer.norm.forward(elu(layer.conv.forward(x), 1.0));
+                x = layer.norm.forward(elu(layer.conv.forward(x)));
             }
             x = pool.forward(x);
         }
         self.head.forward(x.flatten(1, 3))
     }
+}
+
+/// The larger of `x` and `exp(x) - 1`. Burn's own takes the exponential of large values too, which is infinite, and no gradient survives that.
+fn elu(x: Tensor<4>) -> Tensor<4> {
+    let below = x.clone().clamp_max(0.0).exp() - 1.0;
+    x.clamp_min(0.0) + below
 }
 
 /// Draws every matrix and kernel by its place; vectors stay.

@@ -1,5 +1,5 @@
 use cd_models::Device;
-use cd_models::burn::module::Param;
+use cd_models::burn::module::{Param, RunningState};
 
 use super::*;
 use crate::compute::Compute;
@@ -39,8 +39,8 @@ fn spectra_and_the_reference_network_agree() {
         layer.conv.bias = Some(Param::from_tensor(vector("0.bias")));
         layer.norm.gamma = Param::from_tensor(vector("2.weight"));
         layer.norm.beta = Param::from_tensor(vector("2.bias"));
-        layer.norm.running_mean.update(vector("2.running_mean"));
-        layer.norm.running_var.update(vector("2.running_var"));
+        layer.norm.running_mean = RunningState::new(vector("2.running_mean"));
+        layer.norm.running_var = RunningState::new(vector("2.running_var"));
         entry = out;
     }
     let head = tensor::<2>(&weights, "fc.weight", [2, 2048]).transpose();

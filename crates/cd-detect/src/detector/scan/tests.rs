@@ -40,7 +40,8 @@ fn covariances_splits_and_scores_of_the_reference_agree() {
         let rows = centred(rows.as_ref(), &mean_row(rows.as_ref()));
         let white = product(rows.as_ref(), root.as_ref());
         let here = place..place + rows.nrows();
-        let start = draws[here.clone()].iter().map(|&u| u >= 0.5).collect();
+        place = here.end;
+        let start = draws[here].iter().map(|&u| u >= 0.5).collect();
         let null = variation.class_mean(rows.as_ref());
         let split = Split::of(
             &Points::of(white.as_ref()),
@@ -49,9 +50,11 @@ fn covariances_splits_and_scores_of_the_reference_agree() {
             &root,
             &null,
         );
-        let expected: Vec<bool> = groups[here].iter().map(|&group| group > 0.5).collect();
+        // Draws lie class by class, groups by image: the inspected ones, then the clean ones.
+        let rows = class.iter().copied();
+        let rows = rows.chain(references.iter().map(|image| 640 + image));
+        let expected: Vec<bool> = rows.map(|row| groups[row] > 0.5).collect();
         assert_eq!(split.groups, expected);
-        place += rows.nrows();
         splits.push(split);
     }
     let found = detection(&splits, &of_class, 640);
