@@ -10,6 +10,9 @@ use sha2::{Digest, Sha256};
 
 use super::planes::interleave;
 
+/// Bytes that are read at once.
+const PART: usize = 1 << 20;
+
 /// Bytes in a file: the user's own, or a temporary one without a name that goes with its last user.
 #[derive(Debug)]
 pub(super) struct Stored {
@@ -52,7 +55,14 @@ impl Stored {
     /// All of it.
     pub(super) fn bytes(&self) -> io::Result<Vec<u8>> {
         let length = usize::try_from(self.length()?).map_err(io::Error::other)?;
-        self.record(0, length)
+        let mut bytes = vec![0; length];
+        let mut at = self.start;
+        // By parts, so that there are never two copies of all.
+        for part in bytes.chunks_mut(PART) {
+            part.copy_from_slice(&cd_core::read_at(&self.file, at, part.len())?);
+            at += part.len() as u64;
+        }
+        Ok(bytes)
     }
 
     /// Bytes `index * len` to `(index + 1) * len`.
