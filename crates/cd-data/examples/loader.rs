@@ -49,11 +49,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             bytes += batch.len();
             Ok(())
         })?;
-        print(
-            &format!("{name}: batches of {bytes} bytes"),
-            train.len(),
-            start,
-        )?;
+        let batched = format!("{name}: batches of {bytes} bytes");
+        print(&batched, train.len(), start)?;
+        print(&format!("{name}: together"), train.len(), first)?;
     }
     Ok(())
 }

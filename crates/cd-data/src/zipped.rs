@@ -69,7 +69,7 @@ pub(crate) fn folder(path: &Path) -> io::Result<bool> {
     Ok(place.is_some_and(|place| place.archive.has_folder(&place.inner)))
 }
 
-/// What lies directly in the folder at `path`; on disk in no order.
+/// What lies directly in the folder at `path`, in the order of names.
 ///
 /// # Errors
 ///
@@ -84,7 +84,9 @@ pub(crate) fn children(path: &Path) -> io::Result<Vec<Child>> {
                 path,
             })
         };
-        return fs::read_dir(path)?.map(child).collect();
+        let mut children: Vec<Child> = fs::read_dir(path)?.map(child).collect::<io::Result<_>>()?;
+        children.sort_by(|one, other| one.path.cmp(&other.path));
+        return Ok(children);
     };
     let children = place.archive.children(&place.inner).into_iter();
     let child = |(name, is_dir): (String, bool)| Child {

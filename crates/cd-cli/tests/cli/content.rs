@@ -68,10 +68,10 @@ fn images_that_are_set_aside_train_nothing_again() {
     let scratch = tempfile::tempdir().expect("temporary folder");
     let here = scratch.path();
     tiny(here);
-    assert!(said(here, "run tiny.toml").contains("training"));
+    assert!(said(here, "run tiny.toml").contains("training total"));
     let rule = "--set detect.trusted=10 --set detect.threshold={rule=\"calibrated\",t=3}";
     let with_trusted = said(here, &format!("run tiny.toml {rule}"));
-    assert!(!with_trusted.contains("training"), "{with_trusted}");
+    assert!(!with_trusted.contains("training total"), "{with_trusted}");
     assert!(with_trusted.contains("distilling"));
 }
 
@@ -96,7 +96,7 @@ fn test_pictures_that_changed_are_classified_again_and_nothing_else() {
     fs::remove_dir_all(cell(here)).expect("removed");
     let again = said(here, "run tiny.toml");
     assert!(again.contains("classifying"), "{again}");
-    for work in ["training", "distilling"] {
+    for work in ["training total", "distilling"] {
         assert!(!again.contains(work), "{again}");
     }
 }

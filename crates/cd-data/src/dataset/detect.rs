@@ -126,10 +126,23 @@ fn by_content(path: &Path) -> Option<Kind> {
         [b'P', b'K', ..] if name.to_ascii_lowercase().ends_with(".zip") => in_archive(path),
         [b'P', b'K', 3, 4, ..] | [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => Some(Kind::Arrays),
         [0x1f, 0x8b, ..] => Some(Kind::Tar),
-        start if start.get(257..262) == Some(b"ustar") => Some(Kind::Tar),
+        start if is_tar_header(start) => Some(Kind::Tar),
         // Damaged ones are told by their names, so that the error speaks of what they should be.
         _ => by_name(&name),
     }
+}
+
+/// Whether a block is the header of a file in a tar archive: by its checksum, since the oldest kind has no mark.
+fn is_tar_header(block: &[u8]) -> bool {
+    if block.get(257..262) == Some(b"ustar") {
+        return true;
+    }
+    let Ok(block) = <&[u8; 512]>::try_from(block) else {
+        return false;
+    };
+    let sum = |bytes: &[u8]| bytes.iter().map(|&byte| u32::from(byte)).sum::<u32>();
+    let stored = tar::Header::from_byte_slice(block).cksum().ok();
+    block[0] != 0 && stored == Some(sum(block) - sum(&block[148..156]) + 8 * u32::from(b' '))
 }
 
 /// Archives hold folders of pictures, unless arrays lie directly in them.
@@ -166,6 +179,13 @@ mod tests {
             fs::write(&path, bytes).expect("writes");
             path
         };
+        let mut header = tar::Header::new_old();
+        header.set_path("1.png").expect("short");
+        header.set_size(0);
+        header.set_cksum();
+        let unmarked = header.as_bytes().to_vec();
+        let mut off_by_one = unmarked.clone();
+        off_by_one[0] += 1;
         for (file, bytes, expected) in [
             ("a", &b"PAR1"[..], "parquet"),
             ("b", b"PK\x03\x04", "npy"),
@@ -173,6 +193,8 @@ mod tests {
             ("d", b"\x1f\x8b\x08", "webdataset"),
             ("e", &[&[0; 257][..], b"ustar\0"].concat(), "webdataset"),
             ("f.parquet", b"<html>", "parquet"),
+            ("k", &unmarked, "webdataset"),
+            ("l", &off_by_one, "folder"),
             ("g", b"words", "folder"),
             ("h.zip", &archive(&[("cat/1.png", b"x")]), "folder"),
             (

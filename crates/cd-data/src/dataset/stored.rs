@@ -1,7 +1,7 @@
 //! Pictures that lie one after the other in a file, as data sets publish them, and become pixels when they are asked for.
 
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,6 +9,9 @@ use cd_core::{CHANNELS, PixelSource, StorageError};
 use sha2::{Digest, Sha256};
 
 use super::planes::interleave;
+
+/// Bytes that are read at once.
+const PART: usize = 1 << 20;
 
 /// Bytes in a file: the user's own, or a temporary one without a name that goes with its last user.
 #[derive(Debug)]
@@ -52,7 +55,20 @@ impl Stored {
     /// All of it.
     pub(super) fn bytes(&self) -> io::Result<Vec<u8>> {
         let length = usize::try_from(self.length()?).map_err(io::Error::other)?;
-        self.record(0, length)
+        let mut bytes = vec![0; length];
+        let mut at = self.start;
+        // By parts, so that there are never two copies of all.
+        for part in bytes.chunks_mut(PART) {
+            part.copy_from_slice(&cd_core::read_at(&self.file, at, part.len())?);
+            at += part.len() as u64;
+        }
+        Ok(bytes)
+    }
+
+    /// What follows byte `at`; one reader at a time, since they share a place in the file.
+    pub(super) fn reader(&mut self, at: u64) -> io::Result<BufReader<&File>> {
+        self.file.seek(SeekFrom::Start(self.start + at))?;
+        Ok(BufReader::new(&self.file))
     }
 
     /// Bytes `index * len` to `(index + 1) * len`.
