@@ -31,7 +31,7 @@ use tile::{Four, Tile, Two};
 const FEWEST: usize = BLOCK;
 /// Channels on either side from which on outputs are computed this way: below, the steps of the reference do not agree
 /// within ten times its noise.
-const FORWARD_FEWEST: usize = 128;
+const FORWARD_FEWEST: usize = 32;
 /// Pairs of channels up to which tiles may be large: the transformed weights of large tiles are four times as many as the
 /// weights, and beyond this they leave the caches.
 const LARGE: usize = 256 * 256;
