@@ -18,6 +18,9 @@ struct Free {
     buffers: VecDeque<(u64, Vec<f32>)>,
     /// Values that all of them have room for.
     values: usize,
+    /// Values that were taken and have not come back. What comes back beyond them was made elsewhere: to keep that, too,
+    /// would let the free buffers grow without end.
+    taken: usize,
     /// Buffers that were taken or came back.
     time: u64,
 }
@@ -25,6 +28,7 @@ struct Free {
 static FREE: Mutex<Free> = Mutex::new(Free {
     buffers: VecDeque::new(),
     values: 0,
+    taken: 0,
     time: 0,
 });
 
@@ -39,10 +43,12 @@ pub fn taken(len: usize) -> Vec<f32> {
         let found = free.buffers.iter().rposition(suits);
         if let Some((_, mut buffer)) = found.and_then(|at| free.buffers.remove(at)) {
             free.values -= buffer.capacity();
+            free.taken += buffer.capacity();
             drop(free);
             buffer.resize(len, 0.0);
             return buffer;
         }
+        free.taken += len;
     }
     vec![0.0; len]
 }
@@ -54,6 +60,10 @@ pub fn give_back(buffer: Vec<f32>) {
     }
     let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
     free.time += 1;
+    let Some(taken) = free.taken.checked_sub(buffer.capacity()) else {
+        return;
+    };
+    free.taken = taken;
     free.values += buffer.capacity();
     let time = free.time;
     free.buffers.push_back((time, buffer));
@@ -99,9 +109,12 @@ mod tests {
 
     /// What is left in a buffer must not show.
     fn soil(len: usize) {
-        for _ in 0..4 {
-            give_back(vec![f32::NAN; len.max(LEAST)]);
-        }
+        let soiled = [(); 4].map(|()| {
+            let mut buffer = taken(len.max(LEAST));
+            buffer.fill(f32::NAN);
+            buffer
+        });
+        soiled.into_iter().for_each(give_back);
     }
 
     fn finite(values: &[f32], what: &str) {

@@ -38,7 +38,7 @@ const LARGE: usize = 256 * 256;
 /// Values of the transformed sources and products of a group of tiles, about: they should stay in the second cache.
 const GROUP_VALUES: usize = 1 << 17;
 /// Tiles of a group at least and at most; multiples of the tiles that the registers take at a time.
-const GROUP: [usize; 2] = [24, 126];
+const GROUP: [usize; 2] = [24, 84];
 /// Transformed weights that stay in the second cache from group to group. Where there are more, groups are as large as can
 /// be, because each reads all weights anew.
 const NEAR_WEIGHTS: usize = 1 << 18;
