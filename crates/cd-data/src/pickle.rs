@@ -6,13 +6,11 @@
 
 mod array;
 mod machine;
-mod skim;
 
 use thiserror::Error;
 
 pub(crate) use array::Array;
 pub(crate) use machine::parse;
-pub(crate) use skim::Skimmed;
 
 /// Why a pickle could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

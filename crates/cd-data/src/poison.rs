@@ -93,6 +93,7 @@ pub fn poison_on(
     progress: &dyn Progress,
 ) -> Result<(Poisoned, Truth), PoisonError> {
     let plan = plan_for(split, config)?;
+    tell(&plan, &split.train, config);
     let trigger = craft::in_memory(&split.train, config, device, progress)?;
     let mut data = Overlaid::new(split, &plan);
     for stamping in stampings(split, config, &plan) {
@@ -153,7 +154,6 @@ fn plan_for(split: &Split, config: &PoisonConfig) -> Result<PoisonPlan, PoisonEr
             reason: "has a label map of its own",
         });
     }
-    tell(&plan, &split.train, config);
     if let Some(test) = split.test.as_ref().filter(|_| plan.mixed.is_empty()) {
         tracing::warn!(
             images = test.len(),

@@ -1,7 +1,7 @@
 //! Pictures that lie one after the other in a file, as data sets publish them, and become pixels when they are asked for.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -63,12 +63,6 @@ impl Stored {
             at += part.len() as u64;
         }
         Ok(bytes)
-    }
-
-    /// What follows byte `at`; one reader at a time, since they share a place in the file.
-    pub(super) fn reader(&mut self, at: u64) -> io::Result<BufReader<&File>> {
-        self.file.seek(SeekFrom::Start(self.start + at))?;
-        Ok(BufReader::new(&self.file))
     }
 
     /// Bytes `index * len` to `(index + 1) * len`.

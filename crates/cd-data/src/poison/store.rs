@@ -11,7 +11,7 @@ use cd_core::Progress;
 use super::manifest::Manifest;
 use super::overlay::{Overlaid, Pixels, Which};
 use super::stamp::Stamping;
-use super::{PoisonConfig, PoisonError, Poisoned, Truth, plan_for, stampings, stored};
+use super::{PoisonConfig, PoisonError, Poisoned, Truth, plan_for, stampings, stored, tell};
 use crate::attack::Trigger;
 use crate::dataset::Split;
 
@@ -41,6 +41,7 @@ pub fn write(
     progress: &dyn Progress,
 ) -> Result<(), PoisonError> {
     let plan = plan_for(split, config)?;
+    tell(&plan, &split.train, config);
     fs::create_dir_all(folder).map_err(|source| PoisonError::Stored {
         path: folder.to_owned(),
         source,

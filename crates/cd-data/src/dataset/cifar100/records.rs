@@ -1,6 +1,5 @@
 //! Pictures and labels of one part, from binary records or a pickle.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
@@ -12,7 +11,7 @@ use crate::dataset::DataError;
 use crate::dataset::files::FilesError;
 use crate::dataset::members::Member;
 use crate::dataset::stored::{Form, RecordPictures, Stored};
-use crate::pickle::{self, Pickle, Skimmed};
+use crate::pickle::{self, Pickle};
 
 /// Side of a picture in pixels.
 const SIDE: usize = 32;
@@ -27,8 +26,6 @@ const RECORD: Form = Form::Planes {
 const MOST_RECORDS: usize = 50_000;
 /// Most bytes of a part: pixels as text in UTF-8, labels and names.
 const MOST_BYTES: u64 = (MOST_RECORDS * (2 * (2 + PIXELS) + 200)) as u64;
-/// Strings of a pickle of so many bytes stay on disk.
-const LONG: u64 = 1 << 16;
 /// Most bytes that an archive may hold.
 pub(super) const BUDGET: u64 = 2 * MOST_BYTES;
 
@@ -52,7 +49,7 @@ pub(super) fn read(
     let part = if let Some(member) = members.remove(&format!("{part}.bin")) {
         (part, binary(member, labels, class_names.len())?)
     } else if let Some(member) = members.remove(part) {
-        (part, pickled(member, labels, class_names.len(), LONG)?)
+        (part, pickled(&member, labels, class_names.len())?)
     } else {
         return Err(FilesError::Missing {
             dataset: INFO.title,
@@ -127,52 +124,32 @@ impl Failed {
     }
 }
 
-/// A pickled part; strings of `long` bytes and more are not kept in memory.
-pub(super) fn pickled(
-    mut member: Member,
-    labels: Cifar100Labels,
-    classes: usize,
-    long: u64,
-) -> Result<Part, FilesError> {
-    let shown = member.shown;
-    let failed = || FilesError::io(Path::new(&shown));
-    let mut input = member.stored.reader(0).map_err(failed())?;
-    let pickle = Skimmed::read(&mut input, long).map_err(failed())?;
-    let (labels, data) = parts_of_pickle(&pickle, &shown, labels)?;
+fn pickled(member: &Member, labels: Cifar100Labels, classes: usize) -> Result<Part, FilesError> {
+    let shown = &member.shown;
+    let bytes = member.bytes()?;
+    let (labels, data) = parts_of_pickle(&bytes, shown, labels)?;
     let mut found = Vec::new();
     for (index, label) in labels.into_iter().enumerate() {
-        found.push(known(&shown, index, label, classes)?);
-    }
-    let stored = match pickle.long(&data) {
-        Some(long) => {
-            let input = member.stored.reader(long.start).map_err(failed())?;
-            Stored::copied(Path::new(&shown), &mut long.content(input))
-        }
-        None => Stored::copied(Path::new(&shown), &mut &data[..]),
-    };
-    let stored = stored.map_err(failed())?;
-    let (length, expected) = (stored.length().map_err(failed())?, found.len() * PIXELS);
-    if length != expected as u64 {
-        let reason = format!("`data` has {length} bytes, expected {expected}");
-        return Err(content(&shown, reason));
+        found.push(known(shown, index, label, classes)?);
     }
     let form = Form::Planes {
         labels: 0,
         pixels: PIXELS,
     };
+    let stored = Stored::copied(Path::new(shown), &mut &data[..]);
+    let stored = stored.map_err(FilesError::io(Path::new(shown)))?;
     let all = |_, _: &[u8]| Ok::<(), io::Error>(());
     let pictures = RecordPictures::read(stored, form, found.len(), all);
-    Ok((pictures.map_err(failed())?, found))
+    Ok((pictures.map_err(FilesError::io(Path::new(shown)))?, found))
 }
 
-/// The labels of a pickled part and its pictures, plane by plane, one after the other, or what stands for them.
-fn parts_of_pickle<'a>(
-    pickle: &'a Skimmed,
+/// The labels of a pickled part and its pictures, plane by plane, one after the other.
+pub(super) fn parts_of_pickle<'a>(
+    bytes: &'a [u8],
     shown: &str,
     labels: Cifar100Labels,
-) -> Result<(Vec<i64>, Cow<'a, [u8]>), FilesError> {
-    let pickle = pickle.parse();
-    let pickle = pickle.map_err(|error| content(shown, error.to_string()))?;
+) -> Result<(Vec<i64>, std::borrow::Cow<'a, [u8]>), FilesError> {
+    let pickle = parsed(bytes, shown)?;
     let key = match labels {
         Cifar100Labels::Coarse => "coarse_labels",
         Cifar100Labels::Fine => "fine_labels",
@@ -181,8 +158,8 @@ fn parts_of_pickle<'a>(
     let labels = labels.ok_or_else(|| content(shown, format!("it has no list `{key}`")))?;
     let data = pickle.entry("data").and_then(|id| pickle.array(id));
     let data = data.ok_or_else(|| content(shown, "it has no array `data`"))?;
-    let fits = data.shape == [labels.len(), PIXELS] && !data.is_fortran;
-    if labels.is_empty() || !fits || data.kind != "u1" {
+    let fits = data.shape == [labels.len(), PIXELS] && data.bytes.len() == labels.len() * PIXELS;
+    if labels.is_empty() || !fits || data.kind != "u1" || data.is_fortran {
         let reason = format!(
             "`data` is an array of {:?} and type `{}`, expected [{}, {PIXELS}] and `u1`, one row for each label",
             data.shape,
