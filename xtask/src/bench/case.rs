@@ -19,12 +19,12 @@ pub(super) const CASES: &[Case] = &[
     case("resnet18", 16, "search", 64, 20),
     case("vgg16", 64, "search", 64, 8),
     case("mobilenet_v2", 32, "search", 64, 8),
+    case("resnet18", 64, "train", 128, 2),
+    case("resnet18", 16, "train", 256, 8),
     case("resnet18", 64, "forward", 256, 1),
     case("resnet18", 16, "forward", 1024, 1),
     case("vgg16", 64, "forward", 256, 1),
     case("mobilenet_v2", 32, "forward", 256, 1),
-    case("resnet18", 64, "train", 128, 2),
-    case("resnet18", 16, "train", 256, 8),
 ];
 
 pub(super) const fn case(

@@ -193,8 +193,8 @@ mod tests {
             ("d", b"\x1f\x8b\x08", "webdataset"),
             ("e", &[&[0; 257][..], b"ustar\0"].concat(), "webdataset"),
             ("f.parquet", b"<html>", "parquet"),
-            ("k", &unmarked, "webdataset"),
-            ("l", &off_by_one, "folder"),
+            ("old", &unmarked, "webdataset"),
+            ("odd", &off_by_one, "folder"),
             ("g", b"words", "folder"),
             ("h.zip", &archive(&[("cat/1.png", b"x")]), "folder"),
             (
