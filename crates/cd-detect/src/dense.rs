@@ -28,6 +28,21 @@ pub(crate) fn product(a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Mat<f64> {
     out
 }
 
+/// The mean of all rows of matrices of one width, in double precision; zeros without rows.
+pub(crate) fn middle(matrices: &[&Matrix]) -> Vec<f64> {
+    let count = matrices.iter().map(|matrix| matrix.rows()).sum::<usize>();
+    let count = count.max(1) as f64;
+    let mut middle = vec![0.0; matrices.first().map_or(0, |matrix| matrix.columns())];
+    for matrix in matrices {
+        for row in 0..matrix.rows() {
+            for (sum, &value) in middle.iter_mut().zip(matrix.row(row)) {
+                *sum += f64::from(value) / count;
+            }
+        }
+    }
+    middle
+}
+
 /// The mean of the rows; zeros without rows.
 pub(crate) fn mean_row(rows: MatRef<'_, f64>) -> Vec<f64> {
     let count = rows.nrows().max(1) as f64;

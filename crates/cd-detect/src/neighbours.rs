@@ -6,6 +6,8 @@ use rayon::prelude::*;
 
 use cd_core::Matrix;
 
+use crate::dense::middle;
+
 /// Rows that one thread looks for at a time.
 const QUERIES: usize = 256;
 /// Rows that they are compared with at a time.
@@ -55,7 +57,7 @@ impl Neighbours {
                 found: Vec::new(),
             };
         }
-        let middle = middle(references);
+        let middle = middle(&[references]);
         let scale = scale(references, &middle);
         let less = |matrix: &Matrix| -> Vec<f32> {
             let rows = (0..matrix.rows()).map(|row| matrix.row(row));
@@ -180,17 +182,6 @@ impl Nearest {
             self.found.truncate(self.count);
         }
     }
-}
-
-fn middle(matrix: &Matrix) -> Vec<f64> {
-    let count = matrix.rows().max(1) as f64;
-    let mut middle = vec![0.0_f64; matrix.columns()];
-    for row in 0..matrix.rows() {
-        for (sum, &value) in middle.iter_mut().zip(matrix.row(row)) {
-            *sum += f64::from(value) / count;
-        }
-    }
-    middle
 }
 
 /// What brings every row to within 1 of the middle.

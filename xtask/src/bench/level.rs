@@ -36,13 +36,15 @@ const LEVELS: &[Level] = &[
 ];
 
 impl Level {
-    /// The levels called so, `all` for those of AVX that the machine has.
-    pub(super) fn chosen(names: &[String], all: &[String]) -> anyhow::Result<Vec<&'static Self>> {
-        let wanted = if names.is_empty() { all } else { names };
+    /// The levels called so; without names those of the machine.
+    pub(super) fn chosen(
+        names: &[String],
+        machine: &[String],
+    ) -> anyhow::Result<Vec<&'static Self>> {
+        let wanted = if names.is_empty() { machine } else { names };
         let named = |name: &String| {
             let known = LEVELS.iter().find(|level| level.name == name);
-            let has = all.contains(name) || names.contains(name);
-            known.filter(|_| has).ok_or_else(|| {
+            known.ok_or_else(|| {
                 let known: Vec<_> = LEVELS.iter().map(|level| level.name).collect();
                 anyhow::anyhow!("there is no level `{name}`; known: {}", known.join(", "))
             })

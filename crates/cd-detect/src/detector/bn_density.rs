@@ -152,11 +152,11 @@ pub(super) fn rarities(densities: &Matrix) -> Vec<f64> {
 
 #[cfg(all(test, feature = "flex"))]
 mod tests {
-    use cd_models::{Device, load_weights};
+    use cd_models::Device;
 
     use super::*;
     use crate::compute::Compute;
-    use crate::detector::golden::{Golden, auroc, rates, relative, repository};
+    use crate::detector::golden::{Golden, auroc, fixture_model, rates, relative};
 
     #[test]
     fn densities_and_scores_agree() {
@@ -167,8 +167,7 @@ mod tests {
             return;
         };
         let device = Device::flex();
-        let weights = repository("resnet18_w16_badnets.safetensors");
-        let model = load_weights(&weights, &device).expect("the fixture's weights");
+        let model = fixture_model(&device);
         let images = pictures.images("images_u8", &golden.labels("targets"));
         let evidence = Evidence {
             trainable: Some(&model),

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use cd_core::{ImageSet, Matrix};
+use cd_models::{Device, Model, load_weights};
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 
@@ -72,6 +73,12 @@ impl Golden {
         }
         set
     }
+}
+
+/// The classifier of the fixture.
+pub(crate) fn fixture_model(device: &Device) -> Model {
+    let weights = repository("resnet18_w16_badnets.safetensors");
+    load_weights(&weights, device).expect("the fixture's weights")
 }
 
 /// A file of `tests/golden`.

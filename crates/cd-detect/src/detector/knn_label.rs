@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Detector, DetectorInfo};
 use crate::decide::Decision;
+use crate::dense::middle;
 use crate::detection::{Detection, Measure};
 use crate::error::DetectError;
 use crate::evidence::Evidence;
@@ -139,12 +140,7 @@ fn disagreement(neighbours: &[(f64, u32)], alike: usize, same: impl Fn(usize) ->
 /// The rows around their middle, each of length 1; a row in the middle itself stays 0.
 fn directions(features: &Matrix) -> Matrix {
     let (columns, count) = (features.columns(), features.rows());
-    let mut middle = vec![0.0; columns];
-    for index in 0..count {
-        for (sum, &value) in middle.iter_mut().zip(features.row(index)) {
-            *sum += f64::from(value) / count as f64;
-        }
-    }
+    let middle = middle(&[features]);
     let mut values = Vec::with_capacity(columns * count);
     for index in 0..count {
         let row = features.row(index).iter().zip(&middle);

@@ -189,11 +189,11 @@ fn moments(values: &[f64]) -> Option<(f64, f64)> {
 
 #[cfg(all(test, feature = "flex"))]
 mod tests {
-    use cd_models::{Device, load_weights};
+    use cd_models::Device;
 
     use super::*;
     use crate::compute::Compute;
-    use crate::detector::golden::{Golden, auroc, rates, repository};
+    use crate::detector::golden::{Golden, auroc, fixture_model, rates};
     use crate::evidence::Clean;
 
     #[test]
@@ -207,8 +207,7 @@ mod tests {
             return;
         };
         let device = Device::flex();
-        let weights = repository("resnet18_w16_badnets.safetensors");
-        let model = load_weights(&weights, &device).expect("the fixture's weights");
+        let model = fixture_model(&device);
         let images = pictures.images("images_u8", &golden.labels("targets"));
         let clean = set.images("test_images_u8", &set.labels("test_labels"));
         let evidence = Evidence {

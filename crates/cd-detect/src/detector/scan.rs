@@ -9,13 +9,12 @@
 mod split;
 mod variation;
 
-use cd_core::Matrix;
 use cd_models::Tap;
 use serde::{Deserialize, Serialize};
 
 use super::{Detector, DetectorInfo};
 use crate::decide::Decision;
-use crate::dense::{all_rows, centred, product, rows_of};
+use crate::dense::{all_rows, centred, middle, product, rows_of};
 use crate::detection::{Detection, Measure};
 use crate::error::DetectError;
 use crate::evidence::Evidence;
@@ -77,7 +76,8 @@ impl Detector for Scan {
         let root = variation.precision_root();
         let of_class = members(evidence.labels()?, evidence.class_count);
         let clean_of_class = members(trusted_labels, evidence.class_count);
-        let middle = middle(features, trusted);
+        // Of all images, of every class: where a class lies from there is what the model explains.
+        let middle = middle(&[features, trusted]);
         let mut splits = Vec::new();
         for (class, (images, references)) in of_class.iter().zip(&clean_of_class).enumerate() {
             let inspected = rows_of(features, images);
@@ -122,20 +122,6 @@ fn detection(splits: &[Split], of_class: &[Vec<usize>], count: usize) -> Detecti
             raw,
         )
     }
-}
-
-/// The mean of all inspected and trusted images, of every class: where a class lies from there is what the model explains.
-fn middle(features: &Matrix, trusted: &Matrix) -> Vec<f64> {
-    let mut sums = vec![0.0; features.columns()];
-    let count = (features.rows() + trusted.rows()).max(1) as f64;
-    for matrix in [features, trusted] {
-        for row in 0..matrix.rows() {
-            for (sum, &value) in sums.iter_mut().zip(matrix.row(row)) {
-                *sum += f64::from(value) / count;
-            }
-        }
-    }
-    sums
 }
 
 /// Inspected rows, then clean ones.

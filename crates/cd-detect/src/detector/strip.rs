@@ -154,11 +154,11 @@ fn entropies(evidence: &Evidence<'_>, images: Tensor<4>, overlays: &Tensor<4>) -
 
 #[cfg(all(test, feature = "flex"))]
 mod tests {
-    use cd_models::{Device, load_weights};
+    use cd_models::Device;
 
     use super::*;
     use crate::compute::Compute;
-    use crate::detector::golden::{Golden, relative, repository};
+    use crate::detector::golden::{Golden, fixture_model, relative};
     use crate::evidence::Clean;
 
     #[test]
@@ -167,8 +167,7 @@ mod tests {
             return;
         };
         let device = Device::flex();
-        let weights = repository("resnet18_w16_badnets.safetensors");
-        let model = load_weights(&weights, &device).expect("the fixture's weights");
+        let model = fixture_model(&device);
         let labels = reference.labels("targets");
         let images = reference
             .images("images_u8", &labels)

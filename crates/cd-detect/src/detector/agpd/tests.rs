@@ -1,7 +1,7 @@
-use cd_models::{Device, batch, load_weights};
+use cd_models::{Device, batch};
 
 use super::*;
-use crate::detector::golden::{Golden, auroc, repository};
+use crate::detector::golden::{Golden, auroc, fixture_model};
 
 /// Convolutions of the golden model by their channels, in its order.
 fn layers() -> Vec<Layer> {
@@ -99,8 +99,7 @@ fn gradients_of_pictures_agree() {
         return;
     };
     let device = Device::flex();
-    let weights = repository("resnet18_w16_badnets.safetensors");
-    let model = load_weights(&weights, &device).expect("the fixture's weights");
+    let model = fixture_model(&device);
     let labels = golden.labels("targets");
     let images = pictures.images("images_u8", &labels);
     let some = batch(&images, &(0..16).collect::<Vec<_>>(), &device).expect("in memory");

@@ -1,9 +1,9 @@
+use cd_models::Device;
 use cd_models::burn::tensor::{Tensor, TensorData};
-use cd_models::{Device, load_weights};
 
 use super::*;
 use crate::compute::Compute;
-use crate::detector::golden::{Golden, auroc, rates, relative, repository};
+use crate::detector::golden::{Golden, auroc, fixture_model, rates, relative};
 use crate::extract::extract;
 
 fn maps(golden: &Golden, name: &str, count: usize) -> Vec<Map> {
@@ -44,8 +44,7 @@ fn scores_from_pictures_agree() {
         return;
     };
     let device = Device::flex();
-    let weights = repository("resnet18_w16_badnets.safetensors");
-    let model = load_weights(&weights, &device).expect("the fixture's weights");
+    let model = fixture_model(&device);
     let images = pictures.images("images_u8", &golden.labels("targets"));
     let clean = set.images("test_images_u8", &set.labels("test_labels"));
     let compute = Compute::new(&device);

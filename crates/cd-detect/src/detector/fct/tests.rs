@@ -1,8 +1,8 @@
-use cd_models::{Device, load_weights};
+use cd_models::Device;
 
 use super::*;
 use crate::compute::Compute;
-use crate::detector::golden::{Golden, relative, repository};
+use crate::detector::golden::{Golden, fixture_model, relative};
 
 #[test]
 fn turned_and_shifted_pictures_are_those_of_the_reference() {
@@ -36,8 +36,7 @@ fn changes_and_fine_tuning_agree() {
         return;
     };
     let device = Device::flex();
-    let weights = repository("resnet18_w16_badnets.safetensors");
-    let model = load_weights(&weights, &device).expect("the fixture's weights");
+    let model = fixture_model(&device);
     let labels = golden.labels("targets");
     let images = reference.images("images_u8", &labels);
     let moved = reference.images("fct_final_u8", &labels);

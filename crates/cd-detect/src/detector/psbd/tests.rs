@@ -1,7 +1,7 @@
-use cd_models::{Device, batch, load_weights};
+use cd_models::{Device, batch};
 
 use super::*;
-use crate::detector::golden::{Golden, auroc, repository};
+use crate::detector::golden::{Golden, auroc, fixture_model};
 
 /// The recipe of the golden files: `SplitMix64` over a hash of the name.
 fn recipe(_seed: u64, pass: usize, block: usize, image: u64, count: usize) -> Vec<f32> {
@@ -27,8 +27,7 @@ fn losses_of_the_reference_draws_agree() {
         return;
     };
     let device = Device::flex();
-    let weights = repository("resnet18_w16_badnets.safetensors");
-    let model = load_weights(&weights, &device).expect("the fixture's weights");
+    let model = fixture_model(&device);
     let images = pictures.images("images_u8", &golden.labels("targets"));
     let numbers: Vec<u64> = (0..32).collect();
     let some = batch(&images, &(0..32).collect::<Vec<_>>(), &device).expect("in memory");

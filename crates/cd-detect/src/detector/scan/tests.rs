@@ -34,7 +34,7 @@ fn covariances_splits_and_scores_of_the_reference_agree() {
     let draws = reference.values("scan_init");
     let groups = reference.values("scan_subgroup");
     let of_class = members(&golden.labels("targets"), 10);
-    let middle = middle(&features, &trusted);
+    let middle = middle(&[&features, &trusted]);
     let (mut splits, mut place) = (Vec::new(), 0);
     for (class, references) in of_class.iter().zip(members(&trusted_labels, 10)) {
         let rows = stacked(&rows_of(&features, class), &rows_of(&trusted, &references));
