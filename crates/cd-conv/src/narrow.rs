@@ -9,6 +9,7 @@ use crate::scratch;
 use pulp::{Simd, WithSimd};
 
 use crate::Epilogue;
+use crate::buffers::give_back;
 use crate::elementwise::{activate, add};
 use crate::level::level;
 use crate::panel::{BLOCK, Tiled, accumulate, cover, in_tiles, pack};
@@ -58,6 +59,11 @@ impl Narrow {
             targets,
             columns,
         }
+    }
+
+    /// Lets the kernels use the memory again.
+    pub(crate) fn give_back(self) {
+        give_back(self.blocks);
     }
 
     /// Convolves a batch into `target`.
