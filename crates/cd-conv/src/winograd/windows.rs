@@ -7,8 +7,8 @@ use crate::buffers::taken;
 use crate::level::level;
 use crate::panel::BLOCK;
 
-/// Targets of a task, where they can be divided so.
-const WIDTH: usize = 32;
+/// Tasks of a layer at least, where its targets can be divided so: with fewer targets a task reads shorter runs.
+const TASKS: usize = 4;
 
 /// The gradient `[targets, sources, 3, 3]` from sums `[position][source][width]`, of which every `width` targets have
 /// `parts`, one behind the other; their totals count.
@@ -18,11 +18,10 @@ pub(super) fn windows<W: Tile<M, N>, const M: usize, const N: usize>(
     [sources, targets]: [usize; 2],
     width: usize,
 ) -> Vec<f32> {
-    let share = if width.is_multiple_of(WIDTH) {
-        WIDTH
-    } else {
-        BLOCK
-    };
+    let divides = |share: &usize| width.is_multiple_of(*share) && targets / share >= TASKS;
+    let share = [width, width / 2].into_iter().find(divides);
+    let share = share.filter(|share| share.is_multiple_of(BLOCK));
+    let share = share.unwrap_or(BLOCK);
     let mut weights = taken(9 * sources * targets);
     let level = level();
     let tasks = weights.par_chunks_mut(9 * sources * share);
@@ -34,7 +33,7 @@ pub(super) fn windows<W: Tile<M, N>, const M: usize, const N: usize>(
             width,
         };
         level.run(|| {
-            let mut totals = vec![[0.0; BLOCK]; N * N * BLOCK * share / BLOCK];
+            let mut totals = vec![[0.0; BLOCK]; N * N * share];
             for source in (0..sources).step_by(BLOCK) {
                 sums.total(&mut totals, [source, first], share);
                 for block in 0..share / BLOCK {

@@ -36,3 +36,84 @@ pub(in crate::net) fn register(grads: &mut Gradients, node: NodeId, gradient: Fl
 pub(in crate::net) fn is_known(node: NodeId) -> bool {
     KNOWN.with_borrow(|known| known.contains(&node))
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::nn::PaddingConfig2d;
+    use burn::nn::conv::Conv2dConfig;
+    use burn::tensor::{Device, Tensor};
+
+    use crate::batch::to_host;
+    use crate::net::conv::Conv;
+
+    fn wave(shape: [usize; 4], step: f32, device: &Device) -> Tensor<4> {
+        let values: Vec<f32> = (0..shape.iter().product())
+            .map(|k: usize| (k as f32 * step).sin())
+            .collect();
+        Tensor::<1>::from_floats(values.as_slice(), device).reshape(shape)
+    }
+
+    fn conv(kernel: usize, stride: usize, frozen: bool, device: &Device) -> Conv {
+        let padding = kernel / 2;
+        let config = Conv2dConfig::new([16, 16], [kernel; 2])
+            .with_stride([stride; 2])
+            .with_padding(PaddingConfig2d::Explicit(
+                padding, padding, padding, padding,
+            ));
+        let mut conv = Conv::new(config, device);
+        let weights = wave(
+            [16, 16, kernel, kernel],
+            0.37,
+            &device.clone().without_autodiff(),
+        );
+        conv.weight = conv.weight.map(|_| weights.clone());
+        if frozen {
+            conv.prepare();
+        }
+        conv
+    }
+
+    /// The gradient of the sum of the outputs of those of a value's users that `counted` names; all are computed.
+    fn gradient(counted: [bool; 4], frozen: bool) -> Vec<f32> {
+        let device = Device::flex().autodiff();
+        let images = wave([3, 16, 8, 6], 0.7, &device).require_grad();
+        // What meets is no leaf: some operation takes the sum.
+        let x = conv(3, 1, frozen, &device).forward_relu(images.clone());
+        let users: [Tensor<1>; 4] = [
+            conv(3, 1, frozen, &device)
+                .forward(x.clone())
+                .square()
+                .sum(),
+            conv(1, 2, frozen, &device).forward_relu(x.clone()).sum(),
+            x.clone().exp().sum(),
+            conv(3, 1, frozen, &device)
+                .forward_add_relu(x.clone(), x)
+                .sum(),
+        ];
+        let sum = users
+            .into_iter()
+            .zip(counted)
+            .filter(|(_, counted)| *counted)
+            .map(|(user, _)| user)
+            .reduce(|sum, user| sum + user)
+            .expect("one is counted");
+        to_host(images.grad(&sum.backward()).expect("enters the sum"))
+    }
+
+    #[test]
+    fn the_gradients_of_all_users_are_added() {
+        for frozen in [false, true] {
+            let alone = (0..4).map(|user| gradient(std::array::from_fn(|k| k == user), frozen));
+            let parts = alone.collect::<Vec<_>>();
+            for counted in [[true, true, false, false], [true; 4]] {
+                let whole = gradient(counted, frozen);
+                for (at, value) in whole.iter().enumerate() {
+                    let of_parts = parts.iter().zip(counted).filter(|(_, counted)| *counted);
+                    let expected: f32 = of_parts.map(|(part, _)| part[at]).sum();
+                    let off = (value - expected).abs();
+                    assert!(off < 1e-4 * (1.0 + expected.abs()), "{frozen}: {at}");
+                }
+            }
+        }
+    }
+}
