@@ -68,37 +68,36 @@ fn run<W: Tile<M, N>, const M: usize, const N: usize>(
     let room = grids[0].room().max(grids[1].room());
     let level = level();
     let to = input.pixels() * targets;
-    let sums: Vec<Vec<f32>> = (0..targets / width * parts)
-        .into_par_iter()
-        .map(|task| {
-            let first = task % parts * images_of_part;
-            let last = batch.min(first + images_of_part);
-            let mut sums = taken(N * N * input.channels * width);
-            scratch::with(2 * room + lengths[0] + lengths[1], |values| {
-                let (rooms, values) = values.split_at_mut(2 * room);
-                let (spread, scattered) = values.split_at_mut(lengths[0]);
-                level.run(Task::<W, M, N> {
-                    sources,
-                    share: Share {
-                        grid: grids[1],
-                        all: targets,
-                        first: task / parts * width,
-                    },
-                    group,
-                    rooms,
-                    spread,
-                    scattered,
-                    images: &images[first * input.len()..last * input.len()],
-                    gradient: &gradient[first * to..last * to],
-                    sums: &mut sums,
-                    tile: std::marker::PhantomData,
-                });
+    // Together, so that they lie where the transformed weights of a layer do at other times.
+    let len = N * N * input.channels * width;
+    let mut sums = taken(targets / width * parts * len);
+    let tasks = sums.par_chunks_mut(len).enumerate();
+    tasks.for_each(|(task, sums)| {
+        let first = task % parts * images_of_part;
+        let last = batch.min(first + images_of_part);
+        scratch::with(2 * room + lengths[0] + lengths[1], |values| {
+            let (rooms, values) = values.split_at_mut(2 * room);
+            let (spread, scattered) = values.split_at_mut(lengths[0]);
+            level.run(Task::<W, M, N> {
+                sources,
+                share: Share {
+                    grid: grids[1],
+                    all: targets,
+                    first: task / parts * width,
+                },
+                group,
+                rooms,
+                spread,
+                scattered,
+                images: &images[first * input.len()..last * input.len()],
+                gradient: &gradient[first * to..last * to],
+                sums,
+                tile: std::marker::PhantomData,
             });
-            sums
-        })
-        .collect();
+        });
+    });
     let weights = windows::<W, M, N>(&sums, parts, [input.channels, targets], width);
-    sums.into_iter().for_each(give_back);
+    give_back(sums);
     weights
 }
 

@@ -13,7 +13,7 @@ const TASKS: usize = 4;
 /// The gradient `[targets, sources, 3, 3]` from sums `[position][source][width]`, of which every `width` targets have
 /// `parts`, one behind the other; their totals count.
 pub(super) fn windows<W: Tile<M, N>, const M: usize, const N: usize>(
-    sums: &[Vec<f32>],
+    sums: &[f32],
     parts: usize,
     [sources, targets]: [usize; 2],
     width: usize,
@@ -27,8 +27,10 @@ pub(super) fn windows<W: Tile<M, N>, const M: usize, const N: usize>(
     let tasks = weights.par_chunks_mut(9 * sources * share);
     tasks.enumerate().for_each(|(task, weights)| {
         let (owner, first) = (task * share / width, task * share % width);
+        let len = N * N * sources * width;
         let sums = Sums {
-            parts: &sums[owner * parts..][..parts],
+            parts: &sums[owner * parts * len..][..parts * len],
+            len,
             sources,
             width,
         };
@@ -51,8 +53,10 @@ pub(super) fn windows<W: Tile<M, N>, const M: usize, const N: usize>(
 
 /// The sums of some targets.
 struct Sums<'a> {
-    /// `[position][source][width]` each.
-    parts: &'a [Vec<f32>],
+    /// `[position][source][width]` of every part.
+    parts: &'a [f32],
+    /// Values of a part.
+    len: usize,
     sources: usize,
     width: usize,
 }
@@ -65,7 +69,7 @@ impl Sums<'_> {
     fn total(&self, totals: &mut [Lanes], [source, target]: [usize; 2], share: usize) {
         let blocks = share / BLOCK;
         for (position, totals) in totals.chunks_exact_mut(BLOCK * blocks).enumerate() {
-            for (number, part) in self.parts.iter().enumerate() {
+            for (number, part) in self.parts.chunks_exact(self.len).enumerate() {
                 let start = (position * self.sources + source) * self.width;
                 let rows = part[start..][..BLOCK * self.width].chunks_exact(self.width);
                 for (totals, row) in totals.chunks_exact_mut(blocks).zip(rows) {
