@@ -59,7 +59,8 @@ mod tests {
             .with_stride([stride; 2])
             .with_padding(PaddingConfig2d::Explicit(
                 padding, padding, padding, padding,
-            ));
+            ))
+            .with_bias(false);
         let mut conv = Conv::new(config, device);
         let weights = wave(
             [16, 16, kernel, kernel],
