@@ -16,7 +16,10 @@ mod cl;
 mod craft;
 mod ctrl;
 mod drawn;
+mod dynamic;
 mod error;
+mod generator;
+mod issba;
 mod kway;
 mod lf;
 mod multi_target;
@@ -53,6 +56,7 @@ pub use bpp::BppPartner;
 pub use cl::ClStamp;
 pub use craft::{AttackNeeds, CraftContext};
 pub use error::AttackError;
+pub use generator::{CraftCurve, CraftFigure, CraftRecord};
 pub use multi_target::MultiTargetPart;
 pub use option::{AttackOption, Rounding};
 pub use sig::SigSignal;
@@ -262,6 +266,10 @@ attacks! {
     "adap-patch" => adap_patch, AdapPatch(AdapPatchConfig);
     /// k-way with stamped images that keep their label.
     "adap-k-way" => adap_kway, AdapKWay(AdapKWayConfig);
+    /// A small patch that a network paints for each image.
+    "dynamic" => dynamic, Dynamic(DynamicConfig);
+    /// A secret that an encoder hides in every image.
+    "issba" => issba, Issba(IssbaConfig);
     /// Several triggers with a target each.
     "multi-target" => multi_target, MultiTarget(MultiTargetConfig);
 }
