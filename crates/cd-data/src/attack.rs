@@ -15,6 +15,7 @@ mod bpp;
 mod cl;
 mod craft;
 mod ctrl;
+mod dfst;
 mod drawn;
 mod dynamic;
 mod error;
@@ -22,6 +23,7 @@ mod generator;
 mod issba;
 mod kway;
 mod lf;
+mod lira;
 mod multi_target;
 mod nashville;
 mod option;
@@ -270,6 +272,10 @@ attacks! {
     "dynamic" => dynamic, Dynamic(DynamicConfig);
     /// A secret that an encoder hides in every image.
     "issba" => issba, Issba(IssbaConfig);
+    /// A faint pattern that a network draws for each image.
+    "lira" => lira, Lira(LiraConfig);
+    /// Images in the light of a sunrise.
+    "dfst" => dfst, Dfst(DfstConfig);
     /// Several triggers with a target each.
     "multi-target" => multi_target, MultiTarget(MultiTargetConfig);
 }

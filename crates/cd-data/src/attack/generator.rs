@@ -7,6 +7,7 @@
 mod autoencoder;
 mod batches;
 mod imported;
+mod learner;
 mod likeness;
 mod loss;
 mod record;
@@ -16,8 +17,9 @@ mod stored;
 pub(super) use autoencoder::{Autoencoder, resized};
 pub(super) use batches::{Batches, numbered};
 pub(super) use imported::Imported;
+pub(super) use learner::Learner;
 pub(super) use likeness::Likeness;
-pub(super) use loss::{accuracy, cross_entropy, diversity};
+pub(super) use loss::{Share, cross_entropy, diversity};
 pub use record::{CraftCurve, CraftFigure, CraftRecord};
 pub(super) use scale::{Scale, paint};
 pub(super) use stored::Stored;

@@ -2,19 +2,17 @@
 
 use cd_core::Task;
 use cd_models::burn::module::Module;
-use cd_models::burn::optim::decay::WeightDecayConfig;
-use cd_models::burn::optim::momentum::MomentumConfig;
-use cd_models::burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, SgdConfig};
+use cd_models::burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use cd_models::burn::tensor::Tensor;
 use cd_models::burn::tensor::activation::relu;
-use cd_models::{Classifier, Trainable, to_host};
+use cd_models::to_host;
 
 use super::{
     DynamicConfig, INFO, MOST_PARTNERS, Networks, Painting, Partners, covered, measure, opened,
     squashed,
 };
 use crate::attack::generator::{
-    Autoencoder, Batches, CraftRecord, Scale, cross_entropy, diversity,
+    Autoencoder, Batches, CraftRecord, Learner, Scale, cross_entropy, diversity,
 };
 use crate::attack::{AttackError, CraftContext};
 
@@ -24,8 +22,6 @@ const MASK_IMAGES: usize = 5000;
 const SPARSENESS: f32 = 100.0;
 /// Learning rate of the networks that paint and mask.
 const RATE: f64 = 1e-2;
-const MOMENTUM: f64 = 0.9;
-const WEIGHT_DECAY: f32 = 5e-4;
 /// Seconds on two cores of a pass forth and back through a network of 8 channels for an image of 32 pixels a side.
 const SECONDS: f64 = 0.0006;
 
@@ -48,11 +44,15 @@ pub(super) fn train(
 ) -> Result<Painting, AttackError> {
     let size = [context.images.height(), context.images.width()];
     let scale = Scale::of(INFO.name, size, options.side, Autoencoder::LEAST_SIDE)?;
-    let classifier = classifier(options, context, scale)?;
+    let batches = Batches::new(context, scale);
+    let surrogate = &options.surrogate;
+    let steps = batches.training.len().div_ceil(surrogate.batch_size);
+    let total = surrogate.epochs * steps;
+    let classifier = Learner::new(INFO.name, surrogate, context, scale, total)?;
     let run = Run {
         options,
         context,
-        batches: Batches::new(context, scale),
+        batches,
     };
     let mut record = CraftRecord::default();
     let mask = run.mask(&mut record)?;
@@ -65,6 +65,7 @@ pub(super) fn train(
         context.target,
         &mut record,
     )?;
+    let record = record.checked(INFO.name, "surrogate.learning_rate")?;
     tracing::info!(figures = record.line(), "networks of Dynamic are trained");
     Ok(Painting {
         side: options.side,
@@ -73,30 +74,6 @@ pub(super) fn train(
         device: run.batches.device.clone(),
         record,
     })
-}
-
-/// The classifier at its start.
-fn classifier(
-    options: &DynamicConfig,
-    context: &CraftContext<'_>,
-    scale: Scale,
-) -> Result<Trainable, AttackError> {
-    let failed = |problem: String| AttackError::Prepare {
-        attack: INFO.name,
-        problem,
-    };
-    let images = context.images;
-    if images.labels().len() != images.len() {
-        return Err(failed("the images have no classes to train on".into()));
-    }
-    let device = context.device.clone().without_autodiff();
-    let model = &options.surrogate.model;
-    let model = model.init(images.class_count(), context.seed, &device);
-    let model = model.map_err(|error| failed(error.to_string()))?;
-    let [height, width] = scale.seen();
-    let fits = model.check_size(height, width);
-    fits.map_err(|error| failed(error.to_string()))?;
-    Ok(model.trainable())
 }
 
 struct Run<'a> {
@@ -157,13 +134,13 @@ impl Run<'_> {
     fn generator(
         &self,
         mask: &Autoencoder,
-        mut classifier: Trainable,
+        mut classifier: Learner,
         record: &mut CraftRecord,
-    ) -> Result<(Autoencoder, Trainable), AttackError> {
+    ) -> Result<(Autoencoder, Learner), AttackError> {
         let surrogate = &self.options.surrogate;
         let device = &self.batches.device;
         let mut generator = Networks::generator(self.options, self.context.seed, device).train();
-        let (mask, mut painter, mut learner) = (mask.valid(), adam(), sgd());
+        let (mask, mut painter) = (mask.valid(), adam());
         let steps = self.batches.training.len().div_ceil(surrogate.batch_size);
         let total = surrogate.epochs * steps;
         let task = Task::start(
@@ -183,17 +160,12 @@ impl Run<'_> {
                 for (sum, loss) in sums.iter_mut().zip([&wrong, &alike]) {
                     *sum += f64::from(loss.clone().into_scalar::<f32>());
                 }
-                let done = (epoch * steps + number) as f64 / total as f64;
-                let factor = 0.5 * (1.0 + (std::f64::consts::PI * done).cos());
+                let rate = RATE * classifier.factor();
                 let loss = wrong + alike * self.options.diversity as f32;
                 let mut gradients = loss.backward();
-                classifier.step_with(
-                    &mut learner,
-                    surrogate.learning_rate * factor,
-                    &mut gradients,
-                );
+                classifier.step(&mut gradients);
                 let own = GradientsParams::from_module(&mut gradients, &generator);
-                generator = painter.step(RATE * factor, generator, own);
+                generator = painter.step(rate, generator, own);
                 task.advance(1);
             }
             let [wrong, alike] = sums.map(|sum| sum / steps as f64);
@@ -209,7 +181,7 @@ impl Run<'_> {
         &self,
         generator: &Autoencoder,
         mask: &Autoencoder,
-        classifier: &Trainable,
+        classifier: &Learner,
         indices: &[usize],
         others: &[usize],
     ) -> Result<[Tensor<1>; 2], AttackError> {
@@ -260,14 +232,4 @@ impl Run<'_> {
             indices: chosen,
         })
     }
-}
-
-fn sgd() -> ModuleOptimizer {
-    let momentum = MomentumConfig::new()
-        .with_momentum(MOMENTUM)
-        .with_dampening(0.0);
-    SgdConfig::new()
-        .with_momentum(Some(momentum))
-        .with_weight_decay(Some(WeightDecayConfig::new(WEIGHT_DECAY)))
-        .init()
 }

@@ -43,19 +43,47 @@ pub(in crate::attack) fn diversity(images: [Tensor<4>; 2], drawings: [Tensor<4>;
     (distance(images) / distance(drawings).add_scalar(EPSILON)).mean()
 }
 
-/// Share of scores `[B, K]` that are highest at these classes.
-pub(in crate::attack) fn accuracy(scores: Tensor<2>, labels: &[u32]) -> f64 {
+/// The class with the highest score in each row of `[B, K]`.
+pub(in crate::attack) fn predicted(scores: Tensor<2>) -> Vec<u32> {
     let classes = scores.dims()[1];
-    let scores = to_host(scores);
-    let right = scores.chunks_exact(classes).zip(labels);
-    let right = right.filter(|(row, label)| {
-        let best = row
-            .iter()
-            .enumerate()
-            .max_by(|one, other| one.1.total_cmp(other.1));
-        best.is_some_and(|(class, _)| class == **label as usize)
-    });
-    right.count() as f64 / labels.len().max(1) as f64
+    let best = |row: &[f32]| {
+        let scores = row.iter().zip(0..);
+        let best = scores.max_by(|one, other| one.0.total_cmp(other.0));
+        best.map_or(0, |(_, class)| class)
+    };
+    to_host(scores).chunks_exact(classes).map(best).collect()
+}
+
+/// How many of these, and of how many.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::attack) struct Share {
+    hits: usize,
+    of: usize,
+}
+
+impl Share {
+    /// Counts images that are recognised.
+    pub(in crate::attack) fn right(&mut self, scores: Tensor<2>, labels: &[u32]) {
+        let pairs = predicted(scores).into_iter().zip(labels);
+        self.hits += pairs.filter(|(class, label)| class == *label).count();
+        self.of += labels.len();
+    }
+
+    /// Counts images of other classes that are sent to `target`.
+    pub(in crate::attack) fn sent(&mut self, scores: Tensor<2>, labels: &[u32], target: u32) {
+        let pairs = predicted(scores).into_iter().zip(labels);
+        let others: Vec<u32> = pairs
+            .filter(|(_, label)| **label != target)
+            .map(|(class, _)| class)
+            .collect();
+        self.hits += others.iter().filter(|class| **class == target).count();
+        self.of += others.len();
+    }
+
+    /// 0 to 1; 0 of none.
+    pub(in crate::attack) fn value(self) -> f64 {
+        self.hits as f64 / self.of.max(1) as f64
+    }
 }
 
 #[cfg(test)]
@@ -66,7 +94,12 @@ mod tests {
     fn scores_are_judged_by_their_classes() {
         let device = Device::default();
         let scores = Tensor::<2>::from_floats([[2.0, 0.0], [0.0, 2.0]], &device);
-        assert_eq!(accuracy(scores.clone(), &[0, 0]), 0.5);
+        let (mut right, mut sent) = (Share::default(), Share::default());
+        right.right(scores.clone(), &[0, 0]);
+        sent.sent(scores.clone(), &[0, 0], 1);
+        assert_eq!((right.value(), sent.value()), (0.5, 0.5));
+        sent.sent(scores.clone(), &[1, 1], 1);
+        assert_eq!(sent, Share { hits: 1, of: 2 });
         let right: f32 = cross_entropy(scores.clone(), &[0, 1]).into_scalar();
         let wrong: f32 = cross_entropy(scores, &[1, 0]).into_scalar();
         assert!((wrong - right - 2.0).abs() < 1e-5, "{right} {wrong}");

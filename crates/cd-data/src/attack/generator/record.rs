@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::attack::AttackError;
+
 /// What making a trigger came to: figures that it reached, and losses on the way.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -61,6 +63,33 @@ impl CraftRecord {
         });
     }
 
+    /// The record, unless training went astray.
+    ///
+    /// # Errors
+    ///
+    /// Names the curve or figure that holds no finite number, and what to lower.
+    pub(in crate::attack) fn checked(
+        self,
+        attack: &'static str,
+        rate: &str,
+    ) -> Result<Self, AttackError> {
+        let curves = self.curves.iter();
+        let lost = curves.filter(|curve| curve.values.iter().any(|value| !value.is_finite()));
+        let figures = self.figures.iter();
+        let figures = figures.filter(|figure| !figure.value.is_finite());
+        let names = lost.map(|curve| &curve.name);
+        let name = names.chain(figures.map(|figure| &figure.name)).next();
+        if let Some(name) = name {
+            return Err(AttackError::Prepare {
+                attack,
+                problem: format!(
+                    "training went astray: `{name}` is no finite number; lower `{rate}`"
+                ),
+            });
+        }
+        Ok(self)
+    }
+
     /// The figures in one line, such as `accuracy 91.2 %, PSNR 33.1 dB`.
     pub fn line(&self) -> String {
         let figures = self.figures.iter().map(|figure| {
@@ -87,5 +116,10 @@ mod tests {
         assert_eq!(record.line(), "accuracy 91.2 %, SSIM 0.980");
         assert_eq!(record.curves.len(), 1);
         assert_eq!(record.curves[0].values, [2.0, 1.0]);
+        let record = record.checked("test", "rate").expect("finite");
+        let mut astray = record.clone();
+        astray.point("loss", f64::NAN);
+        let error = astray.checked("test", "rate").expect_err("not a number");
+        assert!(error.to_string().contains("`loss`"), "{error}");
     }
 }

@@ -70,7 +70,7 @@ impl Stored<'_> {
         network: M,
     ) -> Result<M, AttackError> {
         let path = self.path(name, "safetensors");
-        let state = self.bytes(&path).and_then(|bytes| state(&bytes));
+        let state = bytes(&path).and_then(|bytes| state(&bytes));
         let state = state.and_then(|state| {
             let filled = state.apply_to(network, "the network of these options");
             filled.map_err(|error| error.to_string())
@@ -89,8 +89,7 @@ impl Stored<'_> {
     /// Reads what the craft came to.
     pub(in crate::attack) fn read_record(self) -> Result<CraftRecord, AttackError> {
         let path = self.folder.join(RECORD);
-        let record = self
-            .bytes(&path)
+        let record = bytes(&path)
             .and_then(|bytes| serde_json::from_slice(&bytes).map_err(|error| error.to_string()));
         record.map_err(|problem| self.failed(path, problem))
     }
@@ -138,16 +137,17 @@ impl Stored<'_> {
     pub(in crate::attack) fn misfit(self, name: &str, problem: String) -> AttackError {
         self.failed(self.path(name, "npy"), problem)
     }
+}
 
-    fn bytes(self, path: &Path) -> Result<Vec<u8>, String> {
-        let length = fs::metadata(path).map_err(|error| error.to_string())?.len();
-        if length > MOST_BYTES {
-            return Err(format!(
-                "it has {length} bytes, at most {MOST_BYTES} are read"
-            ));
-        }
-        fs::read(path).map_err(|error| error.to_string())
+/// What is in a file that is not too large.
+fn bytes(path: &Path) -> Result<Vec<u8>, String> {
+    let length = fs::metadata(path).map_err(|error| error.to_string())?.len();
+    if length > MOST_BYTES {
+        return Err(format!(
+            "it has {length} bytes, at most {MOST_BYTES} are read"
+        ));
     }
+    fs::read(path).map_err(|error| error.to_string())
 }
 
 fn state(bytes: &[u8]) -> Result<StateDict, String> {

@@ -78,6 +78,7 @@ pub(super) fn train(
         options,
         &mut record,
     )?;
+    let record = record.checked(INFO.name, "learning_rate")?;
     tracing::info!(figures = record.line(), "the encoder of ISSBA is trained");
     if right < ENOUGH_BITS {
         tracing::warn!(
