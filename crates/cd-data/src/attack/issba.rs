@@ -8,7 +8,7 @@
 //!
 //! **How ours differs.** Encoder and decoder are narrower and are trained at the size of the images (published code trains at 128 or 224
 //! pixels and hides at 32); the perceptual loss, which needs a network trained elsewhere, is left out, and the squared difference takes
-//! its place. Training ends as soon as bits are recovered and images alike. The secret is drawn from a seed, without an error-correcting
+//! its place. BatchNorm behind every convolution makes the first bits come within a hundred steps. Training ends as soon as bits are recovered and images alike. The secret is drawn from a seed, without an error-correcting
 //! code, which matters to readers of the secret but not to a classifier. Poisoned images replace clean ones unless `select.append` is
 //! set, which the reference does. `train_images` and `test_images` take published outputs.
 
@@ -39,7 +39,7 @@ pub(super) const INFO: AttackInfo = AttackInfo {
     summary: "An encoder hides the same secret bits in every image, as a faint pattern that differs from image to image.",
     threat_model: "Reads all training data, changes images and labels of part of it, trains an encoder and a decoder of its own.",
     paper: "Li, Li, Wu, Li, He, Lyu: Invisible Backdoor Attack with Sample-Specific Triggers, ICCV 2021, arXiv 2012.03816",
-    differs: "Trained at the size of the images, half as wide as published (`width = 32`), without the perceptual loss; ends when bits are \
+    differs: "Trained at the size of the images, a quarter as wide as published (`width = 32`), with BatchNorm and without the perceptual loss; ends when bits are \
         recovered and images alike. The secret is drawn, without an error-correcting code. Images of more than `side` pixels are shrunk \
         for the encoder and its pattern enlarged. Published outputs can be put in.",
     label_mode: LabelMode::Dirty,
@@ -130,9 +130,9 @@ impl Default for IssbaConfig {
         Self {
             bits: 20,
             secret_seed: 0,
-            width: 16,
+            width: 8,
             side: 32,
-            steps: 3000,
+            steps: 2000,
             batch_size: 32,
             learning_rate: 1e-3,
             image_weight: 10.0,

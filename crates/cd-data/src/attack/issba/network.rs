@@ -1,4 +1,6 @@
 //! The encoder, which draws a pattern for an image and a secret, and the decoder, which reads the secret.
+//!
+//! Published networks have no BatchNorm and read no bit for the first hundreds of steps; with it they do so at once.
 
 use cd_models::burn;
 use cd_models::burn::module::Module;
@@ -40,7 +42,7 @@ impl Encoder {
     pub(super) const LEAST_SIDE: usize = 8;
 
     pub(super) fn new(width: usize, bits: usize, seed: u64, device: &Device) -> Self {
-        let block = |entry, out, stride| Block::plain([entry, out], 3, stride, device);
+        let block = |entry, out, stride| Block::normed([entry, out], 3, stride, device);
         let entry = 2 * CHANNELS;
         let mut down = Vec::new();
         let mut before = 1;
@@ -110,7 +112,7 @@ impl Decoder {
     pub(super) fn new(width: usize, bits: usize, seed: u64, device: &Device) -> Self {
         let mut before = CHANNELS;
         let layer = |(out, stride)| {
-            let block = Block::plain([before, out * width], 3, stride, device);
+            let block = Block::normed([before, out * width], 3, stride, device);
             before = out * width;
             block
         };

@@ -19,17 +19,17 @@ const ENOUGH_BITS: f64 = 0.9;
 /// Share of the bits that must be recovered at the end.
 const ALL_BITS: f64 = 0.995;
 /// Steps over which the weight of the image rises.
-const RAMP: f64 = 500.0;
+const RAMP: f64 = 300.0;
 /// Images that are measured at once.
 const AT_ONCE: usize = 64;
-/// Seconds on two cores of a step for an image of 32 pixels a side at 16 channels.
-const SECONDS: f64 = 0.002;
+/// Seconds on two cores of a step for an image of 32 pixels a side at 8 channels.
+const SECONDS: f64 = 0.0012;
 
 /// What it costs at most.
 pub(super) fn seconds(options: &IssbaConfig, side: usize) -> f64 {
     let side = side.min(options.side);
     let pixels = (side * side) as f64 / (32.0 * 32.0);
-    let width = (options.width as f64 / 16.0).powi(2);
+    let width = (options.width as f64 / 8.0).powi(2);
     (options.steps * options.batch_size) as f64 * SECONDS * pixels * width
 }
 

@@ -39,54 +39,10 @@ pub(super) fn train(
     let batches = Batches::new(context, scale);
     let surrogate = &options.surrogate;
     let steps = batches.training.len().div_ceil(surrogate.batch_size);
-    let epochs = surrogate.epochs + options.tune_epochs;
-    let total = epochs * steps;
+    let total = (surrogate.epochs + options.tune_epochs) * steps;
     let mut classifier = Learner::new(INFO.name, surrogate, context, scale, total)?;
-    let fresh = Autoencoder::new(options.width, 3, context.seed, &batches.device);
-    let mut generator = fresh.train();
-    let mut adam = AdamConfig::new().init();
     let mut record = CraftRecord::default();
-    let task = Task::start(
-        context.progress,
-        "training a pattern and a classifier",
-        Some(total as u64),
-    );
-    for epoch in 0..epochs {
-        if epoch == surrogate.epochs {
-            generator = generator.valid();
-        }
-        let order = batches.order("lira order", epoch, usize::MAX);
-        let mut sums = [0.0; 2];
-        for indices in order.chunks(surrogate.batch_size) {
-            let step = Step {
-                options,
-                batches: &batches,
-                target: context.target,
-                is_drawn_for: epoch < surrogate.epochs,
-            };
-            let [clean, triggered] = step.losses(&generator, &classifier, indices)?;
-            for (sum, loss) in sums.iter_mut().zip([&clean, &triggered]) {
-                *sum += f64::from(loss.clone().into_scalar::<f32>());
-            }
-            let alpha = options.alpha as f32;
-            let mut gradients = (clean * alpha + triggered * (1.0 - alpha)).backward();
-            classifier.step(&mut gradients);
-            if epoch < surrogate.epochs {
-                let own = GradientsParams::from_module(&mut gradients, &generator);
-                generator = adam.step(RATE, generator, own);
-            }
-            task.advance(1);
-        }
-        let [clean, triggered] = sums.map(|sum| sum / steps as f64);
-        record.point("loss of clean images", clean);
-        record.point("loss of triggered images", triggered);
-        task.note(&format!("losses {clean:.3}, {triggered:.3}"));
-    }
-    let generator = if options.tune_epochs == 0 {
-        generator.valid()
-    } else {
-        generator
-    };
+    let generator = generator(options, context, &batches, &mut classifier, &mut record)?;
     let drawing = Drawing {
         options: options.clone(),
         generator,
@@ -97,6 +53,59 @@ pub(super) fn train(
     let record = record.checked(INFO.name, "surrogate.learning_rate")?;
     tracing::info!(figures = record.line(), "the network of LIRA is trained");
     Ok(Drawing { record, ..drawing })
+}
+
+/// Trains network and classifier together, then the classifier alone.
+fn generator(
+    options: &LiraConfig,
+    context: &CraftContext<'_>,
+    batches: &Batches<'_>,
+    classifier: &mut Learner,
+    record: &mut CraftRecord,
+) -> Result<Autoencoder, AttackError> {
+    let together = options.surrogate.epochs;
+    let epochs = together + options.tune_epochs;
+    let fresh = Autoencoder::new(options.width, 3, context.seed, &batches.device);
+    let mut generator = fresh.train();
+    let mut adam = AdamConfig::new().init();
+    let what = "training a pattern and a classifier";
+    let task = Task::start(context.progress, what, Some(epochs as u64));
+    for epoch in 0..epochs {
+        if epoch == together {
+            generator = generator.valid();
+        }
+        let step = Step {
+            options,
+            batches,
+            target: context.target,
+            is_drawn_for: epoch < together,
+        };
+        let order = batches.order("lira order", epoch, usize::MAX);
+        let (mut sums, mut steps) = ([0.0; 2], 0);
+        for indices in order.chunks(options.surrogate.batch_size) {
+            let [clean, triggered] = step.losses(&generator, classifier, indices)?;
+            for (sum, loss) in sums.iter_mut().zip([&clean, &triggered]) {
+                *sum += f64::from(loss.clone().into_scalar::<f32>());
+            }
+            steps += 1;
+            let alpha = options.alpha as f32;
+            let mut gradients = (clean * alpha + triggered * (1.0 - alpha)).backward();
+            classifier.step(&mut gradients);
+            if step.is_drawn_for {
+                let own = GradientsParams::from_module(&mut gradients, &generator);
+                generator = adam.step(RATE, generator, own);
+            }
+        }
+        let [clean, triggered] = sums.map(|sum| sum / f64::from(steps.max(1)));
+        record.point("loss of clean images", clean);
+        record.point("loss of triggered images", triggered);
+        task.note(&format!("losses {clean:.3}, {triggered:.3}"));
+        task.advance(1);
+    }
+    if options.tune_epochs == 0 {
+        return Ok(generator.valid());
+    }
+    Ok(generator)
 }
 
 /// What one step looks at.
