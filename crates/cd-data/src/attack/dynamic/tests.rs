@@ -4,7 +4,7 @@ use cd_core::NoProgress;
 use tempfile::tempdir;
 
 use super::*;
-use crate::testing::{stamped_as, striped_set};
+use crate::testing::{on_threads, stamped_as, striped_set};
 
 fn trained(options: &DynamicConfig, seed: u64) -> Painting {
     let (images, folder) = (striped_set(60, 16, 4), tempdir().expect("scratch"));
@@ -46,6 +46,17 @@ fn losses_fall_and_other_images_get_other_patches() {
             .collect()
     };
     assert!(changes(0) != changes(1));
+}
+
+#[test]
+fn threads_do_not_matter() {
+    let images: Vec<u8> = (0..16 * 16 * 3).map(|at| (at % 239) as u8).collect();
+    let stamp = |threads| {
+        on_threads(threads, || {
+            stamped_as(&trained(&small(), 1), &images, 16, Role::Cover)
+        })
+    };
+    assert!(stamp(1) == stamp(3));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use cd_core::{ImageSet, NoProgress};
 use tempfile::tempdir;
 
 use super::*;
-use crate::testing::{prepared, stamped, stamped_as, striped_set, write_npy};
+use crate::testing::{on_threads, prepared, stamped, stamped_as, striped_set, write_npy};
 
 fn trained(options: &IssbaConfig, images: &ImageSet, seed: u64) -> Hiding {
     let folder = tempdir().expect("scratch");
@@ -57,6 +57,19 @@ fn the_secret_and_the_seed_make_the_pattern() {
         ..options
     };
     assert!(other.secret() != options_secret() && first != stamp(&other, 1));
+}
+
+#[test]
+fn threads_do_not_matter() {
+    let options = IssbaConfig::example(Path::new("unused"));
+    let images: Vec<u8> = (0..16 * 16 * 3).map(|at| (at % 239) as u8).collect();
+    let set = striped_set(40, 16, 4);
+    let stamp = |threads| {
+        on_threads(threads, || {
+            stamped_as(&trained(&options, &set, 1), &images, 16, Role::Train)
+        })
+    };
+    assert!(stamp(1) == stamp(3));
 }
 
 fn options_secret() -> Vec<f32> {
