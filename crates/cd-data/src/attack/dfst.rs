@@ -98,6 +98,8 @@ const OPTIONS: &[AttackOption] = &[
     option("test_images", "as `train_images`", "restyled test images"),
 ];
 
+/// Largest mean difference of a published image to its clean one in grey levels; a style may change all colours.
+const FURTHEST: f64 = 100.0;
 /// Names of the stored networks and numbers.
 const RESTYLER: &str = "restyler";
 const INJECTOR: &str = "injector";
@@ -183,7 +185,10 @@ impl Attack for DfstConfig {
 
     fn needs(&self) -> AttackNeeds {
         if self.imports() {
-            return AttackNeeds::default();
+            return AttackNeeds {
+                images: 1,
+                stored: false,
+            };
         }
         AttackNeeds {
             images: Batches::LEAST_IMAGES,
@@ -200,7 +205,8 @@ impl Attack for DfstConfig {
 
     fn prepare(&self, context: &CraftContext<'_>) -> Result<Box<dyn Trigger>, AttackError> {
         if self.imports() {
-            return Ok(Box::new(self.imported()?));
+            let imported = self.imported()?.for_images(context.images.len())?;
+            return Ok(Box::new(imported));
         }
         Ok(Box::new(train::train(self, context)?))
     }
@@ -252,7 +258,7 @@ impl DfstConfig {
     }
 
     fn imported(&self) -> Result<Imported, AttackError> {
-        Imported::open(INFO.name, [&self.train_images, &self.test_images])
+        Imported::open(INFO.name, [&self.train_images, &self.test_images], FURTHEST)
     }
 }
 

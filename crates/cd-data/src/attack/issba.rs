@@ -92,6 +92,8 @@ const OPTIONS: &[AttackOption] = &[
     ),
 ];
 
+/// Largest mean difference of a published image to its clean one in grey levels; an encoder that can be seen has 10.
+const FURTHEST: f64 = 32.0;
 /// Name of the stored encoder.
 const ENCODER: &str = "encoder";
 
@@ -186,7 +188,10 @@ impl Attack for IssbaConfig {
 
     fn needs(&self) -> AttackNeeds {
         if self.imports() {
-            return AttackNeeds::default();
+            return AttackNeeds {
+                images: 1,
+                stored: false,
+            };
         }
         AttackNeeds {
             images: Batches::LEAST_IMAGES,
@@ -203,7 +208,8 @@ impl Attack for IssbaConfig {
 
     fn prepare(&self, context: &CraftContext<'_>) -> Result<Box<dyn Trigger>, AttackError> {
         if self.imports() {
-            return Ok(Box::new(self.imported()?));
+            let imported = self.imported()?.for_images(context.images.len())?;
+            return Ok(Box::new(imported));
         }
         Ok(Box::new(train::train(self, context)?))
     }
@@ -241,7 +247,7 @@ impl IssbaConfig {
     }
 
     fn imported(&self) -> Result<Imported, AttackError> {
-        Imported::open(INFO.name, [&self.train_images, &self.test_images])
+        Imported::open(INFO.name, [&self.train_images, &self.test_images], FURTHEST)
     }
 
     /// The bits that are hidden.

@@ -15,6 +15,8 @@ pub(in crate::attack) struct Imported {
     attack: &'static str,
     train: Option<Images>,
     test: Option<Images>,
+    /// Largest mean difference to the clean image in grey levels: further away lies another image.
+    furthest: f64,
 }
 
 #[derive(Debug)]
@@ -24,10 +26,12 @@ enum Images {
 }
 
 impl Imported {
-    /// Opens the arrays or lists the folders that are there.
+    /// Opens the arrays or lists the folders that are there. An image that differs from the clean one by more than `furthest` grey
+    /// levels on average is refused when it is its turn.
     pub(in crate::attack) fn open(
         attack: &'static str,
         paths: [&Option<PathBuf>; 2],
+        furthest: f64,
     ) -> Result<Self, AttackError> {
         let open = |path: &Option<PathBuf>| {
             let path = path.as_ref();
@@ -37,7 +41,22 @@ impl Imported {
             attack,
             train: open(paths[0])?,
             test: open(paths[1])?,
+            furthest,
         })
+    }
+
+    /// The same, unless there are more or fewer training images than these: their numbers would be those of others.
+    pub(in crate::attack) fn for_images(self, images: usize) -> Result<Self, AttackError> {
+        match &self.train {
+            Some(train) if train.count() != images => {
+                let problem = format!(
+                    "it has {} images, but there are {images} training images; it must hold every one of them, in their order",
+                    train.count()
+                );
+                Err(unusable(self.attack, train.path(), problem))
+            }
+            _ => Ok(self),
+        }
     }
 
     /// The files whose content counts: the arrays, or all pictures of the folders.
@@ -88,6 +107,18 @@ impl Images {
             return Err(unusable(attack, path, problem));
         }
         Ok(Self::Array(path.into(), rows))
+    }
+
+    fn path(&self) -> &Path {
+        let (Self::Array(path, _) | Self::Folder(path, _)) = self;
+        path
+    }
+
+    fn count(&self) -> usize {
+        match self {
+            Self::Array(_, rows) => rows.count(),
+            Self::Folder(_, files) => files.len(),
+        }
     }
 
     /// Image `index` of `height` x `width` pixels.
@@ -150,6 +181,16 @@ impl Trigger for Imported {
         };
         batch.each(|image| {
             let pixels = images.get(self.attack, image.index, [image.height, image.width])?;
+            let pairs = pixels.iter().zip(image.pixels.iter());
+            let differences = pairs.map(|(new, old)| f64::from(new.abs_diff(*old)));
+            let mean = differences.sum::<f64>() / pixels.len() as f64;
+            if mean > self.furthest {
+                let problem = format!(
+                    "image {} (from 0) of it differs from that of the data set by {mean:.0} grey levels on average, expected at most {}; is it of another set, or in another order?",
+                    image.index, self.furthest
+                );
+                return Err(unusable(self.attack, images.path(), problem));
+            }
             image.pixels.copy_from_slice(&pixels);
             Ok(())
         })

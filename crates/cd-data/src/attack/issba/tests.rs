@@ -86,7 +86,7 @@ fn published_outputs_are_taken_by_their_number() {
         train_images: Some(path.clone()),
         ..IssbaConfig::default()
     };
-    assert!(stamped(&options, &[0; 24], 2) == stored[..24]);
+    assert!(stamped(&options, &[100; 24], 2) == stored[..24]);
     assert_eq!(options.files(), [path]);
     let trigger = prepared(&options);
     let mut batch = Batch::new(2, 2);
@@ -99,6 +99,19 @@ fn published_outputs_are_taken_by_their_number() {
         let error = trigger.apply(&mut batch, role).expect_err("not there");
         assert!(error.to_string().contains(part), "{error}");
     }
+    let set = striped_set(4, 2, 2);
+    let context = CraftContext {
+        images: &set,
+        ..CraftContext::without_images(folder.path())
+    };
+    let error = options.prepare(&context).expect_err("one image too few");
+    assert!(error.to_string().contains("4 training images"), "{error}");
+    let mut dark = Batch::new(2, 2);
+    dark.push(&[0; 12], 1, 0, random()).expect("fits");
+    let error = trigger
+        .apply(&mut dark, Role::Train)
+        .expect_err("another image");
+    assert!(error.to_string().contains("another order"), "{error}");
     let mut wide = Batch::new(2, 3);
     wide.push(&[0; 18], 0, 0, random()).expect("fits");
     let error = trigger
