@@ -15,10 +15,15 @@ mod bpp;
 mod cl;
 mod craft;
 mod ctrl;
+mod dfst;
 mod drawn;
+mod dynamic;
 mod error;
+mod generator;
+mod issba;
 mod kway;
 mod lf;
+mod lira;
 mod multi_target;
 mod nashville;
 mod option;
@@ -53,6 +58,7 @@ pub use bpp::BppPartner;
 pub use cl::ClStamp;
 pub use craft::{AttackNeeds, CraftContext};
 pub use error::AttackError;
+pub use generator::{CraftCurve, CraftFigure, CraftRecord};
 pub use multi_target::MultiTargetPart;
 pub use option::{AttackOption, Rounding};
 pub use sig::SigSignal;
@@ -262,6 +268,14 @@ attacks! {
     "adap-patch" => adap_patch, AdapPatch(AdapPatchConfig);
     /// k-way with stamped images that keep their label.
     "adap-k-way" => adap_kway, AdapKWay(AdapKWayConfig);
+    /// A small patch that a network paints for each image.
+    "dynamic" => dynamic, Dynamic(DynamicConfig);
+    /// A secret that an encoder hides in every image.
+    "issba" => issba, Issba(IssbaConfig);
+    /// A faint pattern that a network draws for each image.
+    "lira" => lira, Lira(LiraConfig);
+    /// Images in the light of a sunrise.
+    "dfst" => dfst, Dfst(DfstConfig);
     /// Several triggers with a target each.
     "multi-target" => multi_target, MultiTarget(MultiTargetConfig);
 }

@@ -42,7 +42,7 @@ const IMAGES_AT_ONCE: usize = 1024;
 
 pub use attack::{
     ATTACKS, Attack, AttackConfig, AttackError, AttackInfo, AttackNeeds, AttackOption, Batch,
-    CraftContext, LabelMode, Place, Role, Rounding, Trigger,
+    CraftContext, CraftCurve, CraftFigure, CraftRecord, LabelMode, Place, Role, Rounding, Trigger,
 };
 pub use cd_core::{NoProgress, Progress};
 pub use dataset::{

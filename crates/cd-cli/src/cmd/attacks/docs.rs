@@ -116,7 +116,7 @@ fn section(page: &mut String, info: &AttackInfo) -> Result<()> {
     if config.attack().needs().stored {
         writeln!(
             page,
-            "The picture shows a patch made in a second, with the small settings of the tests.\n"
+            "The picture shows a trigger made in a second, with the small settings of the tests.\n"
         )?;
     }
     writeln!(page, "* **Threat model.** {}", info.threat_model)?;

@@ -45,6 +45,10 @@ pub(super) fn make(args: &MakeArgs, session: &Session) -> Result<Ending> {
     }
     write::check_free(&args.out)?;
     let trigger = trigger(args, &split, &config, session)?;
+    if let Some(record) = trigger.record() {
+        session.say(&format!("the trigger reached: {}", record.line()));
+        write::record(&args.out, record)?;
+    }
     match role {
         Some(role) => stamped(args, &split, &config, role, trigger.as_ref(), session)?,
         None => poisoned(args, &split, &config, trigger.as_ref(), session)?,

@@ -15,6 +15,8 @@ use crate::store::{Slot, StageName, StoreError, discard};
 
 /// Folder of what lets an interrupted craft continue.
 const WORK: &str = "work";
+/// What making the trigger came to, where networks were trained for it.
+const CRAFT: &str = "craft.json";
 
 /// Keys of what the images are made from; all of them are known before any work.
 struct Keys {
@@ -114,6 +116,7 @@ fn crafted(
         Ok(())
     })?;
     discard(&slot.join(WORK))?;
+    work.run.publish("poison", &slot, &[CRAFT])?;
     Ok(Some(slot))
 }
 
