@@ -50,9 +50,10 @@ pub(crate) fn reproduce(args: &ReproduceArgs, session: &Session) -> Result<Endin
         return Ok(Ending::Done);
     }
     let records: Vec<Record> = results.iter().flat_map(|row| table.records(row)).collect();
-    let page = match table.metrics.is_empty() {
-        true => table::markdown(&table, &records),
-        false => table::survey(&table, &results),
+    let page = if table.metrics.is_empty() {
+        table::markdown(&table, &records)
+    } else {
+        table::survey(&table, &results)
     };
     print(&table, &records, &page, session.json)?;
     write(&page, &records, args)?;
@@ -85,9 +86,10 @@ fn evaluated(
     let mut whole: Option<Evaluation> = None;
     for experiment in experiments {
         let folder = RunDir::path_of(&args.runs, experiment);
-        let found = match is_ours {
-            true => Some(run(experiment, &folder, &store, session)?),
-            false => pipeline::finished(&folder)?,
+        let found = if is_ours {
+            Some(run(experiment, &folder, &store, session)?)
+        } else {
+            pipeline::finished(&folder)?
         };
         match (&mut whole, found) {
             (Some(whole), Some(found)) => whole.detectors.extend(found.detectors),
