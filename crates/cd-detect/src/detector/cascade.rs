@@ -204,7 +204,9 @@ impl Cascade {
             // Trusted images know where a class lies, so they are not overruled.
             let known = !split.trusted.is_empty();
             if chance <= 1.0 - CONFIRMED && !known {
-                split.odds.iter_mut().for_each(|odds| *odds = -*odds);
+                for odds in &mut split.odds {
+                    *odds = -*odds;
+                }
             }
             let sure = chance >= CONFIRMED || (chance <= 1.0 - CONFIRMED && !known);
             targets[class] =

@@ -125,8 +125,20 @@ impl Scatter {
             .clamp(1, MOST_DIRECTIONS)
             .min(rows.ncols());
         let axes = Spectrum::of(covariance(rows.as_ref(), 1).as_ref()).top(directions);
+        let suspected: Vec<Vec<f64>> = witnesses
+            .iter()
+            .map(|witness| {
+                start(
+                    &images
+                        .iter()
+                        .map(|&image| witness[image])
+                        .collect::<Vec<_>>(),
+                )
+            })
+            .collect();
+        let axes = with_suspected(axes, &rows, &suspected);
         let points = points(&product(rows.as_ref(), axes.as_ref()));
-        let found = best(&points, images, witnesses)?;
+        let found = best(&points, &suspected)?;
         let trusted_rows =
             trusted.map(|trusted| white(rows_of(trusted.features, &trusted.of_class[class])));
         let trusted_rows = trusted_rows.filter(|rows| rows.nrows() > 1);
@@ -166,36 +178,73 @@ fn far_is_second(rows: &Mat<f64>, found: &Mixture, home: &[f64]) -> bool {
     distance(true) >= distance(false)
 }
 
+/// The directions, and those that lead from the rest of a class to what each witness suspects, made square to the ones before.
+fn with_suspected(axes: Mat<f64>, rows: &Mat<f64>, suspected: &[Vec<f64>]) -> Mat<f64> {
+    let mut columns: Vec<Vec<f64>> = (0..axes.ncols())
+        .map(|at| axes.col(at).iter().copied().collect())
+        .collect();
+    for shares in suspected {
+        let total: f64 = shares.iter().sum();
+        let rest = shares.len() as f64 - total;
+        if total <= 0.0 || rest <= 0.0 {
+            continue;
+        }
+        let apart = |column: usize| {
+            let values = rows.col(column).iter().zip(shares);
+            values
+                .map(|(value, share)| value * (share / total - (1.0 - share) / rest))
+                .sum::<f64>()
+        };
+        let mut axis: Vec<f64> = (0..rows.ncols()).map(apart).collect();
+        let before = dot(&axis, &axis);
+        for known in &columns {
+            let along = dot(&axis, known);
+            for (value, known) in axis.iter_mut().zip(known) {
+                *value -= along * known;
+            }
+        }
+        let length = dot(&axis, &axis).sqrt();
+        if length > 1e-6 * before.sqrt() {
+            for value in &mut axis {
+                *value /= length;
+            }
+            columns.push(axis);
+        }
+    }
+    Mat::from_fn(rows.ncols(), columns.len(), |row, column| {
+        columns[column][row]
+    })
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// The largest tenth of the values as a group: its shares, 0 or 1.
+fn start(values: &[f64]) -> Vec<f64> {
+    let border = quantile(values.to_vec(), 1.0 - START);
+    values
+        .iter()
+        .map(|&value| f64::from(u8::from(value > border)))
+        .collect()
+}
+
 /// The likeliest of the mixtures from several starts: both ends of the widest directions, and what each witness suspects most.
-fn best(points: &[Vec<f64>], images: &[usize], witnesses: &[Vec<f64>]) -> Option<Mixture> {
+fn best(points: &[Vec<f64>], suspected: &[Vec<f64>]) -> Option<Mixture> {
     let width = points.first().map_or(0, Vec::len);
     let ends = (0..width.min(STARTS)).flat_map(|at| {
         [1.0, -1.0].map(|sign| {
-            points
-                .iter()
-                .map(|point| sign * point[at])
-                .collect::<Vec<f64>>()
+            let values: Vec<f64> = points.iter().map(|point| sign * point[at]).collect();
+            start(&values)
         })
     });
-    let suspected = witnesses.iter().map(|witness| {
-        images
-            .iter()
-            .map(|&image| witness[image])
-            .collect::<Vec<f64>>()
-    });
-    let found = ends.chain(suspected).filter_map(|order| {
-        let border = quantile(order.clone(), 1.0 - START);
-        let shares: Vec<f64> = order
-            .iter()
-            .map(|&v| f64::from(u8::from(v > border)))
-            .collect();
-        let any = shares.iter().any(|&share| share > 0.0);
-        any.then(|| Mixture::of(points, shares))
-    });
+    let starts = ends.chain(suspected.iter().cloned());
+    let usable = starts.filter(|shares| shares.iter().any(|&share| share > 0.0));
+    let found = usable.map(|shares| Mixture::of(points, shares));
     found.reduce(|best, next| if next.gain > best.gain { next } else { best })
 }
 
-/// Rows as points around their median.
+/// Rows as points.
 fn points(rows: &Mat<f64>) -> Vec<Vec<f64>> {
     (0..rows.nrows())
         .map(|row| {

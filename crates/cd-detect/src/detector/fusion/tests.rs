@@ -30,7 +30,7 @@ fn features(
         for image in 0..count {
             for column in 0..COLUMNS {
                 let own = if column == class { 6.0 } else { 0.0 };
-                let away = if column == 8 && image >= poisoned(class) {
+                let away = if column == 8 + class && image >= poisoned(class) {
                     apart
                 } else {
                     0.0
