@@ -8,19 +8,21 @@
 
 pub(crate) mod gap;
 mod mixture;
+mod views;
 mod witness;
 
 use cd_models::Tap;
 use serde::{Deserialize, Serialize};
 
-use super::{Detector, DetectorConfig, DetectorInfo};
+use super::confidence::Confidence;
+use super::{Detector, DetectorConfig, DetectorInfo, bn_density};
 use crate::decide::Decision;
 use crate::detection::{Detection, Measure};
 use crate::error::DetectError;
 use crate::evidence::Evidence;
 use crate::needs::Needs;
 use crate::statistics::members;
-use gap::{Scatter, Split, Trusted, trusted_share, usual_gap};
+use gap::{Scatter, Split, trusted_share, usual_gap};
 use mixture::share;
 use witness::Witnesses;
 
@@ -34,16 +36,18 @@ pub struct Fusion {
     /// The detectors whose suspicions are joined, each with its settings as in the list of detectors. Those that do not fit the
     /// classifier are left out, and the decision says so.
     pub members: Vec<DetectorConfig>,
+    /// Whether classes are also taken apart by how rare the values at the BatchNorms are, where the network has some: one more pass,
+    /// and a witness.
+    pub densities: bool,
     /// Distance between the groups of a class, in standard deviations of a group, from which the class is called a target; above 0.
     pub border: f64,
 }
 
 impl Default for Fusion {
     fn default() -> Self {
-        let members = ["confidence", "bn-density"];
-        let member = |name| DetectorConfig::from_name(name).expect("the registry knows it");
         Self {
-            members: members.map(member).to_vec(),
+            members: vec![DetectorConfig::Confidence(Confidence::default())],
+            densities: true,
             border: 4.5,
         }
     }
@@ -67,25 +71,44 @@ impl Fusion {
 
     /// Looks at everything that costs one pass; `None` when parts of other shards are missing.
     pub(crate) fn judge(&self, evidence: &Evidence<'_>) -> Result<Option<Judged>, DetectError> {
-        let features = evidence.features(Tap::Penultimate)?;
+        let mut views = vec![views::features(evidence)?];
         let labels = evidence.labels()?;
-        let Some(witnesses) = Witnesses::of(&self.members, evidence)? else {
+        // Every sweep before what any of them gave: other shards may not have come so far.
+        let witnesses = Witnesses::of(&self.members, evidence)?;
+        let rarities = if self.densities {
+            match views::rarities(Self::INFO.name, evidence) {
+                Ok(None) => return Ok(None),
+                Err(DetectError::Unfit { .. }) => None,
+                other => other?,
+            }
+        } else {
+            None
+        };
+        let Some(mut witnesses) = witnesses else {
             return Ok(None);
         };
+        if let Some((view, densities)) = rarities {
+            witnesses.add(&bn_density::rarities(&densities));
+            views.push(view);
+        }
         let of_class = members(labels, evidence.class_count);
-        let trusted = match evidence.clean {
-            Some(clean) if !clean.images.is_empty() => Some(Trusted {
-                features: clean.features(Tap::Penultimate)?,
-                of_class: members(clean.labels(evidence.class_count)?, evidence.class_count),
-            }),
-            _ => None,
+        let trusted = match views::trusted(evidence) {
+            Some(clean) => members(clean.labels(evidence.class_count)?, evidence.class_count),
+            None => vec![Vec::new(); evidence.class_count],
         };
-        let scatter = Scatter::of(features, &of_class);
-        let splits = of_class.iter().enumerate().map(|(class, images)| {
-            scatter.split(class, features, images, &witnesses.places, trusted.as_ref())
-        });
+        let mut splits: Vec<Option<Split>> = vec![None; of_class.len()];
+        for view in &views {
+            let scatter = Scatter::of(&view.images, &of_class);
+            for (class, (images, trusted)) in of_class.iter().zip(&trusted).enumerate() {
+                let found = scatter.split(class, view, images, trusted, &witnesses.places);
+                let gap = |split: &Option<Split>| split.as_ref().map_or(0.0, |split| split.gap);
+                if gap(&found) > gap(&splits[class]) || splits[class].is_none() {
+                    splits[class] = found;
+                }
+            }
+        }
         Ok(Some(Judged {
-            splits: splits.collect(),
+            splits,
             witness: witnesses.most_suspicious(labels.len()),
             unfit: witnesses.unfit,
             of_class,
@@ -143,9 +166,10 @@ impl Judged {
             }
             if target {
                 targets.push(format!(
-                    "class {class} ({count} of {} images, a gap of {:.1})",
+                    "class {class} ({count} of {} images, a gap of {:.1} {})",
                     images.len(),
-                    split.gap
+                    split.gap,
+                    split.view
                 ));
             }
         }
@@ -221,6 +245,7 @@ impl Detector for Fusion {
         let own = Needs {
             features: vec![Tap::Penultimate],
             labels: true,
+            trainable: self.densities,
             ..Needs::default()
         };
         let members = self.members.iter();

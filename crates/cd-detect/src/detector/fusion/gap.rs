@@ -4,6 +4,7 @@ use cd_core::Matrix;
 use faer::Mat;
 
 use super::mixture::Mixture;
+use super::views::View;
 use crate::dense::{Spectrum, centred, covariance, mean_row, product, rows_of};
 use crate::statistics::{median, quantile};
 
@@ -24,18 +25,14 @@ const START: f64 = 0.1;
 /// A class in two groups, the second being the suspicious one.
 #[derive(Debug, Clone)]
 pub(crate) struct Split {
+    /// What it was taken apart in, in words.
+    pub(crate) view: &'static str,
     /// Distance of the groups' means in standard deviations of a group.
     pub(crate) gap: f64,
     /// Log-odds that each image of the class is of the suspicious group, in the order of the class.
     pub(crate) odds: Vec<f64>,
     /// The same for the trusted images of the class.
     pub(crate) trusted: Vec<f64>,
-}
-
-/// Features of trusted images, and which of them are of which class.
-pub(super) struct Trusted<'a> {
-    pub(super) features: &'a Matrix,
-    pub(super) of_class: Vec<Vec<usize>>,
 }
 
 /// How features vary within each class, as sums of products.
@@ -108,10 +105,10 @@ impl Scatter {
     pub(super) fn split(
         &self,
         class: usize,
-        features: &Matrix,
+        view: &View<'_>,
         images: &[usize],
+        trusted: &[usize],
         witnesses: &[Vec<f64>],
-        trusted: Option<&Trusted<'_>>,
     ) -> Option<Split> {
         if images.len() < SMALLEST_CLASS {
             return None;
@@ -120,7 +117,7 @@ impl Scatter {
         let middle = self.middle(class);
         let white =
             |rows: Mat<f64>| product(centred(rows.as_ref(), &middle).as_ref(), whitening.as_ref());
-        let rows = white(rows_of(features, images));
+        let rows = white(rows_of(&view.images, images));
         let directions = (images.len() / IMAGES_A_DIRECTION)
             .clamp(1, MOST_DIRECTIONS)
             .min(rows.ncols());
@@ -139,8 +136,8 @@ impl Scatter {
         let axes = with_suspected(axes, &rows, &suspected);
         let points = points(&product(rows.as_ref(), axes.as_ref()));
         let found = best(&points, &suspected)?;
-        let trusted_rows =
-            trusted.map(|trusted| white(rows_of(trusted.features, &trusted.of_class[class])));
+        let trusted_rows = view.trusted.as_ref();
+        let trusted_rows = trusted_rows.map(|features| white(rows_of(features, trusted)));
         let trusted_rows = trusted_rows.filter(|rows| rows.nrows() > 1);
         let home = trusted_rows
             .as_ref()
@@ -155,6 +152,7 @@ impl Scatter {
             points.iter().map(|point| found.odds_of(point)).collect()
         });
         Some(Split {
+            view: view.name,
             gap: found.gap,
             odds: found.odds,
             trusted,

@@ -77,6 +77,7 @@ fn found(features: Matrix, labels: &[u32], trusted: usize) -> Detection {
     };
     let fusion = Fusion {
         members: Vec::new(),
+        densities: false,
         ..Fusion::default()
     };
     fusion
@@ -139,6 +140,7 @@ fn clean_and_small_classes_are_left_alone_and_the_words_say_so() {
 #[test]
 fn a_group_that_trusted_images_share_is_natural() {
     let split = Split {
+        view: "in the features",
         gap: 9.0,
         odds: vec![1.0; 300],
         trusted: [[1.0; 4], [-1.0; 4]].concat(),

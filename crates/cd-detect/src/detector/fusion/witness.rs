@@ -1,6 +1,6 @@
 //! What each member says of every image, on one scale.
 
-use crate::compute::Store;
+use super::views::in_folder;
 use crate::detection::{Detection, Direction};
 use crate::detector::DetectorConfig;
 use crate::error::DetectError;
@@ -25,18 +25,8 @@ impl Witnesses {
         let mut witnesses = Self::default();
         let mut complete = true;
         for (number, member) in members.iter().enumerate() {
-            // Members may sweep under the same name.
-            let folder = evidence
-                .compute
-                .store
-                .map(|store| store.folder.join(format!("member-{number}")));
-            let mut own = *evidence;
-            own.compute.store = evidence
-                .compute
-                .store
-                .zip(folder.as_deref())
-                .map(|(store, folder)| Store { folder, ..store });
-            match member.detector().detect(&own) {
+            let run = |evidence: &Evidence<'_>| member.detector().detect(evidence);
+            match in_folder(evidence, &format!("member-{number}"), run) {
                 Ok(Some(found)) => witnesses.places.push(places(&found)),
                 Ok(None) => complete = false,
                 Err(DetectError::Unfit { detector, .. }) => witnesses.unfit.push(detector),
@@ -44,6 +34,11 @@ impl Witnesses {
             }
         }
         Ok(complete.then_some(witnesses))
+    }
+
+    /// One more, of which a large number is suspicious.
+    pub(super) fn add(&mut self, suspicion: &[f64]) {
+        self.places.push(ranks(suspicion));
     }
 
     /// The more suspicious of what the members say of each of `count` images: the largest of its places.
