@@ -48,7 +48,7 @@ impl Default for Fusion {
         Self {
             members: vec![DetectorConfig::Confidence(Confidence::default())],
             densities: true,
-            border: 4.5,
+            border: 5.0,
         }
     }
 }
