@@ -301,4 +301,51 @@ mod tests {
         assert!((chance_above(&[2.0], &[2.0, 1.0]) - 0.75).abs() < 1e-12);
         assert!((chance_above(&[], &[2.0]) - 0.5).abs() < 1e-12);
     }
+
+    /// A class of 20 images in two groups, the last five the suspicious one.
+    fn judged(gap: f64, trusted: Vec<f64>) -> Judged {
+        let odds = (0..20).map(|image| if image < 15 { -3.0 } else { 3.0 });
+        Judged {
+            splits: vec![Some(Split {
+                view: "in the features",
+                gap,
+                odds: odds.collect(),
+                trusted,
+            })],
+            witness: vec![0.5; 20],
+            of_class: vec![(0..20).collect()],
+            unfit: Vec::new(),
+        }
+    }
+
+    /// Whether the class is a target, and whether its last image is suspicious, where the search finds the last five above the
+    /// others, below them or among them.
+    fn verdict(gap: f64, last: f64, trusted: Vec<f64>) -> (bool, bool) {
+        let mut judged = judged(gap, trusted);
+        let searched: Vec<Option<f64>> = (0..20)
+            .map(|image| {
+                Some(if image < 15 {
+                    f64::from(image) / 15.0
+                } else {
+                    last
+                })
+            })
+            .collect();
+        let targets = Cascade::default().verdicts(&mut judged, &searched);
+        let split = judged.splits[0].as_ref().expect("there is one");
+        (targets[0], split.odds[19] > 0.0)
+    }
+
+    #[test]
+    fn the_search_confirms_turns_round_and_leaves_alone() {
+        assert_eq!(verdict(4.0, 2.0, Vec::new()), (true, true));
+        assert_eq!(verdict(4.0, -1.0, Vec::new()), (true, false));
+        assert_eq!(verdict(4.0, 0.5, Vec::new()), (false, true));
+        // Far apart they are a target, whatever the search says; hardly apart they are none.
+        assert_eq!(verdict(8.0, 0.5, Vec::new()), (true, true));
+        assert_eq!(verdict(3.0, 2.0, Vec::new()), (false, true));
+        // Trusted images that lie in the other group are not overruled.
+        assert_eq!(verdict(8.0, -1.0, vec![-3.0; 6]), (true, true));
+        assert_eq!(verdict(4.0, 2.0, vec![3.0; 6]), (false, true));
+    }
 }

@@ -136,7 +136,8 @@ pub(crate) struct Judged {
     pub(crate) witness: Vec<f64>,
     /// The images of each class.
     pub(crate) of_class: Vec<Vec<usize>>,
-    unfit: Vec<&'static str>,
+    /// Members that do not fit the classifier.
+    pub(crate) unfit: Vec<&'static str>,
 }
 
 impl Judged {
