@@ -280,6 +280,12 @@ pub(crate) struct ReproduceArgs {
     /// Run part I of N (from 0) of the rows; the table is written when all rows are complete
     #[arg(long, value_name = "I/N", value_parser = shard, allow_hyphen_values = true)]
     pub(crate) shard: Option<(usize, usize)>,
+    /// Run nothing: write the table of what is complete, with missing figures marked
+    #[arg(long, conflicts_with = "shard")]
+    pub(crate) finished: bool,
+    /// Write the page to this file, too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) page: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
