@@ -2,7 +2,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use crate::buffers::taken;
+use crate::buffers::{give_back, taken};
 use crate::elementwise::{activate, activated, add};
 use crate::geometry::{Geometry, Map};
 use crate::level::level;
@@ -85,13 +85,9 @@ impl Dense {
         };
         let size = size.filter(|_| Winograd::suits(geometry, sources, targets));
         let other = if let Some(size) = size {
-            let turned = |target, tap, source| match direction {
-                Direction::Forward => weight(target, tap, source),
-                // Backwards the window is walked the other way round.
-                Direction::Backward => weight(target, taps - 1 - tap, source),
-            };
+            let channels = [outputs, inputs];
             Some(Other::Winograd(Winograd::new(
-                targets, sources, size, turned,
+                weights, channels, direction, size,
             )))
         } else if Narrow::suits(targets, taps, stretch) {
             let narrow = Narrow::new(targets, taps, sources, weight);
@@ -110,6 +106,15 @@ impl Dense {
             sources,
             targets,
             other,
+        }
+    }
+
+    /// Lets the kernels use the memory of the weights again.
+    pub fn give_back(self) {
+        match self.other {
+            Some(Other::Winograd(winograd)) => winograd.give_back(),
+            Some(Other::Narrow(narrow)) => narrow.give_back(),
+            None => give_back(self.blocks),
         }
     }
 

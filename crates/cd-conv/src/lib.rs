@@ -9,7 +9,7 @@
 //!   from the gradient of the output to the gradient of the input. Both directions are the same
 //!   gathering loop over another plan.
 //! * [`weight_gradient`] and [`depthwise_weight_gradient`] serve training, and so do [`Moments`],
-//!   [`normalize`] and [`normalize_backward`], which are batch normalisation.
+//!   [`normalize`] and [`normalize_backward`], which are batch normalisation, and [`Descent`], the step of the weights.
 //!
 //! Every output value is one chain of fused multiply-adds in an order that depends on its own position
 //! and the shapes alone, so results do not depend on the batch, the number of threads or the place of
@@ -42,6 +42,7 @@
 mod buffers;
 mod dense;
 mod depthwise;
+mod descent;
 mod elementwise;
 mod geometry;
 mod gradient;
@@ -64,6 +65,7 @@ mod reference;
 pub use buffers::{give_back, taken};
 pub use dense::Dense;
 pub use depthwise::{Depthwise, depthwise_weight_gradient};
+pub use descent::Descent;
 pub use elementwise::{masked, masked_in_place, passed, stop};
 pub use geometry::{Geometry, Map};
 pub use gradient::weight_gradient;

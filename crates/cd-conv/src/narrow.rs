@@ -9,6 +9,7 @@ use crate::scratch;
 use pulp::{Simd, WithSimd};
 
 use crate::Epilogue;
+use crate::buffers::give_back;
 use crate::elementwise::{activate, add};
 use crate::level::level;
 use crate::panel::{BLOCK, Tiled, accumulate, cover, in_tiles, pack};
@@ -58,6 +59,11 @@ impl Narrow {
             targets,
             columns,
         }
+    }
+
+    /// Lets the kernels use the memory again.
+    pub(crate) fn give_back(self) {
+        give_back(self.blocks);
     }
 
     /// Convolves a batch into `target`.
@@ -116,7 +122,13 @@ impl WithSimd for Task<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
         cover(simd, &mut self);
-        self.gather();
+        // Sums of a known length stay in registers.
+        match self.narrow.targets {
+            1 => self.gather::<1>(),
+            2 => self.gather::<2>(),
+            3 => self.gather::<3>(),
+            _ => self.gather::<MOST>(),
+        }
     }
 }
 
@@ -175,38 +187,45 @@ impl Task<'_> {
         }
     }
 
-    /// Adds up the products that belong to each target pixel.
+    /// Adds up the products that belong to each target pixel, of which there are `K` channels.
     #[inline(always)]
-    fn gather(&mut self) {
-        let Narrow {
-            targets, columns, ..
-        } = *self.narrow;
-        let images = self.target.chunks_exact_mut(self.plan.target.len());
+    fn gather<const K: usize>(&mut self) {
+        let columns = self.narrow.columns;
+        let mut bias = [0.0; K];
+        if let Some(values) = self.epilogue.bias {
+            bias.copy_from_slice(values);
+        }
+        let to = self.plan.target.len();
+        let residual = self.residual.map(|residual| residual.as_chunks::<K>().0);
+        let images = self.target.chunks_exact_mut(to);
         let products = self
             .products
             .chunks_exact(self.plan.source.pixels() * columns);
         for (image, (target, products)) in images.zip(products).enumerate() {
+            let target = target.as_chunks_mut::<K>().0;
             for pass in &self.plan.passes {
+                let place = |&(tap, offset): &(usize, isize)| {
+                    offset * columns as isize + (tap * K) as isize
+                };
+                let places: Vec<isize> = pass.taps.iter().map(place).collect();
                 for (&pixel, &base) in pass.targets.iter().zip(&pass.bases) {
+                    let base = base * columns as isize;
                     let mut sums = [0.0; MOST];
-                    for &(tap, offset) in &pass.taps {
-                        let place = (base + offset) as usize * columns + tap * targets;
-                        let products = &products[place..][..MOST];
+                    for &place in &places {
+                        let products = &products[(base + place) as usize..][..MOST];
                         for k in 0..MOST {
                             sums[k] += products[k];
                         }
                     }
-                    let sums = &mut sums[..targets];
-                    let place = pixel * targets;
-                    if let Some(bias) = self.epilogue.bias {
-                        add(sums, bias);
+                    let mut values = [0.0; K];
+                    for k in 0..K {
+                        values[k] = sums[k] + bias[k];
                     }
-                    if let Some(residual) = self.residual {
-                        let image = image * self.plan.target.len();
-                        add(sums, &residual[image + place..][..targets]);
+                    if let Some(residual) = residual {
+                        add(&mut values, &residual[image * to / K + pixel]);
                     }
-                    activate(sums, self.epilogue.activation);
-                    target[place..][..targets].copy_from_slice(sums);
+                    activate(&mut values, self.epilogue.activation);
+                    target[pixel] = values;
                 }
             }
         }

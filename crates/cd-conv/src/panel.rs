@@ -3,6 +3,7 @@
 use pulp::Simd;
 use rayon::prelude::*;
 
+use crate::buffers::taken;
 use crate::level::multiply_add;
 
 /// Target channels that are computed together.
@@ -15,7 +16,7 @@ pub(crate) fn pack(
     sources: usize,
     at: impl Fn(usize, usize, usize) -> f32 + Sync,
 ) -> Vec<f32> {
-    let mut packed = vec![0.0; targets.next_multiple_of(BLOCK) * taps * sources];
+    let mut packed = taken(targets.next_multiple_of(BLOCK) * taps * sources);
     let blocks = packed.par_chunks_mut((taps * sources * BLOCK).max(1));
     blocks.enumerate().for_each(|(block, values)| {
         let present = BLOCK.min(targets - block * BLOCK);
@@ -25,6 +26,7 @@ pub(crate) fn pack(
                 for (lane, value) in row[..present].iter_mut().enumerate() {
                     *value = at(block * BLOCK + lane, tap, source);
                 }
+                row[present..].fill(0.0);
             }
         }
     });

@@ -32,10 +32,11 @@ pub(crate) fn in_parts(
 
 /// The sum of `parts` in their order, value by value; an empty part counts as zeros.
 pub(crate) fn total<T: Copy + Default + AddAssign>(parts: Vec<Vec<T>>, len: usize) -> Vec<T> {
-    let mut whole = vec![T::default(); len];
+    let mut parts = parts.into_iter().filter(|part| !part.is_empty());
+    let mut whole = parts.next().unwrap_or_else(|| vec![T::default(); len]);
     for part in parts {
-        for (sum, value) in whole.iter_mut().zip(part) {
-            *sum += value;
+        for (sum, value) in whole.iter_mut().zip(&part) {
+            *sum += *value;
         }
     }
     whole

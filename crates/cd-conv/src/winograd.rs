@@ -11,21 +11,25 @@ mod grid;
 mod product;
 mod scatter;
 mod tile;
+mod weights;
+mod windows;
 
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 
 use crate::Epilogue;
+use crate::buffers::give_back;
 use crate::geometry::{Geometry, Map};
-use crate::level::{Level, level};
+use crate::level::level;
 use crate::panel::BLOCK;
 use crate::parallel::{each, even};
+use crate::plan::Direction;
 use crate::scratch;
 
 pub(crate) use gradient::gradient;
 use grid::{Ending, Grid, Places, gather_line, spread_line};
 use product::products;
 use tile::{Four, Tile, Two};
+use weights::transformed;
 
 /// With fewer channels on either side there are no whole blocks.
 const FEWEST: usize = BLOCK;
@@ -46,7 +50,7 @@ const NEAR_WEIGHTS: usize = 1 << 18;
 /// Transformed weights of a 3 x 3 window with stride 1 and padding 1.
 #[derive(Debug, Clone)]
 pub(crate) struct Winograd {
-    /// `[position][block of targets][source][BLOCK]`.
+    /// `[block of targets][position][source][BLOCK]`.
     weights: Vec<f32>,
     sources: usize,
     targets: usize,
@@ -91,17 +95,21 @@ impl Winograd {
         geometry == same_size && whole_vectors && sources.min(targets) >= FEWEST
     }
 
-    /// From `weight(target, tap, source)`.
+    /// From the weights `[outputs, inputs, 3, 3]` of a convolution.
     pub(crate) fn new(
-        targets: usize,
-        sources: usize,
+        weights: &[f32],
+        channels: [usize; 2],
+        direction: Direction,
         size: Size,
-        weight: impl Fn(usize, usize, usize) -> f32 + Sync,
     ) -> Self {
-        let level = level();
+        let [outputs, inputs] = channels;
+        let (sources, targets) = match direction {
+            Direction::Forward => (inputs, outputs),
+            Direction::Backward => (outputs, inputs),
+        };
         let weights = match size {
-            Size::Four => transformed::<Four, 4, 6>(level, targets, sources, weight),
-            Size::Two => transformed::<Two, 2, 4>(level, targets, sources, weight),
+            Size::Four => transformed::<Four, 4, 6>(weights, channels, direction),
+            Size::Two => transformed::<Two, 2, 4>(weights, channels, direction),
         };
         Self {
             weights,
@@ -109,6 +117,11 @@ impl Winograd {
             targets,
             size,
         }
+    }
+
+    /// Lets the kernels use the memory again.
+    pub(crate) fn give_back(self) {
+        give_back(self.weights);
     }
 
     /// Convolves a batch of maps like `map` (whose channels are the sources) into `target`.
@@ -214,51 +227,6 @@ impl Group {
     fn values(self, sources: usize, targets: usize, positions: usize) -> [usize; 2] {
         [sources, targets].map(|channels| positions * positions * self.stride(channels))
     }
-}
-
-/// `G w G^T` of every window.
-fn transformed<W: Tile<M, N>, const M: usize, const N: usize>(
-    level: Level,
-    targets: usize,
-    sources: usize,
-    weight: impl Fn(usize, usize, usize) -> f32 + Sync,
-) -> Vec<f32> {
-    let mut by_block = vec![0.0; targets * sources * N * N];
-    let part = sources * N * N * BLOCK;
-    let parts = by_block.par_chunks_mut(part);
-    parts.enumerate().for_each(|(block, values)| {
-        level.run(|| {
-            for source in 0..sources {
-                let mut windows = [[0.0; BLOCK]; 9];
-                for (tap, lanes) in windows.iter_mut().enumerate() {
-                    for (lane, value) in lanes.iter_mut().enumerate() {
-                        *value = f64::from(weight(block * BLOCK + lane, tap, source));
-                    }
-                }
-                let columns =
-                    [0, 1, 2].map(|x| W::weights([&windows[x], &windows[3 + x], &windows[6 + x]]));
-                for y in 0..N {
-                    let row = W::weights([&columns[0][y], &columns[1][y], &columns[2][y]]);
-                    for (x, lanes) in row.iter().enumerate() {
-                        let place = ((y * N + x) * sources + source) * BLOCK;
-                        for (value, lane) in values[place..][..BLOCK].iter_mut().zip(lanes) {
-                            *value = *lane as f32;
-                        }
-                    }
-                }
-            }
-        });
-    });
-    // By position, so that a product walks through its weights in their order.
-    let mut weights = vec![0.0; by_block.len()];
-    let positions = weights.par_chunks_mut(targets * sources);
-    positions.enumerate().for_each(|(position, weights)| {
-        for (block, weights) in weights.chunks_exact_mut(sources * BLOCK).enumerate() {
-            let start = block * part + position * sources * BLOCK;
-            weights.copy_from_slice(&by_block[start..][..sources * BLOCK]);
-        }
-    });
-    weights
 }
 
 /// A few images of a batch.

@@ -7,8 +7,10 @@ use rayon::prelude::*;
 
 use super::grid::{Grid, Places, spread_line};
 use super::scatter::{Share, scatter_line};
-use super::tile::{Four, Lanes, Tile, Two};
+use super::tile::{Four, Tile, Two};
+use super::windows::windows;
 use super::{Group, Size};
+use crate::buffers::{give_back, taken};
 use crate::geometry::Map;
 use crate::level::{level, multiply_add};
 use crate::panel::BLOCK;
@@ -66,89 +68,37 @@ fn run<W: Tile<M, N>, const M: usize, const N: usize>(
     let room = grids[0].room().max(grids[1].room());
     let level = level();
     let to = input.pixels() * targets;
-    let sums: Vec<Vec<f32>> = (0..targets / width * parts)
-        .into_par_iter()
-        .map(|task| {
-            let first = task % parts * images_of_part;
-            let last = batch.min(first + images_of_part);
-            let mut sums = vec![0.0; N * N * input.channels * width];
-            scratch::with(2 * room + lengths[0] + lengths[1], |values| {
-                let (rooms, values) = values.split_at_mut(2 * room);
-                let (spread, scattered) = values.split_at_mut(lengths[0]);
-                level.run(Task::<W, M, N> {
-                    sources,
-                    share: Share {
-                        grid: grids[1],
-                        all: targets,
-                        first: task / parts * width,
-                    },
-                    group,
-                    rooms,
-                    spread,
-                    scattered,
-                    images: &images[first * input.len()..last * input.len()],
-                    gradient: &gradient[first * to..last * to],
-                    sums: &mut sums,
-                    tile: std::marker::PhantomData,
-                });
+    // Together, so that they lie where the transformed weights of a layer do at other times.
+    let len = N * N * input.channels * width;
+    let mut sums = taken(targets / width * parts * len);
+    let tasks = sums.par_chunks_mut(len).enumerate();
+    tasks.for_each(|(task, sums)| {
+        let first = task % parts * images_of_part;
+        let last = batch.min(first + images_of_part);
+        scratch::with(2 * room + lengths[0] + lengths[1], |values| {
+            let (rooms, values) = values.split_at_mut(2 * room);
+            let (spread, scattered) = values.split_at_mut(lengths[0]);
+            level.run(Task::<W, M, N> {
+                sources,
+                share: Share {
+                    grid: grids[1],
+                    all: targets,
+                    first: task / parts * width,
+                },
+                group,
+                rooms,
+                spread,
+                scattered,
+                images: &images[first * input.len()..last * input.len()],
+                gradient: &gradient[first * to..last * to],
+                sums,
+                tile: std::marker::PhantomData,
             });
-            sums
-        })
-        .collect();
-    let mut weights = vec![0.0; 9 * input.channels * targets];
-    let blocks = weights.par_chunks_mut(9 * input.channels * BLOCK);
-    blocks.enumerate().for_each(|(block, weights)| {
-        let (owner, block) = (block * BLOCK / width, block * BLOCK % width);
-        let sums = &sums[owner * parts..][..parts];
-        level.run(|| windows::<W, M, N>(sums, [input.channels, width], block, weights));
+        });
     });
+    let weights = windows::<W, M, N>(&sums, parts, [input.channels, targets], width);
+    give_back(sums);
     weights
-}
-
-/// The weights `[BLOCK, sources, 3, 3]` of the targets from `first` on, from the sums `[position][source][target]` of all
-/// parts.
-#[inline(always)]
-fn windows<W: Tile<M, N>, const M: usize, const N: usize>(
-    parts: &[Vec<f32>],
-    [sources, targets]: [usize; 2],
-    first: usize,
-    weights: &mut [f32],
-) {
-    for source in 0..sources {
-        let mut positions = [[[0.0; BLOCK]; N]; N];
-        for y in 0..N {
-            for x in 0..N {
-                let place = ((y * N + x) * sources + source) * targets + first;
-                for part in parts {
-                    let values = &part[place..][..BLOCK];
-                    for lane in 0..BLOCK {
-                        positions[y][x][lane] += f64::from(values[lane]);
-                    }
-                }
-            }
-        }
-        let mut columns: [[Lanes; N]; 3] = [[[0.0; BLOCK]; N]; 3];
-        for x in 0..N {
-            let mut column = [&positions[0][x]; N];
-            for y in 0..N {
-                column[y] = &positions[y][x];
-            }
-            for (columns, value) in columns.iter_mut().zip(W::window(column)) {
-                columns[x] = value;
-            }
-        }
-        for (y, columns) in columns.iter().enumerate() {
-            let mut row = [&columns[0]; N];
-            for x in 0..N {
-                row[x] = &columns[x];
-            }
-            for (x, lanes) in W::window(row).iter().enumerate() {
-                for (lane, value) in lanes.iter().enumerate() {
-                    weights[(lane * sources + source) * 9 + 3 * y + x] = *value as f32;
-                }
-            }
-        }
-    }
 }
 
 /// A part of a batch.
@@ -222,6 +172,7 @@ impl<W: Tile<M, N>, const M: usize, const N: usize> WithSimd for Task<'_, W, M, 
                     sums: &mut self.sums[position * inputs * outputs..][..inputs * outputs],
                     sources: inputs,
                     targets: outputs,
+                    fresh: first == 0,
                 };
                 product.compute(simd);
             }
@@ -236,6 +187,8 @@ struct Product<'a> {
     sums: &'a mut [f32],
     sources: usize,
     targets: usize,
+    /// Whether `sums` holds nothing yet.
+    fresh: bool,
 }
 
 impl Product<'_> {
@@ -306,7 +259,13 @@ impl Product<'_> {
             let stored = S::as_mut_simd_f32s(stored).0;
             for b in 0..B {
                 for v in 0..V {
-                    stored[b * V + v] = simd.add_f32s(stored[b * V + v], sums[p][b][v]);
+                    let sum = sums[p][b][v];
+                    let place = &mut stored[b * V + v];
+                    *place = if self.fresh {
+                        sum
+                    } else {
+                        simd.add_f32s(*place, sum)
+                    };
                 }
             }
         }

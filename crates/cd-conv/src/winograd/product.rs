@@ -21,7 +21,9 @@ pub(super) fn products<S: Simd>(
         sources, targets, ..
     } = *winograd;
     let mut product = Product {
-        weights: &winograd.weights[position * targets * sources..][..targets * sources],
+        weights: &winograd.weights,
+        position,
+        positions: winograd.weights.len() / (targets * sources),
         spread: &spread[position * group.stride(sources)..][..tiles * sources],
         gathered: &mut gathered[position * group.stride(targets)..][..tiles * targets],
         tiles,
@@ -32,8 +34,10 @@ pub(super) fn products<S: Simd>(
 }
 
 struct Product<'a> {
-    /// `[block of targets][source][BLOCK]`.
+    /// `[block of targets][position][source][BLOCK]`.
     weights: &'a [f32],
+    position: usize,
+    positions: usize,
     /// `[tile][source]`.
     spread: &'a [f32],
     /// `[tile][target]`.
@@ -79,7 +83,8 @@ impl Product<'_> {
         let (sources, targets) = (self.sources, self.targets);
         let mut vectors: [&[[S::f32s; V]]; B] = [&[]; B];
         for b in 0..B {
-            let weights = &self.weights[(block + b) * sources * BLOCK..][..sources * BLOCK];
+            let start = ((block + b) * self.positions + self.position) * sources * BLOCK;
+            let weights = &self.weights[start..][..sources * BLOCK];
             vectors[b] = &S::as_simd_f32s(weights).0.as_chunks().0[..sources];
         }
         let mut rows: [&[f32]; P] = [&[]; P];

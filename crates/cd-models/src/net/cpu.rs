@@ -3,10 +3,14 @@
 //! The kernels keep channels last. Their results are tensors `[B, C, H, W]` like all others, with
 //! strides that say so; the next kernel finds its source in order without a copy.
 
+mod branches;
+
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Flex, TensorMetadata};
 use burn::tensor::TensorData;
 use cd_conv::{Activation, Map, give_back, masked, masked_in_place};
+
+pub(super) use branches::{is_known, register};
 
 /// The same tensor as `[B, H, W, C]`, in order in memory.
 pub(super) fn channels_last(tensor: &FloatTensor<Flex>) -> FloatTensor<Flex> {

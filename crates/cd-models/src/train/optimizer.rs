@@ -1,9 +1,12 @@
 //! What turns gradients into steps.
 
+mod descent;
+
 use burn::optim::decay::WeightDecayConfig;
-use burn::optim::momentum::MomentumConfig;
 use burn::optim::{AdamConfig, AdamWConfig, ModuleOptimizer, SgdConfig};
 use serde::{Deserialize, Serialize};
+
+use descent::Descent;
 
 /// What turns gradients into steps.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -26,16 +29,17 @@ impl Optimizer {
     pub(super) fn init(self, momentum: f64, nesterov: bool, weight_decay: f64) -> ModuleOptimizer {
         let decay = weight_decay as f32;
         match self {
-            Optimizer::Sgd {} => {
-                let moving = MomentumConfig::new()
-                    .with_momentum(momentum)
-                    .with_dampening(0.0)
-                    .with_nesterov(nesterov);
-                SgdConfig::new()
-                    .with_momentum((momentum > 0.0).then_some(moving))
-                    .with_weight_decay(Some(WeightDecayConfig::new(decay)))
-                    .init()
+            Optimizer::Sgd {} if momentum > 0.0 => {
+                let momentum = momentum as f32;
+                ModuleOptimizer::from(Descent {
+                    momentum,
+                    nesterov,
+                    decay,
+                })
             }
+            Optimizer::Sgd {} => SgdConfig::new()
+                .with_weight_decay(Some(WeightDecayConfig::new(decay)))
+                .init(),
             Optimizer::Adam(moments) => AdamConfig::new()
                 .with_beta_1(moments.beta_1 as f32)
                 .with_beta_2(moments.beta_2 as f32)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Flex, TensorMetadata, backend_extension};
-use cd_conv::{Activation, Epilogue};
+use cd_conv::Activation;
 
 use crate::net::cpu::{channels_first, channels_last, done_with, map_of, values};
 
@@ -75,8 +75,7 @@ impl CpuConv for Flex {
         let (batch, input) = (x.shape()[0], map_of(&x));
         let output = shape.output(input);
         let (x, weight) = (channels_last(&x), weight.to_contiguous());
-        let kernel = shape.forward_kernel(values(&weight));
-        let y = kernel.apply(values(&x), input, output, &Epilogue::default());
+        let y = shape.forward(values(&weight), values(&x), input);
         channels_first(y, batch, output)
     }
 }

@@ -17,7 +17,7 @@ use cd_conv::{Activation, Epilogue, Moments, normalize, normalize_backward};
 
 use crate::batch::to_host;
 use crate::device::is_cpu;
-use crate::net::cpu::{before, channels_first, channels_last, done_with, map_of, values};
+use crate::net::cpu::{before, channels_first, channels_last, done_with, map_of, register, values};
 
 /// Whether `norm` would use the statistics of this batch, and the batch lies on the CPU.
 pub(super) fn applies(norm: &BatchNorm, x: &Tensor<4>) -> bool {
@@ -222,11 +222,11 @@ impl<const N: usize> Backward<Flex, N> for NormBackward {
         // In this order: the other way round the skip would be taken and dropped before the end is seen.
         for (gradient, node) in found.into_iter().zip(parents.by_ref()) {
             if let Some(node) = node {
-                grads.register::<Flex>(node.id, gradient);
+                register(grads, node.id, gradient);
             }
         }
         match parents.next().flatten() {
-            Some(skip) => grads.register::<Flex>(skip.id, gradient),
+            Some(skip) => register(grads, skip.id, gradient),
             None => done_with(gradient),
         }
     }

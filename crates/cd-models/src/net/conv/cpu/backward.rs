@@ -9,11 +9,13 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex, TensorMetadata};
 use burn::tensor::TensorData;
-use cd_conv::{Activation, Epilogue, Map};
+use cd_conv::{Activation, Map};
 
 use super::frozen::FrozenConv;
 use super::shape::Shape;
-use crate::net::cpu::{before, channels_first, channels_last, done_with, map_of, values};
+use crate::net::cpu::{
+    before, channels_first, channels_last, done_with, is_known, map_of, register, values,
+};
 
 /// What a frozen convolution needs for its gradient.
 #[derive(Debug, Clone)]
@@ -48,10 +50,14 @@ impl<const N: usize> Backward<Flex, N> for FrozenBackward {
         done_with(output);
         let mut parents = ops.parents.into_iter();
         if let Some(x) = parents.next().flatten() {
-            grads.register::<Flex>(x.id, conv.backward(&gradient, input));
+            let others =
+                (!x.parents.is_empty() && is_known(x.id)).then(|| grads.consume::<Flex>(&x));
+            let dx = conv.backward(&gradient, input, others.as_ref());
+            others.into_iter().for_each(done_with);
+            register(grads, x.id, dx);
         }
         match parents.next().flatten() {
-            Some(skip) => grads.register::<Flex>(skip.id, gradient),
+            Some(skip) => register(grads, skip.id, gradient),
             None => done_with(gradient),
         }
     }
@@ -90,11 +96,12 @@ impl Backward<Flex, 2> for ConvBackward {
             grads.register::<Flex>(node.id, FloatTensor::<Flex>::from_data(dw));
         }
         if let Some(node) = x_node {
+            let others = (!node.parents.is_empty() && is_known(node.id))
+                .then(|| grads.consume::<Flex>(&node));
             let weight = weight.to_contiguous();
-            let kernel = shape.backward_kernel(values(&weight));
-            let output = shape.output(input);
-            let dx = kernel.apply(gradient, input, output, &Epilogue::default());
-            grads.register::<Flex>(node.id, channels_first(dx, batch, input));
+            let dx = shape.backward(values(&weight), gradient, input, others.as_ref());
+            others.into_iter().for_each(done_with);
+            register(grads, node.id, channels_first(dx, batch, input));
         }
         drop(last);
         done_with(whole);

@@ -16,7 +16,7 @@ use cd_conv::{Activation, Map, each, give_back, passed, stop, taken};
 
 use super::frozen::FrozenConv;
 use crate::net::conv::Conv;
-use crate::net::cpu::{channels_first, channels_last, done_with, map_of, values};
+use crate::net::cpu::{channels_first, channels_last, done_with, map_of, register, values};
 
 /// Values of the largest map between two convolutions that are computed at a time, about: 1 MiB.
 const VALUES: usize = 1 << 18;
@@ -232,10 +232,10 @@ impl<const N: usize> Backward<Flex, N> for ChainBackward {
         let same = matches!((&x, &skip), (Some(x), Some(skip)) if x.id == skip.id);
         if let Some(x) = x {
             let dx = chain.backward(&gradient, input, &kept, same);
-            grads.register::<Flex>(x.id, dx);
+            register(grads, x.id, dx);
         }
         match skip.filter(|_| !same) {
-            Some(skip) => grads.register::<Flex>(skip.id, gradient),
+            Some(skip) => register(grads, skip.id, gradient),
             None => done_with(gradient),
         }
     }

@@ -112,10 +112,17 @@ impl FrozenConv {
             .apply(gradient, input, self.output(input), &epilogue)
     }
 
-    pub(super) fn backward(&self, gradient: &FloatTensor<Flex>, input: Map) -> FloatTensor<Flex> {
+    /// The gradient of the input, plus that which `others` have for it.
+    pub(super) fn backward(
+        &self,
+        gradient: &FloatTensor<Flex>,
+        input: Map,
+        others: Option<&FloatTensor<Flex>>,
+    ) -> FloatTensor<Flex> {
         let batch = gradient.shape()[0];
         let gradient = channels_last(gradient);
-        let dx = self.backward_values(values(&gradient), input, None);
+        let others = others.map(channels_last);
+        let dx = self.backward_values(values(&gradient), input, others.as_ref().map(values));
         channels_first(dx, batch, input)
     }
 }

@@ -1,6 +1,7 @@
 //! What the kernels can compute, and their weights prepared for one direction.
 
-use burn::backend::Dispatch;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Dispatch, Flex};
 use burn::tensor::Tensor;
 use cd_conv::{Dense, Depthwise, Epilogue, Geometry, Map};
 use cd_conv::{depthwise_weight_gradient, weight_gradient};
@@ -8,6 +9,7 @@ use cd_conv::{depthwise_weight_gradient, weight_gradient};
 use super::CpuConv;
 use crate::device::is_cpu;
 use crate::net::conv::Conv;
+use crate::net::cpu::{channels_last, values};
 
 /// Size of a convolution that the kernels know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +84,33 @@ impl Shape {
         Kernel::Dense(Dense::backward(weight, channels, self.geometry))
     }
 
+    /// The outputs of a batch, channels last, by weights that change from call to call.
+    pub(super) fn forward(&self, weight: &[f32], x: &[f32], input: Map) -> Vec<f32> {
+        let kernel = self.forward_kernel(weight);
+        let y = kernel.apply(x, input, self.output(input), &Epilogue::default());
+        kernel.give_back();
+        y
+    }
+
+    /// The gradient of the input, channels last, plus that which `others` have for it.
+    pub(super) fn backward(
+        &self,
+        weight: &[f32],
+        gradient: &[f32],
+        input: Map,
+        others: Option<&FloatTensor<Flex>>,
+    ) -> Vec<f32> {
+        let others = others.map(channels_last);
+        let epilogue = Epilogue {
+            residual: others.as_ref().map(values),
+            ..Epilogue::default()
+        };
+        let kernel = self.backward_kernel(weight);
+        let dx = kernel.apply(gradient, input, self.output(input), &epilogue);
+        kernel.give_back();
+        dx
+    }
+
     pub(super) fn weight_gradient(&self, x: &[f32], gradient: &[f32], input: Map) -> Vec<f32> {
         let output = self.output(input);
         if self.depthwise {
@@ -100,6 +129,14 @@ pub(super) enum Kernel {
 }
 
 impl Kernel {
+    /// Lets other kernels use the memory of the weights.
+    fn give_back(self) {
+        match self {
+            Self::Dense(kernel) => kernel.give_back(),
+            Self::Depthwise(_) => {}
+        }
+    }
+
     pub(super) fn apply(
         &self,
         source: &[f32],

@@ -1,0 +1,122 @@
+//! From sums at all positions to gradients of weights: `G^T s G` of every window.
+
+use rayon::prelude::*;
+
+use super::tile::{Lanes, Tile};
+use crate::buffers::taken;
+use crate::level::level;
+use crate::panel::BLOCK;
+
+/// Tasks of a layer at least, where its targets can be divided so: with fewer targets a task reads shorter runs.
+const TASKS: usize = 4;
+
+/// The gradient `[targets, sources, 3, 3]` from sums `[position][source][width]`, of which every `width` targets have
+/// `parts`, one behind the other; their totals count.
+pub(super) fn windows<W: Tile<M, N>, const M: usize, const N: usize>(
+    sums: &[f32],
+    parts: usize,
+    [sources, targets]: [usize; 2],
+    width: usize,
+) -> Vec<f32> {
+    let divides = |share: &usize| width.is_multiple_of(*share) && targets / share >= TASKS;
+    let share = [width, width / 2].into_iter().find(divides);
+    let share = share.filter(|share| share.is_multiple_of(BLOCK));
+    let share = share.unwrap_or(BLOCK);
+    let mut weights = taken(9 * sources * targets);
+    let level = level();
+    let tasks = weights.par_chunks_mut(9 * sources * share);
+    tasks.enumerate().for_each(|(task, weights)| {
+        let (owner, first) = (task * share / width, task * share % width);
+        let len = N * N * sources * width;
+        let sums = Sums {
+            parts: &sums[owner * parts * len..][..parts * len],
+            len,
+            sources,
+            width,
+        };
+        level.run(|| {
+            let mut totals = vec![[0.0; BLOCK]; N * N * share];
+            for source in (0..sources).step_by(BLOCK) {
+                sums.total(&mut totals, [source, first], share);
+                for block in 0..share / BLOCK {
+                    let lines = lines::<W, M, N>(&totals, block, share / BLOCK);
+                    for (lane, line) in lines.iter().enumerate() {
+                        let start = ((block * BLOCK + lane) * sources + source) * 9;
+                        weights[start..start + 9 * BLOCK].copy_from_slice(line);
+                    }
+                }
+            }
+        });
+    });
+    weights
+}
+
+/// The sums of some targets.
+struct Sums<'a> {
+    /// `[position][source][width]` of every part.
+    parts: &'a [f32],
+    /// Values of a part.
+    len: usize,
+    sources: usize,
+    width: usize,
+}
+
+impl Sums<'_> {
+    /// Adds up all parts for [`BLOCK`] sources and `share` targets: `[position][source][block of targets]`.
+    ///
+    /// Memory is read in runs: what a window needs lies so far apart that each vector would be waited for.
+    #[inline(always)]
+    fn total(&self, totals: &mut [Lanes], [source, target]: [usize; 2], share: usize) {
+        let blocks = share / BLOCK;
+        for (position, totals) in totals.chunks_exact_mut(BLOCK * blocks).enumerate() {
+            for (number, part) in self.parts.chunks_exact(self.len).enumerate() {
+                let start = (position * self.sources + source) * self.width;
+                let rows = part[start..][..BLOCK * self.width].chunks_exact(self.width);
+                for (totals, row) in totals.chunks_exact_mut(blocks).zip(rows) {
+                    let values = row[target..target + share].as_chunks::<BLOCK>().0;
+                    for (totals, values) in totals.iter_mut().zip(values) {
+                        for lane in 0..BLOCK {
+                            let before = if number == 0 { 0.0 } else { totals[lane] };
+                            totals[lane] = before + f64::from(values[lane]);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The windows of a block of targets, one line for each.
+#[inline(always)]
+fn lines<W: Tile<M, N>, const M: usize, const N: usize>(
+    totals: &[Lanes],
+    block: usize,
+    blocks: usize,
+) -> [[f32; 9 * BLOCK]; BLOCK] {
+    let mut lines = [[0.0; 9 * BLOCK]; BLOCK];
+    for source in 0..BLOCK {
+        let at = |y: usize, x: usize| &totals[((y * N + x) * BLOCK + source) * blocks + block];
+        let mut columns: [[Lanes; N]; 3] = [[[0.0; BLOCK]; N]; 3];
+        for x in 0..N {
+            let mut column = [at(0, x); N];
+            for y in 0..N {
+                column[y] = at(y, x);
+            }
+            for (columns, value) in columns.iter_mut().zip(W::window(column)) {
+                columns[x] = value;
+            }
+        }
+        for (y, columns) in columns.iter().enumerate() {
+            let mut row = [&columns[0]; N];
+            for x in 0..N {
+                row[x] = &columns[x];
+            }
+            for (x, lanes) in W::window(row).iter().enumerate() {
+                for lane in 0..BLOCK {
+                    lines[lane][source * 9 + 3 * y + x] = lanes[lane] as f32;
+                }
+            }
+        }
+    }
+    lines
+}
