@@ -17,6 +17,7 @@ mod craft;
 mod ctrl;
 mod drawn;
 mod error;
+mod expected;
 mod kway;
 mod lf;
 mod multi_target;
@@ -53,6 +54,7 @@ pub use bpp::BppPartner;
 pub use cl::ClStamp;
 pub use craft::{AttackNeeds, CraftContext};
 pub use error::AttackError;
+pub use expected::{ExpectedSuccess, PublishedSuccess, expected_in_words};
 pub use multi_target::MultiTargetPart;
 pub use option::{AttackOption, Rounding};
 pub use sig::SigSignal;
@@ -97,6 +99,11 @@ pub struct AttackInfo {
 pub trait Attack: Debug + Send + Sync {
     /// What this attack is.
     fn info(&self) -> &'static AttackInfo;
+
+    /// Published success rates by ascending rate, which runs are held against; none unless the attack says so.
+    fn published(&self) -> &'static [PublishedSuccess] {
+        &[]
+    }
 
     /// Checks the ranges of the options; looks at no file.
     ///

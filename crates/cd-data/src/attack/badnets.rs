@@ -16,10 +16,12 @@ use cd_core::CHANNELS;
 use serde::{Deserialize, Serialize};
 
 use super::artefact::split;
+use super::expected::at_usual_rates;
 use super::option::{AttackOption, Rounding, option, share, within, wrong};
 use super::overlay::{Overlay, mixed, replace};
 use super::{
-    Attack, AttackError, AttackInfo, Batch, CraftContext, Image, LabelMode, Role, Trigger,
+    Attack, AttackError, AttackInfo, Batch, CraftContext, Image, LabelMode, PublishedSuccess, Role,
+    Trigger,
 };
 
 /// What `BadNets` is.
@@ -83,6 +85,9 @@ pub enum PatchPosition {
     Centre,
 }
 
+/// Published success rates.
+pub(super) const PUBLISHED: [PublishedSuccess; 5] = at_usual_rates([1.2, 50.1, 74.7, 88.7, 95.0]);
+
 /// Options of `BadNets`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -123,6 +128,10 @@ impl Default for BadNetsConfig {
 impl Attack for BadNetsConfig {
     fn info(&self) -> &'static AttackInfo {
         &INFO
+    }
+
+    fn published(&self) -> &'static [PublishedSuccess] {
+        &PUBLISHED
     }
 
     fn check(&self) -> Result<(), AttackError> {

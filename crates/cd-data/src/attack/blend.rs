@@ -16,8 +16,12 @@ use serde::{Deserialize, Serialize};
 
 use super::artefact::{Cached, Precision, Raster, split};
 use super::drawn::noise;
+use super::expected::at_usual_rates;
 use super::option::{AttackOption, option, share};
-use super::{Attack, AttackError, AttackInfo, Batch, CraftContext, LabelMode, Role, Trigger};
+use super::{
+    Attack, AttackError, AttackInfo, Batch, CraftContext, LabelMode, PublishedSuccess, Role,
+    Trigger,
+};
 
 /// What Blend is.
 pub(super) const INFO: AttackInfo = AttackInfo {
@@ -47,6 +51,9 @@ const OPTIONS: &[AttackOption] = &[
     option("pattern_seed", "whole number", "seed of the noise"),
 ];
 
+/// Published success rates.
+const PUBLISHED: [PublishedSuccess; 5] = at_usual_rates([56.1, 93.3, 94.9, 99.6, 99.9]);
+
 /// Options of Blend.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -73,6 +80,10 @@ impl Default for BlendConfig {
 impl Attack for BlendConfig {
     fn info(&self) -> &'static AttackInfo {
         &INFO
+    }
+
+    fn published(&self) -> &'static [PublishedSuccess] {
+        &PUBLISHED
     }
 
     fn check(&self) -> Result<(), AttackError> {

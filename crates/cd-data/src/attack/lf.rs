@@ -15,10 +15,12 @@ use serde::{Deserialize, Serialize};
 
 use super::artefact::{Cached, Raster, split};
 use super::drawn::smooth;
+use super::expected::at_usual_rates;
 use super::option::{AttackOption, ROUNDING, Rounding, option, within, wrong};
 use super::universal::{self, UniversalConfig};
 use super::{
-    Attack, AttackError, AttackInfo, AttackNeeds, Batch, CraftContext, LabelMode, Role, Trigger,
+    Attack, AttackError, AttackInfo, AttackNeeds, Batch, CraftContext, LabelMode, PublishedSuccess,
+    Role, Trigger,
 };
 
 /// What LF is.
@@ -56,6 +58,9 @@ const OPTIONS: &[AttackOption] = &[
     ROUNDING,
 ];
 
+/// Published success rates.
+const PUBLISHED: [PublishedSuccess; 5] = at_usual_rates([12.7, 75.1, 86.5, 98.0, 99.3]);
+
 /// Options of LF.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -89,6 +94,10 @@ impl Default for LfConfig {
 impl Attack for LfConfig {
     fn info(&self) -> &'static AttackInfo {
         &INFO
+    }
+
+    fn published(&self) -> &'static [PublishedSuccess] {
+        &PUBLISHED
     }
 
     fn check(&self) -> Result<(), AttackError> {

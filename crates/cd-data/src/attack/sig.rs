@@ -15,9 +15,11 @@ use std::f64::consts::TAU;
 use cd_core::CHANNELS;
 use serde::{Deserialize, Serialize};
 
+use super::expected::at_usual_rates;
 use super::option::{AttackOption, option, wrong};
 use super::{
-    Attack, AttackError, AttackInfo, Batch, CraftContext, Image, LabelMode, Role, Trigger,
+    Attack, AttackError, AttackInfo, Batch, CraftContext, Image, LabelMode, PublishedSuccess, Role,
+    Trigger,
 };
 
 /// What SIG is.
@@ -64,6 +66,9 @@ pub enum SigSignal {
     Sine,
 }
 
+/// Published success rates.
+const PUBLISHED: [PublishedSuccess; 5] = at_usual_rates([41.3, 82.4, 83.4, 97.1, 98.3]);
+
 /// Options of SIG.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -92,6 +97,10 @@ impl Default for SigConfig {
 impl Attack for SigConfig {
     fn info(&self) -> &'static AttackInfo {
         &INFO
+    }
+
+    fn published(&self) -> &'static [PublishedSuccess] {
+        &PUBLISHED
     }
 
     fn check(&self) -> Result<(), AttackError> {

@@ -5,7 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use cd_data::{ATTACKS, AttackConfig, AttackInfo, DatasetConfig, DemoConfig, LabelMode};
+use cd_data::{
+    ATTACKS, AttackConfig, AttackInfo, DatasetConfig, DemoConfig, LabelMode, expected_in_words,
+};
 use cd_models::atomic;
 
 use super::{Session, Sheet, tell};
@@ -122,6 +124,8 @@ fn section(page: &mut String, info: &AttackInfo) -> Result<()> {
     writeln!(page, "* **Threat model.** {}", info.threat_model)?;
     writeln!(page, "* **Paper.** {}", info.paper)?;
     writeln!(page, "* **What differs.** {}", info.differs)?;
+    let expected = expected_in_words(config.attack());
+    writeln!(page, "* **Success to expect.** {expected}")?;
     let defaults = toml::Table::try_from(&config)?;
     if !info.options.is_empty() {
         page.push_str("\n| option | values | default | meaning |\n|---|---|---|---|\n");

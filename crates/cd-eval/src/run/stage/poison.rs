@@ -82,17 +82,20 @@ pub(crate) fn poisoned(work: &Work<'_>, loaded: Loaded) -> Result<Data, Pipeline
         .update(|stages| stages.images = Some(sources.clone()))?;
     let Loaded { split, .. } = loaded;
     let not_read = split.not_read.clone();
+    let mut craft = None;
     let (poisoned, truth) = match work.experiment.poison.as_ref().zip(keys.poison.as_ref()) {
         None => (Poisoned::untrusted(split.train, split.test), None),
         Some((config, key)) => {
             let trigger = crafted(work, &split, config, keys.craft.as_deref())?;
+            craft = trigger.as_ref().map(Slot::folder);
             let slot = stored(work, &split, config, trigger.as_ref(), key)?;
             let (poisoned, truth) = read(&split, config, &slot.folder())?;
             (poisoned, Some(truth))
         }
     };
     left_out::write(work.run, &not_read)?;
-    Data::new(work.experiment, poisoned, truth, trusted, sources, not_read)
+    let data = Data::new(work.experiment, poisoned, truth, trusted, sources, not_read)?;
+    Ok(Data { craft, ..data })
 }
 
 /// The stored trigger, where the attack makes one that is worth it and therefore has a key.
