@@ -18,6 +18,7 @@ mod ctrl;
 mod drawn;
 mod error;
 mod expected;
+mod fc;
 mod kway;
 mod lf;
 mod multi_target;
@@ -25,6 +26,7 @@ mod nashville;
 mod option;
 mod overlay;
 mod patch;
+mod planes;
 mod refool;
 mod sig;
 mod smooth;
@@ -120,6 +122,16 @@ pub trait Attack: Debug + Send + Sync {
     /// What [`prepare`](Self::prepare) needs; nothing unless the attack says so.
     fn needs(&self) -> AttackNeeds {
         AttackNeeds::default()
+    }
+
+    /// Whether [`prepare`](Self::prepare) looks at test images, as [`CraftContext::tests`].
+    fn needs_tests(&self) -> bool {
+        false
+    }
+
+    /// Whether test images carry a trigger; without one they are attacked as they are.
+    fn marks_tests(&self) -> bool {
+        true
     }
 
     /// Roughly the seconds that [`prepare`](Self::prepare) takes on two cores for `images` training images of `side` pixels a side.
@@ -239,6 +251,8 @@ attacks! {
     "blend" => blend, Blend(BlendConfig);
     /// Perturbed images of the target class with a patch; labels stay true.
     "cl" => cl, Cl(ClConfig);
+    /// Images of the target class with the features of others; labels stay true.
+    "fc" => fc, Fc(FcConfig);
     /// A sinusoidal signal across the columns; labels stay true.
     "sig" => sig, Sig(SigConfig);
     /// A patch computed to excite neurons of a surrogate.

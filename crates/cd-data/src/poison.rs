@@ -42,7 +42,7 @@ use cd_core::{ImageSet, NoProgress, Progress};
 use cd_models::Device;
 
 pub use config::PoisonConfig;
-pub use craft::{CraftTools, craft};
+pub use craft::{CraftTools, craft, craft_split};
 pub use data::{Poisoned, Truth};
 pub use error::PoisonError;
 pub use label_map::{ClassMap, LabelMap};
@@ -51,6 +51,7 @@ pub use manifest::{Manifest, ManifestEntry, ManifestError};
 pub use plan::{PlanCounts, PlanEntry, PoisonPlan};
 pub use request::PlanRequest;
 pub use select::MAX_CLEAN_LABEL_FRACTION;
+pub(crate) use select::draw;
 pub use selection::Selection;
 pub use store::{read, write};
 
@@ -94,7 +95,7 @@ pub fn poison_on(
 ) -> Result<(Poisoned, Truth), PoisonError> {
     let plan = plan_for(split, config)?;
     tell(&plan, &split.train, config);
-    let trigger = craft::in_memory(&split.train, config, device, progress)?;
+    let trigger = craft::in_memory(split, config, device, progress)?;
     let mut data = Overlaid::new(split, &plan);
     for stamping in stampings(split, config, &plan) {
         stamping.run(trigger.as_ref(), progress, |number, pixels| {

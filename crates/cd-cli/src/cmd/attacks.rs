@@ -34,7 +34,7 @@ fn show(args: &ShowAttackArgs, session: &Session) -> Result<Ending> {
     };
     let attack = named(&args.name, &args.overrides)?;
     let split = pictures(&args.pictures, path.parent(), session)?;
-    let sheet = Sheet::of(&attack, &split.train, session)?;
+    let sheet = Sheet::of(&attack, &split, session)?;
     atomic::write(path, &sheet.png()?).with_context(|| path.display().to_string())?;
     let ending = list::attacks(Some(&args.name), session.json)?;
     session.say(&format!(

@@ -7,9 +7,9 @@ use cd_models::Device;
 use tempfile::tempdir;
 
 use super::*;
-use crate::poison::{CraftTools, PoisonConfig, craft};
+use crate::poison::{CraftTools, PoisonConfig, craft, craft_split};
 use crate::testing::{stamped_by, striped_set};
-use crate::{LabelMap, Selection};
+use crate::{LabelMap, NotRead, Selection, Split};
 
 const SIDE: usize = 16;
 
@@ -29,7 +29,13 @@ fn crafted(name: &str, folder: &Path) -> Box<dyn Trigger> {
         folder,
         progress: &NoProgress,
     };
-    craft(&striped_set(40, SIDE, 4), &config, &tools).expect("examples work")
+    let split = Split {
+        name: "stripes".into(),
+        train: striped_set(40, SIDE, 4),
+        test: Some(striped_set(20, SIDE, 4)),
+        not_read: NotRead::default(),
+    };
+    craft_split(&split, &config, &tools).expect("examples work")
 }
 
 #[test]

@@ -55,10 +55,10 @@ is zero, ctrl (64 bits here, 32 in published code), wanet (sums of four products
 pub(super) fn write(out: &Path, session: &Session) -> Result<Ending> {
     let demo = DatasetConfig::Demo(DemoConfig {
         train: PICTURES,
-        test: 1,
+        test: PICTURES,
         seed: 0,
     });
-    let set = demo.load(&session.bars)?.train;
+    let split = demo.load(&session.bars)?;
     let pictures = out.join("attacks");
     fs::create_dir_all(&pictures).with_context(|| pictures.display().to_string())?;
     let scratch = tempfile::tempdir().context("cannot make a temporary folder")?;
@@ -71,7 +71,7 @@ pub(super) fn write(out: &Path, session: &Session) -> Result<Ending> {
             attack
         };
         let path = pictures.join(info.name).with_extension("png");
-        let sheet = Sheet::of(&attack, &set, session)?.png()?;
+        let sheet = Sheet::of(&attack, &split, session)?.png()?;
         atomic::write(&path, &sheet).with_context(|| path.display().to_string())?;
     }
     let path = out.join("attacks.md");

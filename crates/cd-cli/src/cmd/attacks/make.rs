@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use cd_core::content_key;
-use cd_data::poison::{self, CraftTools, craft, stamp};
+use cd_data::poison::{self, CraftTools, craft_split, stamp};
 use cd_data::{LabelMode, PoisonConfig, Role, Selection, Split, Trigger};
 use cd_eval::store::{StageName, Store, StoreError};
 
@@ -125,11 +125,7 @@ fn trigger(
     let attack = config.attack.attack();
     if !attack.needs().stored {
         let scratch = tempfile::tempdir().context("cannot make a temporary folder")?;
-        return Ok(craft(
-            &split.train,
-            config,
-            &tools(scratch.path(), session),
-        )?);
+        return Ok(craft_split(split, config, &tools(scratch.path(), session))?);
     }
     if split.train.class_count() == 0 {
         bail!(
@@ -138,7 +134,8 @@ fn trigger(
         );
     }
     let images = content_key(&split.train)?;
-    let key = config.craft_key(&images, &session.device_name)?;
+    let tests = split.test.as_ref().map(content_key).transpose()?;
+    let key = config.craft_key(&images, tests.as_deref(), &session.device_name)?;
     let slot = Store::open(&args.store)?.slot(StageName::Craft, &key);
     let what = format!("trigger of {}", config.attack.info().title);
     slot.fill::<anyhow::Error>(&what, &session.bars, |folder| {
@@ -147,7 +144,7 @@ fn trigger(
             path: scratch.clone(),
             source,
         })?;
-        craft(&split.train, config, &tools(&scratch, session))?.save(folder)?;
+        craft_split(split, config, &tools(&scratch, session))?.save(folder)?;
         Ok(std::fs::remove_dir_all(&scratch)?)
     })?;
     Ok(attack.load(&slot.folder())?)

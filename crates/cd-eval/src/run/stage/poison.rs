@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use cd_core::{Key, content_key};
-use cd_data::poison::{CraftTools, craft, read, write};
+use cd_data::poison::{CraftTools, craft_split, read, write};
 use cd_data::{PoisonConfig, Poisoned, Split};
 
 use super::Work;
@@ -40,7 +40,8 @@ impl Keys {
             let attack = config.attack.fingerprint()?;
             let needs = config.attack.attack().needs();
             let device = (needs.images > 0).then_some(work.options.device_name);
-            let craft = config.craft_key(&keys.train, work.options.device_name)?;
+            let device_name = work.options.device_name;
+            let craft = config.craft_key(&keys.train, keys.test.as_deref(), device_name)?;
             keys.craft = needs.stored.then_some(craft);
             let poison = Key::of("poison 1")
                 .with("config", config)
@@ -113,7 +114,7 @@ fn crafted(
     slot.fill::<PipelineError>(&what, work.options.progress, |folder| {
         let scratch = folder.join(WORK);
         fs::create_dir_all(&scratch).map_err(StoreError::io(&scratch))?;
-        craft(&split.train, config, &tools(work, &scratch))?.save(folder)?;
+        craft_split(split, config, &tools(work, &scratch))?.save(folder)?;
         Ok(())
     })?;
     discard(&slot.join(WORK))?;
@@ -149,7 +150,7 @@ fn stored(
         let trigger = if let Some(crafted) = trigger {
             attack.load(&crafted.folder())?
         } else {
-            craft(&split.train, config, &tools(work, folder))?
+            craft_split(split, config, &tools(work, folder))?
         };
         Ok(write(
             split,

@@ -62,14 +62,19 @@ pub(super) fn of(
     let stamped = train.subset(&indices(&some));
     let before = originals.subset(&some);
     let in_training = Change::of(&before, &stamped)?;
-    let sources = attacked.truth.triggered_sources().unwrap_or_default();
-    let places: Vec<usize> = (0..triggered.len()).collect();
-    let places = spread(&places, MOST_COMPARED);
-    let own: Vec<usize> = places.iter().map(|&place| sources[place]).collect();
-    let in_tests = Change::of(&clean.subset(&own), &triggered.subset(&places))?;
     signs.change_in_training = Some(in_training.strength());
-    signs.change_in_tests = Some(in_tests.strength());
-    signs.likeness = in_training.likeness(&in_tests);
+    if attacked
+        .truth
+        .train()
+        .config()
+        .attack
+        .attack()
+        .marks_tests()
+    {
+        let in_tests = changed_tests(attacked, clean, triggered)?;
+        signs.change_in_tests = Some(in_tests.strength());
+        signs.likeness = in_training.likeness(&in_tests);
+    }
     let experiment = attacked.work.experiment;
     if experiment.given_weights().is_none() {
         let history: History = attacked
@@ -81,6 +86,19 @@ pub(super) fn of(
         signs.augmented = left(augmentation, experiment.train.seed, &before, &stamped)?;
     }
     Ok(signs)
+}
+
+/// What the trigger changes in test images.
+fn changed_tests(
+    attacked: &Attacked<'_>,
+    clean: &ImageSet,
+    triggered: &ImageSet,
+) -> Result<Change, PipelineError> {
+    let sources = attacked.truth.triggered_sources().unwrap_or_default();
+    let places: Vec<usize> = (0..triggered.len()).collect();
+    let places = spread(&places, MOST_COMPARED);
+    let own: Vec<usize> = places.iter().map(|&place| sources[place]).collect();
+    Change::of(&clean.subset(&own), &triggered.subset(&places))
 }
 
 /// The mean change of every value of an image.
