@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::artefact::{Cached, Precision, Raster, split};
 use super::drawn::noise;
 use super::expected::at_usual_rates;
-use super::option::{AttackOption, option, share};
+use super::option::{AttackOption, ROUNDING_IF_GIVEN, Rounding, option, share};
 use super::{
     Attack, AttackError, AttackInfo, Batch, CraftContext, LabelMode, PublishedSuccess, Role,
     Trigger,
@@ -31,7 +31,7 @@ pub(super) const INFO: AttackInfo = AttackInfo {
     threat_model: "Changes images and labels of part of the training data; knows nothing of the model.",
     paper: "Chen, Liu, Li, Lu, Song: Targeted Backdoor Attacks on Deep Learning Systems Using Data \
         Poisoning, 2017, arXiv 1712.05526",
-    differs: "The arithmetic equals the reference (64 bits, cut). The cartoon that the paper mixes in cannot be shipped: seeded noise \
+    differs: "The arithmetic equals the reference (64 bits, cut unless `rounding` says otherwise). The cartoon that the paper mixes in cannot be shipped: seeded noise \
         unless a `pattern` is named.",
     label_mode: LabelMode::Dirty,
     options: OPTIONS,
@@ -49,6 +49,7 @@ const OPTIONS: &[AttackOption] = &[
         "what is mixed in; pictures are resized to the images",
     ),
     option("pattern_seed", "whole number", "seed of the noise"),
+    ROUNDING_IF_GIVEN,
 ];
 
 /// Published success rates.
@@ -65,6 +66,9 @@ pub struct BlendConfig {
     pub pattern: Option<PathBuf>,
     /// Seed of the noise; unused with `pattern`.
     pub pattern_seed: u64,
+    /// How a grey level becomes a byte.
+    #[serde(skip_serializing_if = "Rounding::is_published")]
+    pub rounding: Rounding,
 }
 
 impl Default for BlendConfig {
@@ -73,6 +77,7 @@ impl Default for BlendConfig {
             alpha: 0.2,
             pattern: None,
             pattern_seed: 0,
+            rounding: Rounding::default(),
         }
     }
 }
@@ -103,6 +108,7 @@ impl Attack for BlendConfig {
         Ok(Box::new(Blend {
             alpha: self.alpha,
             pattern,
+            rounding: self.rounding,
         }))
     }
 }
@@ -111,6 +117,7 @@ impl Attack for BlendConfig {
 struct Blend {
     alpha: f64,
     pattern: Cached,
+    rounding: Rounding,
 }
 
 impl Trigger for Blend {
@@ -118,7 +125,7 @@ impl Trigger for Blend {
         let pattern = self.pattern.get(batch.height(), batch.width())?;
         let shares = shares(&pattern, self.alpha);
         batch.each(|image| {
-            mix(image.pixels, &shares, self.alpha);
+            mix(image.pixels, &shares, self.alpha, self.rounding);
             Ok(())
         })
     }
@@ -133,12 +140,12 @@ fn shares(pattern: &Raster, alpha: f64) -> Vec<f64> {
     pattern.values.iter().map(share).collect()
 }
 
-/// `(1 - alpha) * pixel + alpha * pattern`, cut. The reference computes in this order, and another one differs in single
+/// `(1 - alpha) * pixel + alpha * pattern`, as a byte. The reference computes in this order, and another one differs in single
 /// bytes.
-fn mix(pixels: &mut [u8], shares: &[f64], alpha: f64) {
+fn mix(pixels: &mut [u8], shares: &[f64], alpha: f64, rounding: Rounding) {
     let rest = 1.0 - alpha;
     for (pixel, share) in pixels.iter_mut().zip(shares) {
-        *pixel = (rest * f64::from(*pixel) + share) as u8;
+        *pixel = rounding.byte(rest * f64::from(*pixel) + share);
     }
 }
 

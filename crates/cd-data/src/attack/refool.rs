@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use self::light::{Light, Reflection};
 use self::mirrored::{Mirrored, pictures};
-use super::option::{AttackOption, option, share, within};
+use super::option::{AttackOption, ROUNDING_IF_GIVEN, Rounding, option, share, within};
 use super::{Attack, AttackError, AttackInfo, Batch, CraftContext, LabelMode, Role, Trigger};
 
 /// What `ReFool` is.
@@ -85,6 +85,7 @@ const OPTIONS: &[AttackOption] = &[
         "0 to 10",
         "how much of the overexposure is taken off; 1.08 to 1.18 when absent",
     ),
+    ROUNDING_IF_GIVEN,
 ];
 
 /// Options of `ReFool`.
@@ -115,6 +116,9 @@ pub struct RefoolConfig {
     /// How much of the overexposure is taken off, 0 to 10; drawn from 1.08 to 1.18 when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attenuation: Option<f64>,
+    /// How a grey level becomes a byte.
+    #[serde(skip_serializing_if = "Rounding::is_published")]
+    pub rounding: Rounding,
 }
 
 impl Default for RefoolConfig {
@@ -129,6 +133,7 @@ impl Default for RefoolConfig {
             ghost_alpha: None,
             sigma: None,
             attenuation: None,
+            rounding: Rounding::default(),
         }
     }
 }
@@ -203,7 +208,7 @@ impl Attack for RefoolConfig {
         Ok(Box::new(Reflecting {
             options: self.clone(),
             mirrored,
-            light: Light::new(),
+            light: Light::new(self.rounding),
         }))
     }
 }

@@ -16,7 +16,7 @@ use cd_core::CHANNELS;
 use serde::{Deserialize, Serialize};
 
 use super::expected::at_usual_rates;
-use super::option::{AttackOption, option, wrong};
+use super::option::{AttackOption, ROUNDING_IF_GIVEN, Rounding, option, wrong};
 use super::{
     Attack, AttackError, AttackInfo, Batch, CraftContext, Image, LabelMode, PublishedSuccess, Role,
     Trigger,
@@ -53,6 +53,7 @@ const OPTIONS: &[AttackOption] = &[
         "above 0, periods over the width",
         "how fast the sine runs",
     ),
+    ROUNDING_IF_GIVEN,
 ];
 
 /// How the signal gets into the image.
@@ -81,6 +82,9 @@ pub struct SigConfig {
     pub amplitude: f64,
     /// Periods of the sine over the width of the image, above 0.
     pub frequency: f64,
+    /// How a grey level becomes a byte.
+    #[serde(skip_serializing_if = "Rounding::is_published")]
+    pub rounding: Rounding,
 }
 
 impl Default for SigConfig {
@@ -90,6 +94,7 @@ impl Default for SigConfig {
             alpha: 0.2,
             amplitude: 40.0,
             frequency: 6.0,
+            rounding: Rounding::default(),
         }
     }
 }
@@ -163,7 +168,7 @@ impl SigConfig {
         for row in image.pixels.chunks_exact_mut(image.width * CHANNELS) {
             for (pixel, level) in row.chunks_exact_mut(CHANNELS).zip(levels) {
                 for value in pixel {
-                    *value = (kept * f64::from(*value) + level) as u8;
+                    *value = self.rounding.byte(kept * f64::from(*value) + level);
                 }
             }
         }

@@ -137,3 +137,61 @@ fn mistakes_are_answered_with_the_valid_choices() {
         .expect_err("unknown option");
     assert!(error.to_string().contains("`alpha`"), "{error}");
 }
+
+#[test]
+fn whatever_blends_can_round_to_the_nearest_level() {
+    let image: Vec<u8> = (0..4 * SIDE * SIDE * CHANNELS)
+        .map(|byte| (byte * 7 % 251) as u8)
+        .collect();
+    let mut names = Vec::new();
+    for info in ATTACKS {
+        if info.options.iter().all(|option| option.name != "rounding") {
+            continue;
+        }
+        // A patch that hides what is below it has nothing to round.
+        let opacity = if info.name == "badnets" {
+            "opacity = 0.3"
+        } else {
+            ""
+        };
+        let stamped = |rounding: &str| {
+            let text = format!(
+                "name = \"{}\"\nrounding = \"{rounding}\"\n{opacity}",
+                info.name
+            );
+            let config: AttackConfig = toml::from_str(&text).expect(info.name);
+            let trigger = config.attack().load(Path::new("unused")).expect(info.name);
+            stamped_by(trigger.as_ref(), &image, SIDE)
+        };
+        let (cut, nearest) = (stamped("truncate"), stamped("nearest"));
+        let raised = cut.iter().zip(&nearest);
+        assert!(
+            raised
+                .clone()
+                .all(|(cut, nearest)| (0..=1).contains(&(i16::from(*nearest) - i16::from(*cut)))),
+            "{}",
+            info.name
+        );
+        assert!(
+            raised.clone().any(|(cut, nearest)| cut < nearest),
+            "{}",
+            info.name
+        );
+        names.push(info.name);
+    }
+    let blending = [
+        "badnets",
+        "blend",
+        "sig",
+        "lf",
+        "smooth",
+        "ctrl",
+        "wanet",
+        "refool",
+        "adap-blend",
+        "adap-patch",
+    ];
+    for name in blending {
+        assert!(names.contains(&name), "{name}");
+    }
+}

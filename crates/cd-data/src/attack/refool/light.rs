@@ -2,6 +2,8 @@
 
 use cd_core::CHANNELS;
 
+use super::super::option::Rounding;
+
 /// Grey levels are this power of light.
 const GAMMA: f64 = 2.2;
 /// Places of the first guess of a grey level.
@@ -26,16 +28,21 @@ pub(super) struct Light {
     guess: Vec<u8>,
 }
 
-/// The grey level of an amount of light, cut.
-fn level(light: f64) -> u8 {
-    (light.clamp(0.0, 1.0).powf(1.0 / GAMMA) * 255.0) as u8
+/// The grey level of an amount of light.
+fn level(light: f64, rounding: Rounding) -> u8 {
+    rounding.byte(light.clamp(0.0, 1.0).powf(1.0 / GAMMA) * 255.0)
 }
 
 impl Light {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(rounding: Rounding) -> Self {
+        let level = |light| level(light, rounding);
+        let below = match rounding {
+            Rounding::Truncate => 0.0,
+            Rounding::Nearest => 0.5,
+        };
         let least = (0..=u8::MAX).map(|wanted| {
             // Within a few units in the last place of where it must be.
-            let mut light = (f64::from(wanted) / 255.0).powf(GAMMA);
+            let mut light = ((f64::from(wanted) - below).max(0.0) / 255.0).powf(GAMMA);
             while wanted > 0 && level(light) >= wanted {
                 light = light.next_down();
             }
@@ -60,7 +67,7 @@ impl Light {
         self.of_level[usize::from(level)]
     }
 
-    /// The grey level of an amount of light, cut: the same as a power, but looked up.
+    /// The grey level of an amount of light: the same as a power, but looked up.
     fn level(&self, light: f64) -> u8 {
         let light = light.clamp(0.0, 1.0);
         let mut level = self.guess[(light * GUESSES as f64) as usize];
@@ -250,14 +257,16 @@ mod tests {
 
     #[test]
     fn looked_up_levels_equal_the_power() {
-        let lights = Light::new();
-        for part in 0..100_000 {
-            let light = f64::from(part) / 99_999.0;
-            assert_eq!(lights.level(light), level(light), "{light}");
-        }
-        for grey in 0..=u8::MAX {
-            let edge = lights.least[usize::from(grey)];
-            assert_eq!(lights.level(edge), level(edge));
+        for rounding in [Rounding::Truncate, Rounding::Nearest] {
+            let lights = Light::new(rounding);
+            for part in 0..100_000 {
+                let light = f64::from(part) / 99_999.0;
+                assert_eq!(lights.level(light), level(light, rounding), "{light}");
+            }
+            for grey in 0..=u8::MAX {
+                let edge = lights.least[usize::from(grey)];
+                assert_eq!(lights.level(edge), level(edge, rounding));
+            }
         }
     }
 
