@@ -17,6 +17,7 @@ use crate::args::{AttacksCommand, DatasetArgs, PicturesArgs, ShowAttackArgs};
 use crate::list;
 use crate::output;
 
+pub(crate) use make::write_poisoned;
 pub(crate) use sheet::Sheet;
 
 pub(crate) fn attacks(command: &AttacksCommand, session: &Session) -> Result<Ending> {

@@ -46,7 +46,8 @@ is zero, ctrl (64 bits here, 32 in published code), wanet (sums of four products
 | `select.append` | `--append` | add stamped images instead of replacing their clean ones |
 | `select.fewer` | `--fewer` | take what there is where a rate cannot be met |
 
-`attacks make` shuffles what it writes and numbers it, all of it PNG: neither name nor order nor container tells a poisoned picture.
+`attacks make` and `poison` shuffle what they write and number it, all of it PNG: neither name nor order nor container tells a poisoned
+picture.
 `files.csv` says which file is which image, `truth.csv` which are poisoned, the manifests how.
 
 ## Attacks

@@ -17,6 +17,8 @@ use super::{indices, named, pictures, tell};
 use crate::Ending;
 use crate::args::MakeArgs;
 
+pub(crate) use write::poisoned as write_poisoned;
+
 /// Images that a network sees at once.
 const BATCH_SIZE: usize = 64;
 /// Folder of what lets an interrupted craft continue.
