@@ -208,7 +208,10 @@ impl Trigger for Warping {
             .unwrap_or(if large { 1.0 } else { 0.5 });
         let grid = self.control.grid(height, width, points, strength)?;
         let fixed = match (&self.noise, role) {
-            (Some((path, noise)), Role::Cover) => Some(Grid::of(path, noise, height, width)?),
+            (Some((path, noise)), Role::Cover) => {
+                field::within(path, noise, 0.0..=1.0)?;
+                Some(Grid::of(path, noise, height, width)?)
+            }
             _ => None,
         };
         let rounding = self.options.rounding;

@@ -43,7 +43,7 @@ impl Keys {
             let device_name = work.options.device_name;
             let craft = config.craft_key(&keys.train, keys.test.as_deref(), device_name)?;
             keys.craft = needs.stored.then_some(craft);
-            let poison = Key::of("poison 1")
+            let poison = Key::of("poison 2")
                 .with("config", config)
                 .text("attack", &attack)
                 .text("train", &keys.train)
