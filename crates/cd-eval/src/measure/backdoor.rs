@@ -13,6 +13,8 @@ use super::evaluation::Measured;
 pub struct Backdoor {
     /// Name of the attack.
     pub attack: String,
+    /// The classes that it starts from, in words.
+    pub source_classes: String,
     /// Poisoned training images as a share of all, covers not counted; 0 to 1.
     pub rate: f64,
     /// Least and highest success rate that are expected at this rate; `None` where nothing is known.

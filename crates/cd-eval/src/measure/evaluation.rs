@@ -16,12 +16,10 @@ pub struct Evaluation {
     pub schema_version: u32,
     /// Clean accuracy: share of clean test images that are classified right.
     pub clean_accuracy: Option<Measured>,
-    /// The same over the classes that the attack starts from: its source classes, else all but the target.
+    /// The same over the classes that the attack starts from, which [`Backdoor::source_classes`] names: its source classes, else all but
+    /// the target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_accuracy: Option<Measured>,
-    /// Those classes in words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source_classes: Option<String>,
     /// Share of triggered test images that still get their true class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub triggered_accuracy: Option<Measured>,
@@ -29,7 +27,7 @@ pub struct Evaluation {
     pub attack_success_rate: Option<Measured>,
     /// How the attack did against what is expected of it; `None` where none is known of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub backdoor: Option<Backdoor>,
+    pub backdoor: Option<Box<Backdoor>>,
     /// Confidence level of every interval.
     #[serde(default = "usual_level")]
     pub level: f64,
@@ -101,7 +99,6 @@ impl Evaluation {
             schema_version: SCHEMA_VERSION,
             clean_accuracy,
             source_accuracy: None,
-            source_classes: None,
             triggered_accuracy: None,
             attack_success_rate,
             backdoor: None,
@@ -115,7 +112,8 @@ impl Evaluation {
 impl Evaluation {
     /// The four figures of a backdoored classifier with what each is of, as far as they are known.
     pub fn figures(&self) -> Vec<(String, Measured)> {
-        let sources = self.source_classes.as_deref().unwrap_or("source classes");
+        let backdoor = self.backdoor.as_ref();
+        let sources = backdoor.map_or("source classes", |known| &known.source_classes);
         let figures = [
             ("clean accuracy".to_owned(), self.clean_accuracy),
             (format!("clean accuracy of {sources}"), self.source_accuracy),

@@ -70,8 +70,8 @@ impl Search {
         let objective = distance + weight * own;
         let last = &self.objectives[self.objectives.len().saturating_sub(LOOKED_BACK)..];
         let mean = last.iter().sum::<f32>() / last.len().max(1) as f32;
-        // Written so that a step into NaN is not taken.
-        if !last.is_empty() && !(objective < mean) {
+        let helps = last.is_empty() || objective < mean;
+        if !helps {
             self.length *= DECAY;
             return;
         }

@@ -116,6 +116,7 @@ fn what_could_not_be_measured_is_no_cause() {
 fn causes_are_given_below_what_is_expected_and_only_there() {
     let backdoor = |expected| Backdoor {
         attack: "badnets".into(),
+        source_classes: "all classes".into(),
         rate: 0.01,
         expected,
         other_classes_to_target: None,
@@ -142,6 +143,7 @@ fn causes_are_given_below_what_is_expected_and_only_there() {
 fn lines_name_causes_other_classes_and_other_targets() {
     let backdoor = Backdoor {
         attack: "multi-target".into(),
+        source_classes: "all classes".into(),
         rate: 0.1,
         expected: Some([0.9, 1.0]),
         other_classes_to_target: Some(0.25.into()),

@@ -58,18 +58,17 @@ fn compute(
     trained: &Trained,
     decided: &[Decided],
 ) -> Result<Evaluation, PipelineError> {
-    let mut evaluation = match &data.truth {
-        Some(truth) => Attacked {
+    let mut evaluation = if let Some(truth) = &data.truth {
+        let attacked = Attacked {
             work,
             data,
             truth,
             trained,
-        }
-        .evaluation()?,
-        None => {
-            let clean = accuracy(work, trained, data.poisoned.test())?;
-            Evaluation::new(clean, None, work.experiment.evaluate.level)
-        }
+        };
+        attacked.evaluation()?
+    } else {
+        let clean = accuracy(work, trained, data.poisoned.test())?;
+        Evaluation::new(clean, None, work.experiment.evaluate.level)
     };
     evaluation.classifier = Some(trained.title()?);
     for one in decided {

@@ -58,11 +58,10 @@ impl Attacked<'_> {
         let mut evaluation = Evaluation::new(self.share(&clean)?, success, level);
         if let Some(success) = success {
             evaluation.source_accuracy = self.share(&of_sources)?;
-            evaluation.source_classes = Some(self.in_words(&sources, tests.clean));
             evaluation.triggered_accuracy = self.share(&given(tests.originals))?;
             let accuracy = evaluation.clean_accuracy.map(|value| value.estimate);
             let backdoor = self.backdoor(&tests, &sources, accuracy)?;
-            evaluation.backdoor = Some(backdoor.explained(success.estimate));
+            evaluation.backdoor = Some(Box::new(backdoor.explained(success.estimate)));
         }
         Ok(evaluation)
     }
@@ -103,6 +102,7 @@ impl Attacked<'_> {
         let several = manifest.label_map().is_some_and(<[u32]>::is_empty);
         Ok(Backdoor {
             attack: attack.name().to_owned(),
+            source_classes: self.in_words(sources, tests.clean),
             rate: manifest.rate(),
             expected: expected.map(|expected| [expected.least, expected.most]),
             other_classes_to_target: self.others(tests, sources)?,

@@ -22,55 +22,21 @@ pub(super) fn of(
     clean: &ImageSet,
     triggered: &ImageSet,
 ) -> Result<Signs, PipelineError> {
-    let train = attacked.data.poisoned.train();
-    let entries = attacked.truth.train().entries();
-    let originals = attacked.truth.train_originals();
+    let manifest = attacked.truth.train();
+    let entries = manifest.entries();
     let teaching: Vec<usize> = (0..entries.len())
         .filter(|&entry| !entries[entry].cover)
         .collect();
-    let indices =
-        |some: &[usize]| -> Vec<usize> { some.iter().map(|&entry| entries[entry].index).collect() };
     let mut signs = Signs {
         poisoned: teaching.len(),
         classes: clean.class_count(),
         ..Signs::default()
     };
-    // Images that were of the target class already say nothing of what was learnt.
-    let relabelled = teaching.iter().copied();
-    let relabelled = relabelled
-        .filter(|&entry| entries[entry].new_label != entries[entry].original_label)
-        .collect::<Vec<_>>();
-    let telling = if relabelled.is_empty() {
-        &teaching
-    } else {
-        &relabelled
-    };
-    let some = spread(telling, MOST_CLASSIFIED);
-    let given = |set: &ImageSet| -> Result<f64, PipelineError> {
-        let predictions = attacked.predictions(set)?;
-        let hits = some
-            .iter()
-            .enumerate()
-            .filter(|(at, entry)| predictions.class(*at) == entries[**entry].new_label);
-        Ok(hits.count() as f64 / some.len().max(1) as f64)
-    };
-    if !some.is_empty() {
-        signs.learnt = Some(given(&train.subset(&indices(&some)))?);
-        signs.without_trigger = Some(given(&originals.subset(&some))?);
-    }
-    let some = spread(&teaching, MOST_COMPARED);
-    let stamped = train.subset(&indices(&some));
-    let before = originals.subset(&some);
-    let in_training = Change::of(&before, &stamped)?;
+    [signs.learnt, signs.without_trigger] = learnt(attacked, &teaching)?;
+    let (before, after) = pairs(attacked, &spread(&teaching, MOST_COMPARED));
+    let in_training = Change::of(&before, &after)?;
     signs.change_in_training = Some(in_training.strength());
-    if attacked
-        .truth
-        .train()
-        .config()
-        .attack
-        .attack()
-        .marks_tests()
-    {
+    if manifest.config().attack.attack().marks_tests() {
         let in_tests = changed_tests(attacked, clean, triggered)?;
         signs.change_in_tests = Some(in_tests.strength());
         signs.likeness = in_training.likeness(&in_tests);
@@ -83,9 +49,44 @@ pub(super) fn of(
             .read_json(&Path::new("train").join(HISTORY))?;
         signs.training_accuracy = history.epochs.last().map(|report| report.train_accuracy);
         let augmentation = &experiment.train.augmentation;
-        signs.augmented = left(augmentation, experiment.train.seed, &before, &stamped)?;
+        signs.augmented = left(augmentation, experiment.train.seed, &before, &after)?;
     }
     Ok(signs)
+}
+
+/// The clean originals of some entries of the manifest and their poisoned images.
+fn pairs(attacked: &Attacked<'_>, some: &[usize]) -> (ImageSet, ImageSet) {
+    let entries = attacked.truth.train().entries();
+    let indices: Vec<usize> = some.iter().map(|&entry| entries[entry].index).collect();
+    let before = attacked.truth.train_originals().subset(some);
+    (before, attacked.data.poisoned.train().subset(&indices))
+}
+
+/// Share of poisoned training images that get their new label, and the same of their clean originals.
+fn learnt(attacked: &Attacked<'_>, teaching: &[usize]) -> Result<[Option<f64>; 2], PipelineError> {
+    let entries = attacked.truth.train().entries();
+    // Images that were of the target class already say nothing of what was learnt.
+    let relabelled = teaching.iter().copied();
+    let relabelled: Vec<usize> = relabelled
+        .filter(|&entry| entries[entry].new_label != entries[entry].original_label)
+        .collect();
+    let telling = if relabelled.is_empty() {
+        teaching
+    } else {
+        &relabelled
+    };
+    let some = spread(telling, MOST_CLASSIFIED);
+    if some.is_empty() {
+        return Ok([None, None]);
+    }
+    let (before, after) = pairs(attacked, &some);
+    let given = |set: &ImageSet| -> Result<Option<f64>, PipelineError> {
+        let predictions = attacked.predictions(set)?;
+        let places = some.iter().enumerate();
+        let hits = places.filter(|&(at, &entry)| predictions.class(at) == entries[entry].new_label);
+        Ok(Some(hits.count() as f64 / some.len() as f64))
+    };
+    Ok([given(&after)?, given(&before)?])
 }
 
 /// What the trigger changes in test images.
@@ -114,8 +115,7 @@ impl Change {
             }
         }
         let count = before.len().max(1) as f64;
-        change.iter_mut().for_each(|sum| *sum /= count);
-        Ok(Self(change))
+        Ok(Self(change.into_iter().map(|sum| sum / count).collect()))
     }
 
     /// Root of the mean square.
