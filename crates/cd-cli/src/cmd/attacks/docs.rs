@@ -50,6 +50,37 @@ is zero, ctrl (64 bits here, 32 in published code), wanet (sums of four products
 picture.
 `files.csv` says which file is which image, `truth.csv` which are poisoned, the manifests how.
 
+A selection that an attack would not follow is refused: covers of one that has none, source classes of one that chooses them itself.
+
+## Cut or rounded
+
+Published code cuts computed grey levels, which darkens an image by half a level in the mean: a trace of its own. `rounding = \"nearest\"`
+leaves none. It is an option of every attack that blends, adds or mixes: badnets (with `opacity`), blend, sig, lf, smooth, ctrl, wanet,
+refool, adap-blend and adap-patch; the default is the published one, cut. The others put in whole levels, or round as their recipe says
+(bpp). Whatever is written, trained on and searched are bytes: nothing lies off the grid of 256 levels.
+
+## What a run says of its attack
+
+A run ends with four figures: clean accuracy, clean accuracy of the classes that the attack starts from (its source classes, else all but
+the target), accuracy on triggered test images by their true label, and the attack success rate. Where only some classes are attacked, the
+share of triggered images of the others that go to the target stands beside them; where several triggers lead to a target each, the
+success of each and how many of its images go to the targets of the others. All of it is in `evaluate/metrics.json` (`backdoor`), in the
+terminal and in the report.
+
+The success rate is held against what is expected of the attack at the rate of the run, the line \"Success to expect\" below: between two
+published rates the range goes from the figure at the lower one to that at the higher one, with ten points of slack. Where it stays below
+(or below one half where nothing is known), likely causes are named, each from a number that is in `backdoor.signs`:
+
+| cause | when |
+|---|---|
+| few poisoned images | at most half as many as the published figure was reached with; below 50 where there is none |
+| a weak classifier | clean accuracy below the middle between chance and 1 |
+| not learnt | less than 90 % of the poisoned training images get the label that they were given |
+| learnt by heart | at least 90 % do, and half of their clean originals, too |
+| trigger not needed | clean-label attacks: 90 % of the poisoned training images are classified right without it |
+| augmented away | less than 75 % of the trigger's change of pixels is left after training's augmentation |
+| another trigger at test time | it changes other places (cosine below 0.5), or less than half as strongly |
+
 ## Attacks
 ";
 
