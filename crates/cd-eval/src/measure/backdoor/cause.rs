@@ -80,7 +80,9 @@ impl Signs {
     fn not_needed(&self) -> Option<String> {
         let without = self.without_trigger?;
         if self.keeps_labels {
-            return (without >= EASY).then(|| {
+            // Where test images carry no trigger there is none that could be needed.
+            let has_trigger = self.change_in_tests.is_some();
+            return (has_trigger && without >= EASY).then(|| {
                 format!(
                     "the trigger is not needed: {} of the poisoned training images are classified right without it; a clean-label attack \
                      needs a stronger trigger, or images that are harder to recognise",

@@ -98,6 +98,11 @@ fn true_labels_are_learnt_without_a_trigger_only_by_hard_images() {
             .contains("95 % of the poisoned training images are classified right")
     );
     assert!(only_cause(clean(0.6)).starts_with("none"));
+    let without_trigger = only_cause(Signs {
+        change_in_tests: None,
+        ..clean(0.95)
+    });
+    assert!(without_trigger.starts_with("none"));
 }
 
 #[test]

@@ -129,7 +129,8 @@ impl Attacked<'_> {
         let config = self.truth.train().config();
         let attack = config.attack.attack();
         let folder = self.data.craft.as_deref();
-        if others.is_empty() || (folder.is_none() && attack.needs().images > 0) {
+        let is_made = folder.is_some() || attack.needs().images == 0;
+        if others.is_empty() || !is_made || !attack.marks_tests() {
             return Ok(None);
         }
         let trigger = attack.load(folder.unwrap_or("".as_ref()))?;
