@@ -12,6 +12,8 @@ fn options() -> FcConfig {
     let mut options = FcConfig {
         iterations: 30,
         watermark: 0.0,
+        // Features of a network this small, hardly trained, lie close together.
+        similarity: 0.01,
         ..FcConfig::example("unused".as_ref())
     };
     options.surrogate.model.width = Some(4);
@@ -22,6 +24,7 @@ fn options() -> FcConfig {
 fn config(options: FcConfig) -> PoisonConfig {
     PoisonConfig {
         target: 1,
+        rate: 0.05,
         ..PoisonConfig::of(AttackConfig::Fc(options))
     }
 }
