@@ -21,7 +21,7 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use self::light::{Light, Reflection};
+use self::light::{Light, Reflection, Window};
 use self::mirrored::{Mirrored, pictures};
 use super::option::{AttackOption, ROUNDING_IF_GIVEN, Rounding, option, share, within};
 use super::{Attack, AttackError, AttackInfo, Batch, CraftContext, LabelMode, Role, Trigger};
@@ -250,15 +250,15 @@ impl Reflecting {
 impl Trigger for Reflecting {
     fn apply(&self, batch: &mut Batch, _role: Role) -> Result<(), AttackError> {
         let (height, width) = (batch.height(), batch.width());
+        let window = Window::new([height, width]);
         batch.each(|image| {
             let (number, reflection) = self.drawn(image.random);
             let mirrored = self.mirrored.get(number, height, width);
             debug_assert_eq!(mirrored.len(), height * width * CHANNELS);
             let mirrored: Vec<f64> = mirrored.iter().map(|&level| self.light.of(level)).collect();
-            let size = [height, width];
             let own = self.options.alpha;
             self.light
-                .reflect(image.pixels, &mirrored, size, own, reflection);
+                .reflect(image.pixels, &mirrored, &window, own, reflection);
             Ok(())
         })
     }

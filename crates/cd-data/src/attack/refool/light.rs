@@ -77,15 +77,16 @@ impl Light {
         level
     }
 
-    /// Puts a reflection, in light, into an image; `own` is the share of the image's own light.
+    /// Puts a reflection, in light, into an image of the window's size; `own` is the share of the image's own light.
     pub(super) fn reflect(
         &self,
         pixels: &mut [u8],
         mirrored: &[f64],
-        size: [usize; 2],
+        window: &Window,
         own: f64,
         reflection: Reflection,
     ) {
+        let size = window.size;
         match reflection {
             Reflection::Ghost { offset, first } => {
                 let ghosts = ghosts(mirrored, size, offset, first);
@@ -101,9 +102,8 @@ impl Light {
                         *value = (*value - excess).clamp(0.0, 1.0);
                     }
                 }
-                let window = window(size);
                 let places = pixels.chunks_exact_mut(CHANNELS);
-                let values = blurred.chunks_exact(CHANNELS).zip(window);
+                let values = blurred.chunks_exact(CHANNELS).zip(&window.weights);
                 for (pixel, (values, weight)) in places.zip(values) {
                     for (level, value) in pixel.iter_mut().zip(values) {
                         let shown = value * weight * (1.0 - own / 2.0);
@@ -183,13 +183,14 @@ fn blurred(values: &[f64], [height, width]: [usize; 2], sigma: f64) -> Vec<f64> 
         .map(|at| (-distance(at) * distance(at) / (2.0 * sigma * sigma)).exp())
         .collect();
     let sum: f64 = kernel.iter().sum();
+    let kernel: Vec<f64> = kernel.iter().map(|weight| weight / sum).collect();
     let row_len = width * CHANNELS;
     let mut down = vec![0.0; values.len()];
     for (row, line) in down.chunks_exact_mut(row_len).enumerate() {
-        for (at, weight) in kernel.iter().enumerate() {
+        for (at, &weight) in kernel.iter().enumerate() {
             let from = mirror(row + at, reach, height) * row_len;
             for (value, other) in line.iter_mut().zip(&values[from..from + row_len]) {
-                *value += weight / sum * other;
+                *value += weight * other;
             }
         }
     }
@@ -199,10 +200,10 @@ fn blurred(values: &[f64], [height, width]: [usize; 2], sigma: f64) -> Vec<f64> 
         .zip(down.chunks_exact(row_len))
     {
         for (column, pixel) in line.chunks_exact_mut(CHANNELS).enumerate() {
-            for (at, weight) in kernel.iter().enumerate() {
+            for (at, &weight) in kernel.iter().enumerate() {
                 let other = mirror(column + at, reach, width) * CHANNELS;
                 for (value, other) in pixel.iter_mut().zip(&from[other..other + CHANNELS]) {
-                    *value += weight / sum * other;
+                    *value += weight * other;
                 }
             }
         }
@@ -221,6 +222,23 @@ fn mirror(place: usize, before: usize, side: usize) -> usize {
 }
 
 /// The square root of a two-dimensional bell of three deviations to each side, 1 in the middle.
+#[derive(Debug)]
+pub(super) struct Window {
+    size: [usize; 2],
+    /// `[height, width]`.
+    weights: Vec<f64>,
+}
+
+impl Window {
+    /// For images of this size, `[height, width]`.
+    pub(super) fn new(size: [usize; 2]) -> Self {
+        Self {
+            size,
+            weights: window(size),
+        }
+    }
+}
+
 fn window([height, width]: [usize; 2]) -> Vec<f64> {
     let bell = |side: usize| -> Vec<f64> {
         let step = 7.0 / side as f64;
