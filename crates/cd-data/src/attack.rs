@@ -30,6 +30,7 @@ mod planes;
 mod refool;
 mod sig;
 mod smooth;
+mod sums;
 mod surrogate;
 mod tact;
 #[cfg(test)]

@@ -18,6 +18,7 @@ use super::artefact::{Cached, Precision, Raster, split};
 use super::drawn::noise;
 use super::expected::at_usual_rates;
 use super::option::{AttackOption, ROUNDING_IF_GIVEN, Rounding, option, share};
+use super::sums::Prepared;
 use super::{
     Attack, AttackError, AttackInfo, Batch, CraftContext, LabelMode, PublishedSuccess, Role,
     Trigger,
@@ -109,6 +110,7 @@ impl Attack for BlendConfig {
             alpha: self.alpha,
             pattern,
             rounding: self.rounding,
+            sums: Prepared::default(),
         }))
     }
 }
@@ -118,14 +120,25 @@ struct Blend {
     alpha: f64,
     pattern: Cached,
     rounding: Rounding,
+    sums: Prepared,
 }
 
 impl Trigger for Blend {
     fn apply(&self, batch: &mut Batch, _role: Role) -> Result<(), AttackError> {
         let pattern = self.pattern.get(batch.height(), batch.width())?;
         let shares = shares(&pattern, self.alpha);
+        let rest = 1.0 - self.alpha;
+        let byte = |place: usize, pixel| mixed(pixel, shares[place], rest, self.rounding);
+        if let Some(sums) = self.sums.get(batch, rest, shares.len(), byte) {
+            return batch.each(|image| {
+                sums.apply(image.pixels);
+                Ok(())
+            });
+        }
         batch.each(|image| {
-            mix(image.pixels, &shares, self.alpha, self.rounding);
+            for (pixel, &share) in image.pixels.iter_mut().zip(&shares) {
+                *pixel = mixed(*pixel, share, rest, self.rounding);
+            }
             Ok(())
         })
     }
@@ -142,11 +155,8 @@ fn shares(pattern: &Raster, alpha: f64) -> Vec<f64> {
 
 /// `(1 - alpha) * pixel + alpha * pattern`, as a byte. The reference computes in this order, and another one differs in single
 /// bytes.
-fn mix(pixels: &mut [u8], shares: &[f64], alpha: f64, rounding: Rounding) {
-    let rest = 1.0 - alpha;
-    for (pixel, share) in pixels.iter_mut().zip(shares) {
-        *pixel = rounding.byte(rest * f64::from(*pixel) + share);
-    }
+fn mixed(pixel: u8, share: f64, rest: f64, rounding: Rounding) -> u8 {
+    rounding.byte(rest * f64::from(pixel) + share)
 }
 
 #[cfg(test)]

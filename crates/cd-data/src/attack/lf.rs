@@ -17,6 +17,7 @@ use super::artefact::{Cached, Raster, split};
 use super::drawn::smooth;
 use super::expected::at_usual_rates;
 use super::option::{AttackOption, ROUNDING, Rounding, option, within, wrong};
+use super::sums::Prepared;
 use super::universal::{self, UniversalConfig};
 use super::{
     Attack, AttackError, AttackInfo, AttackNeeds, Batch, CraftContext, LabelMode, PublishedSuccess,
@@ -145,6 +146,7 @@ impl Attack for LfConfig {
             pattern,
             made: None,
             rounding: self.rounding,
+            sums: Prepared::default(),
         }))
     }
 
@@ -174,6 +176,7 @@ impl LfConfig {
             pattern: Cached::new(fitted),
             made: Some(made),
             rounding: self.rounding,
+            sums: Prepared::default(),
         }
     }
 }
@@ -184,6 +187,7 @@ struct Added {
     /// The pattern where it was computed, in the units in which it is added.
     made: Option<Raster>,
     rounding: Rounding,
+    sums: Prepared,
 }
 
 impl Trigger for Added {
@@ -194,9 +198,18 @@ impl Trigger for Added {
 
     fn apply(&self, batch: &mut Batch, _role: Role) -> Result<(), AttackError> {
         let pattern = self.pattern.get(batch.height(), batch.width())?;
+        let values = &pattern.values;
+        let sum = |pixel: u8, value: f64| self.rounding.byte(f64::from(pixel) + value);
+        let byte = |place: usize, pixel| sum(pixel, values[place]);
+        if let Some(sums) = self.sums.get(batch, 1.0, values.len(), byte) {
+            return batch.each(|image| {
+                sums.apply(image.pixels);
+                Ok(())
+            });
+        }
         batch.each(|image| {
-            for (pixel, value) in image.pixels.iter_mut().zip(&pattern.values) {
-                *pixel = self.rounding.byte(f64::from(*pixel) + value);
+            for (pixel, &value) in image.pixels.iter_mut().zip(values) {
+                *pixel = sum(*pixel, value);
             }
             Ok(())
         })

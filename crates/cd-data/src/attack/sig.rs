@@ -17,8 +17,9 @@ use serde::{Deserialize, Serialize};
 
 use super::expected::at_usual_rates;
 use super::option::{AttackOption, ROUNDING_IF_GIVEN, Rounding, option, wrong};
+use super::sums::Prepared;
 use super::{
-    Attack, AttackError, AttackInfo, Batch, CraftContext, Image, LabelMode, PublishedSuccess, Role,
+    Attack, AttackError, AttackInfo, Batch, CraftContext, LabelMode, PublishedSuccess, Role,
     Trigger,
 };
 
@@ -116,15 +117,39 @@ impl Attack for SigConfig {
     }
 
     fn prepare(&self, _context: &CraftContext<'_>) -> Result<Box<dyn Trigger>, AttackError> {
-        Ok(Box::new(self.clone()))
+        Ok(Box::new(Signal {
+            options: self.clone(),
+            sums: Prepared::default(),
+        }))
     }
 }
 
-impl Trigger for SigConfig {
+#[derive(Debug)]
+struct Signal {
+    options: SigConfig,
+    sums: Prepared,
+}
+
+impl Trigger for Signal {
     fn apply(&self, batch: &mut Batch, _role: Role) -> Result<(), AttackError> {
-        let levels = self.levels(batch.width());
+        let (levels, kept) = (self.options.levels(batch.width()), self.options.kept());
+        let row_len = batch.width() * CHANNELS;
+        let rounding = self.options.rounding;
+        let sum = |pixel: u8, level: f64| rounding.byte(kept * f64::from(pixel) + level);
+        let byte = |place: usize, pixel| sum(pixel, levels[place / CHANNELS]);
+        let sums = self.sums.get(batch, kept, row_len, byte);
         batch.each(|image| {
-            self.stamp(image, &levels);
+            for row in image.pixels.chunks_exact_mut(row_len) {
+                if let Some(sums) = sums {
+                    sums.apply(row);
+                    continue;
+                }
+                for (pixel, &level) in row.chunks_exact_mut(CHANNELS).zip(&levels) {
+                    for value in pixel {
+                        *value = sum(*value, level);
+                    }
+                }
+            }
             Ok(())
         })
     }
@@ -160,17 +185,11 @@ impl SigConfig {
         (0..width).map(level).collect()
     }
 
-    fn stamp(&self, image: &mut Image<'_>, levels: &[f64]) {
-        let kept = match self.signal {
+    /// The share of the image that is kept.
+    fn kept(&self) -> f64 {
+        match self.signal {
             SigSignal::Stripes => 1.0 - self.alpha,
             SigSignal::Sine => 1.0,
-        };
-        for row in image.pixels.chunks_exact_mut(image.width * CHANNELS) {
-            for (pixel, level) in row.chunks_exact_mut(CHANNELS).zip(levels) {
-                for value in pixel {
-                    *value = self.rounding.byte(kept * f64::from(*value) + level);
-                }
-            }
         }
     }
 }

@@ -195,3 +195,45 @@ fn whatever_blends_can_round_to_the_nearest_level() {
         assert!(names.contains(&name), "{name}");
     }
 }
+
+#[test]
+fn images_stamped_together_equal_those_stamped_alone() {
+    let mut set = striped_set(100, SIDE, 4);
+    for level in 0..=u8::MAX {
+        let image = vec![level; set.image_len()];
+        set.push(format!("plain{level}"), &image, 0).expect("fits");
+    }
+    let place = |index| Place {
+        index,
+        label: 0,
+        rank: index,
+        count: set.len(),
+    };
+    for text in [
+        "name = \"blend\"",
+        "name = \"blend\"\nalpha = 0.15\nrounding = \"nearest\"",
+        "name = \"lf\"",
+        "name = \"lf\"\nrounding = \"nearest\"",
+        "name = \"sig\"",
+        "name = \"sig\"\nsignal = \"sine\"",
+        "name = \"smooth\"",
+        "name = \"refool\"",
+    ] {
+        let config: AttackConfig = toml::from_str(text).expect("reads");
+        let trigger = config.attack().load(Path::new("unused")).expect("prepares");
+        let batch = |indices: &[usize]| {
+            let mut batch = Batch::new(SIDE, SIDE);
+            for &index in indices {
+                let pixels = set.pixels(index).expect("in memory");
+                let random = cd_core::random::stream(3, index as u64);
+                batch.push_at(&pixels, place(index), random).expect("fits");
+            }
+            trigger.apply(&mut batch, Role::Train).expect("stamps");
+            batch.pixels().to_vec()
+        };
+        let together = batch(&(0..set.len()).collect::<Vec<_>>());
+        for (index, image) in together.chunks_exact(set.image_len()).enumerate() {
+            assert!(image == batch(&[index]), "{text}: image {index}");
+        }
+    }
+}
