@@ -128,8 +128,12 @@ impl Trigger for Blend {
         let pattern = self.pattern.get(batch.height(), batch.width())?;
         let shares = shares(&pattern, self.alpha);
         let rest = 1.0 - self.alpha;
+        let line = (rest, self.rounding.half());
         let byte = |place: usize, pixel| mixed(pixel, shares[place], rest, self.rounding);
-        if let Some(sums) = self.sums.get(batch, rest, shares.len(), byte) {
+        if let Some(sums) = self
+            .sums
+            .get(batch, line, shares.len(), |place| shares[place], byte)
+        {
             return batch.each(|image| {
                 sums.apply(image.pixels);
                 Ok(())

@@ -200,8 +200,12 @@ impl Trigger for Added {
         let pattern = self.pattern.get(batch.height(), batch.width())?;
         let values = &pattern.values;
         let sum = |pixel: u8, value: f64| self.rounding.byte(f64::from(pixel) + value);
+        let line = (1.0, self.rounding.half());
         let byte = |place: usize, pixel| sum(pixel, values[place]);
-        if let Some(sums) = self.sums.get(batch, 1.0, values.len(), byte) {
+        if let Some(sums) = self
+            .sums
+            .get(batch, line, values.len(), |place| values[place], byte)
+        {
             return batch.each(|image| {
                 sums.apply(image.pixels);
                 Ok(())

@@ -48,6 +48,14 @@ impl Rounding {
         *self == Self::default()
     }
 
+    /// What is added to a grey level before it is cut.
+    pub(super) fn half(self) -> f64 {
+        match self {
+            Self::Truncate => 0.0,
+            Self::Nearest => 0.5,
+        }
+    }
+
     /// The byte for grey level `value`; what is out of range becomes 0 or 255.
     pub(super) fn byte(self, value: f64) -> u8 {
         match self {

@@ -136,8 +136,11 @@ impl Trigger for Signal {
         let row_len = batch.width() * CHANNELS;
         let rounding = self.options.rounding;
         let sum = |pixel: u8, level: f64| rounding.byte(kept * f64::from(pixel) + level);
+        let line = (kept, rounding.half());
         let byte = |place: usize, pixel| sum(pixel, levels[place / CHANNELS]);
-        let sums = self.sums.get(batch, kept, row_len, byte);
+        let sums = self
+            .sums
+            .get(batch, line, row_len, |place| levels[place / CHANNELS], byte);
         batch.each(|image| {
             for row in image.pixels.chunks_exact_mut(row_len) {
                 if let Some(sums) = sums {

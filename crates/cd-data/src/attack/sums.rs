@@ -1,55 +1,110 @@
-//! Bytes that depend on a byte and its place alone, found by adding whole numbers.
+//! Bytes that depend on a byte and its place alone, found by sums that several places go through at once.
 //!
-//! `slope x + number of the place`, cut or rounded, is what blending and adding come to. A look-up and a sum take a fraction of the time of
-//! the floats; whether they give the same byte for all 256 values is tried for every place beforehand.
+//! `slope x + number of the place`, cut or rounded, is what blending and adding come to. Whole numbers or single precision take a fraction
+//! of the time of double precision; whether they give the same byte is tried for all 256 values of every place beforehand, and the
+//! places where they do not have a table each.
 
 use std::sync::OnceLock;
 
 use super::Batch;
 
-/// Bits after the point.
-const BITS: u32 = 40;
+/// A number of this size has no room for fractions, so that adding it rounds.
+const ROUNDING: f32 = 12_582_912.0;
 /// Images from which trying all values is worth it.
 const WORTH: usize = 64;
+/// One place in so many may need a table.
+const RARE: usize = 16;
 
 /// The sums for images of one size.
 #[derive(Debug)]
 pub(super) struct Sums {
-    table: [i64; 256],
-    places: Vec<i64>,
+    kind: Kind,
+    /// Places whose bytes the sums do not give, with what becomes of every value there.
+    tables: Vec<(usize, Vec<u8>)>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// What is added and then taken off, within 0 to 255.
+    Steps { plus: Vec<u8>, minus: Vec<u8> },
+    /// `slope x + add`, rounded.
+    Line { slope: f32, add: Vec<f32> },
+}
+
+/// `slope x + add`, rounded; the range of bytes is not checked.
+fn rounded(value: u8, slope: f32, add: f32) -> u8 {
+    (slope * f32::from(value) + add + ROUNDING).to_bits() as u8
 }
 
 impl Sums {
-    /// Sums that give `byte(place, value)` for every value at each of `count` places; `None` where there are none.
-    pub(super) fn of(slope: f64, count: usize, byte: impl Fn(usize, u8) -> u8) -> Option<Self> {
-        let one = (1_i64 << BITS) as f64;
-        let mut table = [0; 256];
-        for (value, sum) in (0_u8..).zip(&mut table) {
-            *sum = (slope * f64::from(value) * one).round() as i64;
-        }
-        let place = |place: usize| {
-            // Bounds of what may be added, narrowed by every value; beyond the ends of the range anything goes.
-            let (mut low, mut high) = (-(256_i64 << BITS), 256_i64 << BITS);
-            for (value, sum) in (0_u8..=u8::MAX).zip(&table) {
-                let byte = byte(place, value);
-                if byte > 0 {
-                    low = low.max((i64::from(byte) << BITS) - sum);
-                }
-                if byte < u8::MAX {
-                    high = high.min(((i64::from(byte) + 1) << BITS) - sum - 1);
-                }
+    /// Sums that give `byte(place, value)` at each of `count` places; `None` where too many places need a table.
+    ///
+    /// `level(place)` is what is added to `slope x` there before it is cut, `half` one half where it is rounded instead.
+    fn of(
+        slope: f64,
+        half: f64,
+        count: usize,
+        level: impl Fn(usize) -> f64,
+        byte: impl Fn(usize, u8) -> u8,
+    ) -> Option<Self> {
+        let kind = if slope == 1.0 {
+            let step = |place| (level(place) + half).floor().clamp(-255.0, 255.0);
+            Kind::Steps {
+                plus: (0..count).map(|place| step(place) as u8).collect(),
+                minus: (0..count).map(|place| (-step(place)) as u8).collect(),
             }
-            (low <= high).then_some(low)
+        } else {
+            let add = |place| (level(place) + half - 0.5) as f32;
+            Kind::Line {
+                slope: slope as f32,
+                add: (0..count).map(add).collect(),
+            }
         };
-        let places = (0..count).map(place).collect::<Option<_>>()?;
-        Some(Self { table, places })
+        let mut sums = Self {
+            kind,
+            tables: Vec::new(),
+        };
+        for place in 0..count {
+            if (0..=u8::MAX).any(|value| sums.at(place, value) != byte(place, value)) {
+                let table = (0..=u8::MAX).map(|value| byte(place, value));
+                sums.tables.push((place, table.collect()));
+            }
+            if sums.tables.len() > count / RARE {
+                return None;
+            }
+        }
+        Some(sums)
+    }
+
+    fn at(&self, place: usize, value: u8) -> u8 {
+        match &self.kind {
+            Kind::Steps { plus, minus } => value
+                .saturating_add(plus[place])
+                .saturating_sub(minus[place]),
+            Kind::Line { slope, add } => rounded(value, *slope, add[place]),
+        }
     }
 
     /// Changes as many values as there are places.
     pub(super) fn apply(&self, pixels: &mut [u8]) {
-        for (pixel, add) in pixels.iter_mut().zip(&self.places) {
-            let sum = self.table[usize::from(*pixel)] + add;
-            *pixel = (sum >> BITS).clamp(0, 255) as u8;
+        let tables = self.tables.iter();
+        let apart: Vec<u8> = tables
+            .map(|(place, table)| table[usize::from(pixels[*place])])
+            .collect();
+        match &self.kind {
+            Kind::Steps { plus, minus } => {
+                for (pixel, (plus, minus)) in pixels.iter_mut().zip(plus.iter().zip(minus)) {
+                    *pixel = pixel.saturating_add(*plus).saturating_sub(*minus);
+                }
+            }
+            Kind::Line { slope, add } => {
+                for (pixel, add) in pixels.iter_mut().zip(add) {
+                    *pixel = rounded(*pixel, *slope, *add);
+                }
+            }
+        }
+        for ((place, _), byte) in self.tables.iter().zip(apart) {
+            pixels[*place] = byte;
         }
     }
 }
@@ -59,18 +114,20 @@ impl Sums {
 pub(super) struct Prepared(OnceLock<(usize, Option<Sums>)>);
 
 impl Prepared {
-    /// The sums for `batch` with `count` places, where there are any and they are worth it.
+    /// The sums for `batch` with `count` places, where there are any and they are worth it: [`Sums::of`].
     pub(super) fn get(
         &self,
         batch: &Batch,
-        slope: f64,
+        (slope, half): (f64, f64),
         count: usize,
+        level: impl Fn(usize) -> f64,
         byte: impl Fn(usize, u8) -> u8,
     ) -> Option<&Sums> {
         if batch.len() < WORTH {
             return None;
         }
-        let (places, sums) = self.0.get_or_init(|| (count, Sums::of(slope, count, byte)));
+        let of = || (count, Sums::of(slope, half, count, level, byte));
+        let (places, sums) = self.0.get_or_init(of);
         sums.as_ref().filter(|_| *places == count)
     }
 }
@@ -82,9 +139,17 @@ mod tests {
     #[test]
     fn sums_give_the_bytes_of_floats_for_every_value() {
         for slope in [0.8, 0.85, 0.95, 1.0, 0.5] {
-            let add = |place: usize| (place as f64 * 0.377_123).sin() * 80.0;
-            let byte = |place, value| (slope * f64::from(value) + add(place)) as u8;
-            let sums = Sums::of(slope, 500, byte).expect("a line");
+            let most = 255.0 * (1.0 - slope);
+            let level = |place: usize| {
+                let wave = (place as f64 * 0.377_123).sin();
+                if slope == 1.0 {
+                    wave * 80.0
+                } else {
+                    wave.abs() * most
+                }
+            };
+            let byte = |place, value| (slope * f64::from(value) + level(place)) as u8;
+            let sums = Sums::of(slope, 0.0, 500, level, byte).expect("few tables");
             for value in 0..=u8::MAX {
                 let mut pixels = vec![value; 500];
                 sums.apply(&mut pixels);
@@ -95,8 +160,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_line_is_left_to_floats() {
-        assert!(Sums::of(1.0, 3, |_, value| value ^ 8).is_none());
-        assert!(Sums::of(0.8, 1, |_, value| value).is_none());
+    fn what_is_no_line_is_left_to_floats_or_has_a_table() {
+        let level = |_| 0.0;
+        assert!(Sums::of(1.0, 0.0, 30, level, |_, value| value ^ 8).is_none());
+        let one = |place, value| if place == 7 { value ^ 8 } else { value };
+        let sums = Sums::of(1.0, 0.0, 30, level, one).expect("one table");
+        let mut pixels = vec![3; 30];
+        sums.apply(&mut pixels);
+        assert_eq!((pixels[6], pixels[7]), (3, 11));
     }
 }
