@@ -2,8 +2,10 @@
 //!
 //! `slope x + number of the place`, cut or rounded, is what blending and adding come to. Whole numbers or single precision take a fraction
 //! of the time of double precision; whether they give the same byte is tried for all 256 values of every place beforehand, and the
-//! places where they do not have a table each.
+//! places where they do not have a table each. Fractions of whole numbers, as of blended bytes, come to whole numbers in many places, where
+//! the last bit of double precision decides; then every level has a table.
 
+use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use super::Batch;
@@ -29,6 +31,8 @@ enum Kind {
     Steps { plus: Vec<u8>, minus: Vec<u8> },
     /// `slope x + add`, rounded.
     Line { slope: f32, add: Vec<f32> },
+    /// What becomes of every value, `[256, 256]`, and which row counts at a place.
+    Rows { row: Vec<u8>, table: Vec<u8> },
 }
 
 /// `slope x + add`, rounded; the range of bytes is not checked.
@@ -36,10 +40,15 @@ fn rounded(value: u8, slope: f32, add: f32) -> u8 {
     (slope * f32::from(value) + add + ROUNDING).to_bits() as u8
 }
 
+/// Where a value stands in the table of a row.
+fn entry(row: u8, value: u8) -> usize {
+    usize::from(u16::from_be_bytes([row, value]))
+}
+
 impl Sums {
-    /// Sums that give `byte(place, value)` at each of `count` places; `None` where too many places need a table.
+    /// Sums that give `byte(place, value)` at each of `count` places; `None` where too many places need a table of their own.
     ///
-    /// `level(place)` is what is added to `slope x` there before it is cut, `half` one half where it is rounded instead.
+    /// `byte` must not depend on more of the place than `level(place)`, which is what is added to `slope x` there before it is cut; `half` is one half where it is rounded instead.
     fn of(
         slope: f64,
         half: f64,
@@ -70,10 +79,39 @@ impl Sums {
                 sums.tables.push((place, table.collect()));
             }
             if sums.tables.len() > count / RARE {
-                return None;
+                return Self::rows(count, level, byte);
             }
         }
         Some(sums)
+    }
+
+    /// A table for each level, where there are at most 256 of them.
+    fn rows(
+        count: usize,
+        level: impl Fn(usize) -> f64,
+        byte: impl Fn(usize, u8) -> u8,
+    ) -> Option<Self> {
+        let (mut known, mut row) = (HashMap::new(), Vec::with_capacity(count));
+        let mut table = vec![0; 1 << 16];
+        for place in 0..count {
+            let next = u8::try_from(known.len());
+            let at = match (known.get(&level(place).to_bits()), next) {
+                (Some(&at), _) => at,
+                (None, Ok(at)) => {
+                    known.insert(level(place).to_bits(), at);
+                    for value in 0..=u8::MAX {
+                        table[entry(at, value)] = byte(place, value);
+                    }
+                    at
+                }
+                (None, Err(_)) => return None,
+            };
+            row.push(at);
+        }
+        Some(Self {
+            kind: Kind::Rows { row, table },
+            tables: Vec::new(),
+        })
     }
 
     fn at(&self, place: usize, value: u8) -> u8 {
@@ -82,6 +120,7 @@ impl Sums {
                 .saturating_add(plus[place])
                 .saturating_sub(minus[place]),
             Kind::Line { slope, add } => rounded(value, *slope, add[place]),
+            Kind::Rows { row, table } => table[entry(row[place], value)],
         }
     }
 
@@ -100,6 +139,13 @@ impl Sums {
             Kind::Line { slope, add } => {
                 for (pixel, add) in pixels.iter_mut().zip(add) {
                     *pixel = rounded(*pixel, *slope, *add);
+                }
+            }
+            Kind::Rows { row, table } => {
+                let table: Option<&[u8; 1 << 16]> = table.as_slice().try_into().ok();
+                let table = table.expect("the table has this length");
+                for (pixel, row) in pixels.iter_mut().zip(row) {
+                    *pixel = table[entry(*row, *pixel)];
                 }
             }
         }
@@ -160,9 +206,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_line_is_left_to_floats_or_has_a_table() {
+    fn what_is_no_line_has_a_table_or_is_left_to_floats() {
         let level = |_| 0.0;
-        assert!(Sums::of(1.0, 0.0, 30, level, |_, value| value ^ 8).is_none());
+        let swapped = Sums::of(1.0, 0.0, 30, level, |_, value| value ^ 8).expect("one row");
+        let mut pixels = vec![3; 30];
+        swapped.apply(&mut pixels);
+        assert_eq!(pixels, [11; 30]);
+        let many = |place| place as f64 / 1000.0;
+        assert!(Sums::of(0.8, 0.0, 300, many, |_, value| value ^ 8).is_none());
         let one = |place, value| if place == 7 { value ^ 8 } else { value };
         let sums = Sums::of(1.0, 0.0, 30, level, one).expect("one table");
         let mut pixels = vec![3; 30];
