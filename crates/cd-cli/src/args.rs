@@ -356,7 +356,7 @@ pub(crate) struct PoisonArgs {
     /// Seed of the choice
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     pub(crate) seed: u64,
-    /// Folder to write: images/, truth.csv, manifest-train.json, manifest-test.json
+    /// Folder to write: images/ in shuffled order, files.csv, truth.csv, manifest-train.json, manifest-test.json
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
 }

@@ -273,3 +273,50 @@ fn every_option_of_every_attack_is_described() {
         assert_eq!(keys, described, "{}", info.name);
     }
 }
+
+/// Number of a written picture in its split.
+fn number(file: &str) -> usize {
+    let name = file.rsplit('/').next().expect("a name");
+    name.trim_end_matches(".png").parse().expect("a number")
+}
+
+#[test]
+fn no_writer_tells_a_poisoned_picture_by_its_place_or_container() {
+    let scratch = signs();
+    let here = scratch.path();
+    for command in [
+        "poison --set train=60 --set test=20 --attack badnets-appended --rate 0.2 --target 1 --out out",
+        "poison --set train=60 --set test=20 --attack blend --rate 0.2 --target 1 --out out",
+        "attacks make badnets-appended --images images --rate 0.2 --target 1 --out out",
+        "attacks make blend --images images --rate 0.2 --target 1 --append --out out",
+    ] {
+        let out = here.join("out");
+        let _ = fs::remove_dir_all(&out);
+        succeed(here, command);
+        let rows = files(&out);
+        let train: Vec<_> = rows
+            .iter()
+            .filter(|(file, _)| file.starts_with("train/"))
+            .collect();
+        let places = |of: &dyn Fn(&str) -> bool| -> Vec<f64> {
+            let found = train.iter().filter(|(_, row)| of(&row[3]));
+            found
+                .map(|(file, _)| number(file) as f64 / train.len() as f64)
+                .collect()
+        };
+        let mean = |places: &[f64]| places.iter().sum::<f64>() / places.len() as f64;
+        let poisoned = places(&|role| role == "train");
+        assert_eq!(poisoned.len(), 12, "{command}");
+        let gap = (mean(&poisoned) - mean(&places(&|role| role == "clean"))).abs();
+        assert!(gap < 0.25, "{command}: places differ by {gap}");
+        let headers: HashSet<Vec<u8>> = train
+            .iter()
+            .map(|(file, _)| {
+                let bytes = fs::read(out.join("images").join(file)).expect("is there");
+                // Signature and header chunk: size, depth, colours, interlacing.
+                bytes[..33].to_vec()
+            })
+            .collect();
+        assert_eq!(headers.len(), 1, "{command}: one kind of container");
+    }
+}

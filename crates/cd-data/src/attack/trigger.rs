@@ -201,6 +201,11 @@ impl Batch {
         entries.map(|entry| (entry.place, &mut entry.random))
     }
 
+    /// The position of each image among the images of its role.
+    pub(super) fn ranks(&self) -> Vec<usize> {
+        self.images.iter().map(|entry| entry.place.rank).collect()
+    }
+
     /// The images that get this label, with their positions here.
     pub(super) fn with_label(&self, label: u32) -> (Self, Vec<usize>) {
         let mut part = Self::new(self.height, self.width);

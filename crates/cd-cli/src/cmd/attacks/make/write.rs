@@ -134,8 +134,8 @@ struct FileRow {
     role: &'static str,
 }
 
-/// Writes poisoned data and the truth about it.
-pub(super) fn poisoned(
+/// Writes poisoned data into `images` of `out`, under names and in an order that say nothing, and the truth about it beside them.
+pub(crate) fn poisoned(
     out: &Path,
     data: &Poisoned,
     truth: &Truth,
