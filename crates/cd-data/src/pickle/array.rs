@@ -93,14 +93,14 @@ impl<'a> Pickle<'a> {
         match self.value(id) {
             Value::Bytes(bytes) => Some(Numbers::Here(Cow::Borrowed(bytes))),
             Value::Long(place) => place.characters.is_none().then_some(Numbers::There(*place)),
-            Value::Latin1(text) => match self.value(*text) {
-                Value::Long(place) => place.characters.map(|_| Numbers::There(*place)),
-                _ => {
-                    let text = self.text(*text)?;
-                    let bytes: Result<Vec<u8>, _> = text.chars().map(u8::try_from).collect();
-                    Some(Numbers::Here(Cow::Owned(bytes.ok()?)))
+            Value::Latin1(text) => {
+                if let Value::Long(place) = self.value(*text) {
+                    return place.characters.map(|_| Numbers::There(*place));
                 }
-            },
+                let text = self.text(*text)?;
+                let bytes: Result<Vec<u8>, _> = text.chars().map(u8::try_from).collect();
+                Some(Numbers::Here(Cow::Owned(bytes.ok()?)))
+            }
             _ => None,
         }
     }

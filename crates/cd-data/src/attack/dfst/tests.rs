@@ -10,6 +10,7 @@ fn trained(options: &DfstConfig) -> Restyling {
     let (images, folder) = (striped_set(60, 16, 4), tempdir().expect("scratch"));
     let context = CraftContext {
         images: &images,
+        tests: None,
         target: 2,
         seed: 1,
         device: &Device::default(),

@@ -12,6 +12,7 @@ fn trained(options: &IssbaConfig, images: &ImageSet, seed: u64) -> Hiding {
     let folder = tempdir().expect("scratch");
     let context = CraftContext {
         images,
+        tests: None,
         target: 0,
         seed,
         device: &Device::default(),

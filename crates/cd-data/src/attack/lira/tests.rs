@@ -10,6 +10,7 @@ fn trained(options: &LiraConfig, seed: u64) -> Drawing {
     let (images, folder) = (striped_set(60, 16, 4), tempdir().expect("scratch"));
     let context = CraftContext {
         images: &images,
+        tests: None,
         target: 2,
         seed,
         device: &Device::default(),
