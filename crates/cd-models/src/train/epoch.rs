@@ -83,9 +83,7 @@ impl Run<'_> {
                 head: rate_at(step),
                 trunk: trunk.as_ref(),
             };
-            // On a thread of the pool, which hands tasks to others without waking up for each of them.
-            let whole = |_: &rayon::Scope<'_>| self.step(state, images, indices, rates, &mut tally);
-            held = Some(rayon::scope(whole));
+            held = Some(self.step(state, images, indices, rates, &mut tally));
             if step % LOOK_EVERY == LOOK_EVERY - 1 || step + 1 == steps {
                 tally.look(epoch)?;
                 let (number, loss) = (epoch + 1, tally.mean_loss());
