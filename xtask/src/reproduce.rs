@@ -22,6 +22,12 @@ pub(crate) struct ReproduceArgs {
     /// Run part I of N (from 0) of the rows
     #[arg(long, value_name = "I/N")]
     shard: Option<String>,
+    /// Run nothing: write the table of what is complete, with missing figures marked
+    #[arg(long)]
+    finished: bool,
+    /// Write the page to this file, too, such as docs/detector-table.md
+    #[arg(long, value_name = "FILE")]
+    page: Option<PathBuf>,
 }
 
 /// Runs the missing rows; `false` when a figure misses.
@@ -34,6 +40,12 @@ pub(crate) fn reproduce(args: &ReproduceArgs) -> Result<bool> {
     command.arg("--runs").arg(&args.runs);
     if let Some(shard) = &args.shard {
         command.args(["--shard", shard]);
+    }
+    if args.finished {
+        command.arg("--finished");
+    }
+    if let Some(page) = &args.page {
+        command.arg("--page").arg(page);
     }
     let status = command
         .current_dir(crate::root())

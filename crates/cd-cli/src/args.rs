@@ -280,6 +280,12 @@ pub(crate) struct ReproduceArgs {
     /// Run part I of N (from 0) of the rows; the table is written when all rows are complete
     #[arg(long, value_name = "I/N", value_parser = shard, allow_hyphen_values = true)]
     pub(crate) shard: Option<(usize, usize)>,
+    /// Run nothing: write the table of what is complete, with missing figures marked
+    #[arg(long, conflicts_with = "shard")]
+    pub(crate) finished: bool,
+    /// Write the page to this file, too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) page: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -350,7 +356,7 @@ pub(crate) struct PoisonArgs {
     /// Seed of the choice
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     pub(crate) seed: u64,
-    /// Folder to write: images/, truth.csv, manifest-train.json, manifest-test.json
+    /// Folder to write: images/ in shuffled order, files.csv, truth.csv, manifest-train.json, manifest-test.json
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
 }

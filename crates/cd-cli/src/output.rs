@@ -39,14 +39,11 @@ pub(crate) fn evaluation(evaluation: &Evaluation, folder: &Path, as_json: bool) 
     if as_json {
         return json(evaluation);
     }
-    let shares = [
-        ("clean accuracy", evaluation.clean_accuracy),
-        ("attack success rate", evaluation.attack_success_rate),
-    ];
-    for (name, value) in shares {
-        if let Some(value) = value {
-            line(&format!("{name}: {}", percent(value)))?;
-        }
+    for (name, value) in evaluation.figures() {
+        line(&format!("{name}: {}", percent(value)))?;
+    }
+    for sentence in evaluation.attack_lines() {
+        line(&sentence)?;
     }
     let mut heading = vec!["detector", "images", "flagged"];
     let with_truth = evaluation.detectors.iter().any(|d| !d.metrics.is_empty());

@@ -15,18 +15,27 @@ mod bpp;
 mod cl;
 mod craft;
 mod ctrl;
+mod dfst;
 mod drawn;
+mod dynamic;
 mod error;
+mod expected;
+mod fc;
+mod generator;
+mod issba;
 mod kway;
 mod lf;
+mod lira;
 mod multi_target;
 mod nashville;
 mod option;
 mod overlay;
 mod patch;
+mod planes;
 mod refool;
 mod sig;
 mod smooth;
+mod sums;
 mod surrogate;
 mod tact;
 #[cfg(test)]
@@ -53,6 +62,8 @@ pub use bpp::BppPartner;
 pub use cl::ClStamp;
 pub use craft::{AttackNeeds, CraftContext};
 pub use error::AttackError;
+pub use expected::{ExpectedSuccess, PublishedSuccess, expected_in_words};
+pub use generator::{CraftCurve, CraftFigure, CraftRecord};
 pub use multi_target::MultiTargetPart;
 pub use option::{AttackOption, Rounding};
 pub use sig::SigSignal;
@@ -98,6 +109,11 @@ pub trait Attack: Debug + Send + Sync {
     /// What this attack is.
     fn info(&self) -> &'static AttackInfo;
 
+    /// Published success rates by ascending rate, which runs are held against; none unless the attack says so.
+    fn published(&self) -> &'static [PublishedSuccess] {
+        &[]
+    }
+
     /// Checks the ranges of the options; looks at no file.
     ///
     /// # Errors
@@ -113,6 +129,16 @@ pub trait Attack: Debug + Send + Sync {
     /// What [`prepare`](Self::prepare) needs; nothing unless the attack says so.
     fn needs(&self) -> AttackNeeds {
         AttackNeeds::default()
+    }
+
+    /// Whether [`prepare`](Self::prepare) looks at test images, as [`CraftContext::tests`].
+    fn needs_tests(&self) -> bool {
+        false
+    }
+
+    /// Whether test images carry a trigger; without one they are attacked as they are.
+    fn marks_tests(&self) -> bool {
+        true
     }
 
     /// Roughly the seconds that [`prepare`](Self::prepare) takes on two cores for `images` training images of `side` pixels a side.
@@ -232,6 +258,8 @@ attacks! {
     "blend" => blend, Blend(BlendConfig);
     /// Perturbed images of the target class with a patch; labels stay true.
     "cl" => cl, Cl(ClConfig);
+    /// Images of the target class with the features of others; labels stay true.
+    "fc" => fc, Fc(FcConfig);
     /// A sinusoidal signal across the columns; labels stay true.
     "sig" => sig, Sig(SigConfig);
     /// A patch computed to excite neurons of a surrogate.
@@ -262,6 +290,14 @@ attacks! {
     "adap-patch" => adap_patch, AdapPatch(AdapPatchConfig);
     /// k-way with stamped images that keep their label.
     "adap-k-way" => adap_kway, AdapKWay(AdapKWayConfig);
+    /// A small patch that a network paints for each image.
+    "dynamic" => dynamic, Dynamic(DynamicConfig);
+    /// A secret that an encoder hides in every image.
+    "issba" => issba, Issba(IssbaConfig);
+    /// A faint pattern that a network draws for each image.
+    "lira" => lira, Lira(LiraConfig);
+    /// Images in the light of a sunrise.
+    "dfst" => dfst, Dfst(DfstConfig);
     /// Several triggers with a target each.
     "multi-target" => multi_target, MultiTarget(MultiTargetConfig);
 }

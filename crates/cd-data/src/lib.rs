@@ -42,7 +42,8 @@ const IMAGES_AT_ONCE: usize = 1024;
 
 pub use attack::{
     ATTACKS, Attack, AttackConfig, AttackError, AttackInfo, AttackNeeds, AttackOption, Batch,
-    CraftContext, LabelMode, Place, Role, Rounding, Trigger,
+    CraftContext, CraftCurve, CraftFigure, CraftRecord, ExpectedSuccess, LabelMode, Place,
+    PublishedSuccess, Role, Rounding, Trigger, expected_in_words,
 };
 pub use cd_core::{NoProgress, Progress};
 pub use dataset::{

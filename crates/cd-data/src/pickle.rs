@@ -2,15 +2,16 @@
 //!
 //! Only the opcodes that build values are known. Names of Python objects are accepted where they stand for an array; any other
 //! name is refused, so a pickle cannot call anything. Values refer to each other by number and bytes to the file, so reading takes
-//! memory in proportion to the file whatever it holds.
+//! memory in proportion to the file whatever it holds; an `Outline` leaves long strings in the file.
 
 mod array;
 mod machine;
+mod outline;
 
 use thiserror::Error;
 
-pub(crate) use array::Array;
-pub(crate) use machine::parse;
+pub(crate) use array::{Array, Numbers};
+pub(crate) use outline::{Latin1, LongString, Outline, OutlineError};
 
 /// Why a pickle could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -43,6 +44,11 @@ pub enum PickleError {
     },
 }
 
+/// Reads a pickle of any protocol.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Pickle<'_>, PickleError> {
+    machine::parse(bytes, &[])
+}
+
 /// Number of a value.
 pub(crate) type Id = usize;
 
@@ -61,6 +67,8 @@ pub(crate) enum Value<'a> {
     Global(Global),
     /// The bytes whose Latin-1 text is that of another value.
     Latin1(Id),
+    /// A string that an outline left in its file.
+    Long(LongString),
     /// An array or a type of numbers: what it is called with and its state.
     Object {
         global: Global,

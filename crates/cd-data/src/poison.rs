@@ -22,6 +22,7 @@ mod config;
 mod craft;
 mod data;
 mod error;
+mod index_list;
 mod label_map;
 mod listed;
 mod manifest;
@@ -42,20 +43,23 @@ use cd_core::{ImageSet, NoProgress, Progress};
 use cd_models::Device;
 
 pub use config::PoisonConfig;
-pub use craft::{CraftTools, craft};
+pub use craft::{CraftTools, craft, craft_split};
 pub use data::{Poisoned, Truth};
 pub use error::PoisonError;
+pub use index_list::{IndexListError, index_list, parse_index_list};
 pub use label_map::{ClassMap, LabelMap};
 pub use listed::stamp;
 pub use manifest::{Manifest, ManifestEntry, ManifestError};
 pub use plan::{PlanCounts, PlanEntry, PoisonPlan};
 pub use request::PlanRequest;
 pub use select::MAX_CLEAN_LABEL_FRACTION;
+pub(crate) use select::draw;
 pub use selection::Selection;
 pub use store::{read, write};
 
 use self::overlay::{Overlaid, Pixels};
 use self::stamp::Stamping;
+use crate::attack::Role;
 use crate::dataset::Split;
 
 /// Poisons `split` as `config` says, in memory.
@@ -94,7 +98,7 @@ pub fn poison_on(
 ) -> Result<(Poisoned, Truth), PoisonError> {
     let plan = plan_for(split, config)?;
     tell(&plan, &split.train, config);
-    let trigger = craft::in_memory(&split.train, config, device, progress)?;
+    let trigger = craft::in_memory(split, config, device, progress)?;
     let mut data = Overlaid::new(split, &plan);
     for stamping in stampings(split, config, &plan) {
         stamping.run(trigger.as_ref(), progress, |number, pixels| {
@@ -154,6 +158,7 @@ fn plan_for(split: &Split, config: &PoisonConfig) -> Result<PoisonPlan, PoisonEr
             reason: "has a label map of its own",
         });
     }
+    check_followed(&plan, &request, config)?;
     if let Some(test) = split.test.as_ref().filter(|_| plan.mixed.is_empty()) {
         tracing::warn!(
             images = test.len(),
@@ -162,6 +167,46 @@ fn plan_for(split: &Split, config: &PoisonConfig) -> Result<PoisonPlan, PoisonEr
         );
     }
     Ok(plan)
+}
+
+/// Fails where the plan of an attack that chooses for itself leaves out what was selected.
+fn check_followed(
+    plan: &PoisonPlan,
+    request: &PlanRequest<'_>,
+    config: &PoisonConfig,
+) -> Result<(), PoisonError> {
+    let select = &config.select;
+    let unused = |option, value: String, expected| {
+        Err(PoisonError::Select {
+            option,
+            value,
+            expected,
+        })
+    };
+    let mut stamped = plan.train.iter().chain(&plan.appended);
+    let labels = request.train_labels();
+    if let Some(listed) = select
+        .cover_indices
+        .as_ref()
+        .filter(|list| !list.is_empty())
+        && !stamped.clone().any(|entry| entry.role == Role::Cover)
+    {
+        let value = format!("a list of {}", listed.len());
+        return unused("cover_indices", value, "absent for attacks without covers");
+    }
+    if let Some(sources) = &select.sources
+        && plan.map != Some(request.label_map()?)
+    {
+        let expected = "absent for attacks that choose the classes themselves";
+        return unused("sources", format!("{sources:?}"), expected);
+    }
+    let keeps =
+        |entry: &PlanEntry| entry.role == Role::Train && entry.label == labels[entry.source];
+    if select.exclude_target && select.indices.is_none() && stamped.any(keeps) {
+        let expected = "false for attacks that take images of the target class";
+        return unused("exclude_target", "true".into(), expected);
+    }
+    Ok(())
 }
 
 /// Says how many images are poisoned, as a share of the set and of the target class.

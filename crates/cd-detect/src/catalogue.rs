@@ -43,7 +43,9 @@ rule: `calibrated` and `robust` and `fraction` work on the numbers of any detect
 `own` is the rule that a method was published with or that its entry states. *Needs* are what a run must give beside images and \
 classifier; a run that cannot is refused before any work. Clean images are `detect.trusted`.
 
-No score deserves trust alone. Confidence is the yardstick: a method that finds less has not earned its cost. Labelled clean images \
+No score deserves trust alone. `fusion` joins several with the features, at two forward passes an image and without clean images; \
+start with it, and take `cascade` for a second opinion on what it finds. [detector-table.md](detector-table.md) compares them on attacks. \
+Confidence is the yardstick: a method that finds less has not earned its cost. Labelled clean images \
 beat cleverness: `scan`, `spectre`, `beatrix` and `clean-distance` hold at any rate of poison at one forward pass an image.
 
 ";

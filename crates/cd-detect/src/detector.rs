@@ -9,6 +9,7 @@ pub mod ac;
 pub mod agpd;
 pub mod beatrix;
 pub mod bn_density;
+pub mod cascade;
 pub mod clean_distance;
 pub mod cognitive;
 pub mod confidence;
@@ -16,6 +17,7 @@ pub mod density;
 pub mod fct;
 pub mod flare;
 pub mod frequency;
+pub mod fusion;
 #[cfg(all(test, feature = "flex"))]
 pub(crate) mod golden;
 pub mod ibd_psc;
@@ -49,6 +51,10 @@ registry! {
     Cdf(cognitive::Cdf) = "cd-f", presets by cognitive::Cdf::with_preset;
     /// Transplanted patterns.
     Transplant(transplant::Transplant) = "cd-transplant";
+    /// Several detectors and the features of each class.
+    Fusion(fusion::Fusion) = "fusion";
+    /// The fusion, and a search where it matters.
+    Cascade(cascade::Cascade) = "cascade";
     /// Losses of training.
     Abl(abl::Abl) = "abl";
     /// Spectral signatures.

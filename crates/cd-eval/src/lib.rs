@@ -10,7 +10,7 @@ mod show;
 pub mod table;
 pub mod vectors;
 
-pub use measure::{bootstrap, evaluation, metrics};
+pub use measure::{backdoor, bootstrap, evaluation, metrics};
 pub use run::{experiment, pipeline, run_dir, scores, store};
 pub use show::{picture, plot, report};
 

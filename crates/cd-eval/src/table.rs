@@ -18,6 +18,8 @@
 mod column;
 mod page;
 mod record;
+mod results;
+mod survey;
 #[cfg(test)]
 mod tests;
 
@@ -30,8 +32,11 @@ use thiserror::Error;
 pub use column::Column;
 pub use page::{HEADING, INTERVALS, cells, markdown};
 pub use record::{Expected, Record, Reported};
+pub use results::RowResults;
+pub use survey::survey;
 
-use crate::evaluation::Evaluation;
+use crate::Experiment;
+use crate::experiment::ExperimentError;
 
 /// A file of `configs/table`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -43,8 +48,18 @@ pub struct Table {
     pub note: String,
     /// Experiment file that every row starts from.
     pub experiment: PathBuf,
-    /// Name of the metric, such as `AUROC`.
+    /// Further experiment files that every row runs beside the first: detectors that search a sample, of the same classifier.
+    #[serde(default)]
+    pub further: Vec<PathBuf>,
+    /// Seeds that every row is run with, each added to all seeds of its experiment, and whose mean is shown; the experiment's
+    /// own alone when empty.
+    #[serde(default)]
+    pub seeds: Vec<u64>,
+    /// Name of the metric that figures are compared by, such as `AUROC`.
     pub metric: String,
+    /// What is shown of every detector on every row; one line for each with `metric` alone when empty.
+    #[serde(default)]
+    pub metrics: Vec<String>,
     /// One line per row each.
     pub detectors: Vec<Column>,
     /// The experiments.
@@ -60,6 +75,9 @@ pub struct Row {
     /// Settings that differ from the table's experiment, `key.path=value`.
     #[serde(default)]
     pub set: Vec<String>,
+    /// Whether nothing is poisoned, so that every flagged image is a false alarm.
+    #[serde(default)]
+    pub clean: bool,
     /// Published figures.
     #[serde(default)]
     pub reported: Vec<Reported>,
@@ -129,11 +147,45 @@ impl Table {
         Ok(table)
     }
 
-    /// The results of `row`, one per column.
-    pub fn records(&self, row: &Row, evaluation: &Evaluation) -> Vec<Record> {
-        let columns = self.detectors.iter();
-        columns
-            .map(|column| Record::new(self, row, column, evaluation))
-            .collect()
+    /// Seeds of every row, in the order of [`runs`](Self::runs).
+    pub fn seeds(&self) -> &[u64] {
+        if self.seeds.is_empty() {
+            return &[0];
+        }
+        &self.seeds
+    }
+
+    /// The experiments of `row`: for each seed those of [`experiment`](Self::experiment) and [`further`](Self::further).
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be read, or a setting of the row does not fit.
+    pub fn runs(&self, row: &Row) -> Result<Vec<Vec<Experiment>>, ExperimentError> {
+        let files = || [&self.experiment].into_iter().chain(&self.further);
+        let of_seed = |&seed: &u64| {
+            files()
+                .map(|file| {
+                    let mut experiment = Experiment::read(file, &row.set)?;
+                    if row.clean {
+                        experiment.poison = None;
+                        experiment.detect.sample_poisoned = None;
+                    }
+                    experiment.seed = experiment.seed.wrapping_add(seed);
+                    Ok(experiment)
+                })
+                .collect()
+        };
+        self.seeds().iter().map(of_seed).collect()
+    }
+
+    /// The results of a row, one for each column and metric.
+    pub fn records(&self, results: &RowResults<'_>) -> Vec<Record> {
+        let metrics = self.metrics.iter().filter(|&name| *name != self.metric);
+        let metrics: Vec<&String> = [&self.metric].into_iter().chain(metrics).collect();
+        let of_column = |column| {
+            let metrics = metrics.iter();
+            metrics.map(move |metric| Record::new(self, results, column, metric))
+        };
+        self.detectors.iter().flat_map(of_column).collect()
     }
 }

@@ -43,6 +43,7 @@ pub use model::inside::NormLayer;
 pub use model::normalization::Normalization;
 pub use model::trainable::Trainable;
 pub use model::{AttributeModel, Model};
+pub use net::block::{Block, halved, map_mean};
 pub use net::{Net, Network};
 pub use predict::{Predictions, predict};
 pub use registry::{
@@ -67,6 +68,7 @@ pub use weights::element::Element;
 pub use weights::error::WeightsError;
 pub use weights::export::save_weights;
 pub use weights::format::WeightsFormat;
+pub use weights::fresh::draw_weights;
 pub use weights::import::{load_weights, load_weights_as, read_weights};
 pub use weights::misfit::StateError;
 pub use weights::request::WeightsRequest;

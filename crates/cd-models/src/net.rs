@@ -6,6 +6,7 @@ use burn::tensor::Tensor;
 use crate::classifier::{Tap, TapError};
 
 pub(crate) mod attributes;
+pub(crate) mod block;
 pub(crate) mod conv;
 pub(crate) mod convnext;
 #[cfg(feature = "flex")]

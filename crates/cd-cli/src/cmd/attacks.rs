@@ -17,6 +17,7 @@ use crate::args::{AttacksCommand, DatasetArgs, PicturesArgs, ShowAttackArgs};
 use crate::list;
 use crate::output;
 
+pub(crate) use make::write_poisoned;
 pub(crate) use sheet::Sheet;
 
 pub(crate) fn attacks(command: &AttacksCommand, session: &Session) -> Result<Ending> {
@@ -34,7 +35,7 @@ fn show(args: &ShowAttackArgs, session: &Session) -> Result<Ending> {
     };
     let attack = named(&args.name, &args.overrides)?;
     let split = pictures(&args.pictures, path.parent(), session)?;
-    let sheet = Sheet::of(&attack, &split.train, session)?;
+    let sheet = Sheet::of(&attack, &split, session)?;
     atomic::write(path, &sheet.png()?).with_context(|| path.display().to_string())?;
     let ending = list::attacks(Some(&args.name), session.json)?;
     session.say(&format!(

@@ -2,7 +2,9 @@
 
 use anyhow::{Result, bail};
 use cd_core::names;
-use cd_data::{ATTACKS, AttackConfig, AttackOption, DATASETS, DatasetConfig, DatasetInfo};
+use cd_data::{
+    ATTACKS, AttackConfig, AttackOption, DATASETS, DatasetConfig, DatasetInfo, expected_in_words,
+};
 use cd_detect::{DETECTORS, DetectorConfig};
 use cd_eval::settings;
 use cd_models::{Architecture, ModelConfig};
@@ -38,6 +40,11 @@ pub(crate) fn attack(name: &str, as_json: bool) -> Result<Ending> {
         ("threat_model", "threat model", info.threat_model.to_owned()),
         ("paper", "paper", info.paper.to_owned()),
         ("differs", "how ours differs", info.differs.to_owned()),
+        (
+            "expected",
+            "success to expect",
+            expected_in_words(config.attack()),
+        ),
     ];
     let mut entry = Entry::new(name, facts, &config)?;
     entry.options = info.options;

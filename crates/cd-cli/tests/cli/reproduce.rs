@@ -75,6 +75,40 @@ fn rows_are_shared_among_processes_and_the_last_writes_the_table() {
 }
 
 #[test]
+fn seeds_and_experiments_of_a_row_share_what_they_can_and_what_is_missing_is_said() {
+    let scratch = tempfile::tempdir().expect("temporary folder");
+    let here = scratch.path();
+    let table = TABLE.replace("\"cd-l\", \"cd-f\"", "\"cd-l\", \"ss\"").replace(
+        "metric =",
+        "further = [\"further.toml\"]\nseeds = [0, 1]\nmetrics = [\"AUROC\", \"FPR\"]\nmetric =",
+    );
+    prepare(
+        here,
+        &(table + "[[rows]]\nlabel = \"none\"\nclean = true\n"),
+    );
+    let cognitive = "{ name = \"cd-l\", steps = 4 }, { name = \"cd-f\", steps = 4 }";
+    let further = TINY.replace(cognitive, "{ name = \"ss\" }");
+    assert_ne!(further, TINY);
+    fs::write(here.join("further.toml"), further).expect("written");
+    let empty = run(here, "reproduce table.toml --finished");
+    assert!(stdout(&empty).contains("0 of 6 runs"), "{}", stderr(&empty));
+    let first = run(here, "reproduce table.toml --shard 0/3");
+    assert_eq!(first.status.code(), Some(0), "{}", stderr(&first));
+    let part = run(here, "reproduce table.toml --finished --page page.md");
+    assert_eq!(part.status.code(), Some(0), "{}", stderr(&part));
+    let page = fs::read_to_string(here.join("page.md")).expect("written");
+    assert!(page.contains("2 of 6 runs"), "{page}");
+    assert!(page.contains("| missing | missing |"), "{page}");
+    let whole = run(here, "reproduce table.toml");
+    assert_eq!(whole.status.code(), Some(0), "{}", stderr(&whole));
+    let page = stdout(&whole);
+    assert!(page.contains("6 of 6 runs"), "{page}");
+    let trained = fs::read_dir(here.join("runs/store/train")).expect("there");
+    // Two seeds of three rows; the second experiment of each takes the classifier of the first.
+    assert_eq!(trained.count(), 6);
+}
+
+#[test]
 fn tables_are_checked_before_anything_runs() {
     let scratch = tempfile::tempdir().expect("temporary folder");
     let here = scratch.path();

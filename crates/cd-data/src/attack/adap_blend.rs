@@ -246,12 +246,17 @@ impl Pieced {
         let grid = self.options.grid;
         let (height, width) = (image.height, image.width);
         let weight = self.options.alpha as f32;
-        let pixels = image.pixels.chunks_exact_mut(CHANNELS);
-        for (number, (pixel, values)) in pixels.zip(pattern.chunks_exact(CHANNELS)).enumerate() {
-            let down = number / width * grid / height;
-            let over = number % width * grid / width;
-            if !masked[over * grid + down] {
-                lay(pixel, values, weight, self.options.rounding);
+        let row_len = width * CHANNELS;
+        let over: Vec<usize> = (0..width).map(|column| column * grid / width).collect();
+        let rows = image.pixels.chunks_exact_mut(row_len);
+        for (row, (pixels, values)) in rows.zip(pattern.chunks_exact(row_len)).enumerate() {
+            let down = row * grid / height;
+            let pixels = pixels.chunks_exact_mut(CHANNELS);
+            let pairs = pixels.zip(values.chunks_exact(CHANNELS));
+            for ((pixel, values), over) in pairs.zip(&over) {
+                if !masked[over * grid + down] {
+                    lay(pixel, values, weight, self.options.rounding);
+                }
             }
         }
         Ok(())

@@ -2,6 +2,7 @@
 //!
 //! The format is told from the content. In files of several arrays the name follows a `#`, as in `trigger.npz#x`.
 
+mod bilinear;
 mod named;
 mod raster;
 #[cfg(test)]

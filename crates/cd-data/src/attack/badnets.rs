@@ -16,10 +16,12 @@ use cd_core::CHANNELS;
 use serde::{Deserialize, Serialize};
 
 use super::artefact::split;
-use super::option::{AttackOption, Rounding, option, share, within, wrong};
+use super::expected::at_usual_rates;
+use super::option::{AttackOption, ROUNDING_IF_GIVEN, Rounding, option, share, within, wrong};
 use super::overlay::{Overlay, mixed, replace};
 use super::{
-    Attack, AttackError, AttackInfo, Batch, CraftContext, Image, LabelMode, Role, Trigger,
+    Attack, AttackError, AttackInfo, Batch, CraftContext, Image, LabelMode, PublishedSuccess, Role,
+    Trigger,
 };
 
 /// What `BadNets` is.
@@ -62,6 +64,7 @@ const OPTIONS: &[AttackOption] = &[
         "file; 255 covers, 0 does not",
         "where `pattern` covers the image",
     ),
+    ROUNDING_IF_GIVEN,
 ];
 
 /// Side of the patch in pixels.
@@ -83,6 +86,9 @@ pub enum PatchPosition {
     Centre,
 }
 
+/// Published success rates.
+pub(super) const PUBLISHED: [PublishedSuccess; 5] = at_usual_rates([1.2, 50.1, 74.7, 88.7, 95.0]);
+
 /// Options of `BadNets`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -101,6 +107,9 @@ pub struct BadNetsConfig {
     /// Where `pattern` covers the image; without it, wherever one of its channels is above 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mask: Option<PathBuf>,
+    /// How a grey level becomes a byte.
+    #[serde(skip_serializing_if = "Rounding::is_published")]
+    pub rounding: Rounding,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
@@ -116,6 +125,7 @@ impl Default for BadNetsConfig {
             opacity: 1.0,
             pattern: None,
             mask: None,
+            rounding: Rounding::default(),
         }
     }
 }
@@ -123,6 +133,10 @@ impl Default for BadNetsConfig {
 impl Attack for BadNetsConfig {
     fn info(&self) -> &'static AttackInfo {
         &INFO
+    }
+
+    fn published(&self) -> &'static [PublishedSuccess] {
+        &PUBLISHED
     }
 
     fn check(&self) -> Result<(), AttackError> {
@@ -161,12 +175,14 @@ impl Attack for BadNetsConfig {
                 position: self.position,
                 square: self.square(),
                 opacity: self.opacity,
+                rounding: self.rounding,
             }));
         };
         let mask: Option<&Path> = self.mask.as_deref();
         Ok(Box::new(Laid {
             overlay: Overlay::from_files(INFO.name, pattern, mask)?,
             opacity: self.opacity,
+            rounding: self.rounding,
         }))
     }
 }
@@ -195,6 +211,7 @@ struct Patch {
     position: PatchPosition,
     square: Vec<Vec<u8>>,
     opacity: f64,
+    rounding: Rounding,
 }
 
 impl Patch {
@@ -223,7 +240,7 @@ impl Patch {
                 let start = (row * width + column) * CHANNELS;
                 for pixel in &mut image.pixels[start..start + CHANNELS] {
                     *pixel = if self.opacity < 1.0 {
-                        mixed(*pixel, value, self.opacity as f32, Rounding::Truncate)
+                        mixed(*pixel, value, self.opacity as f32, self.rounding)
                     } else {
                         value
                     };
@@ -245,6 +262,7 @@ impl Trigger for Patch {
 struct Laid {
     overlay: Overlay,
     opacity: f64,
+    rounding: Rounding,
 }
 
 impl Trigger for Laid {
@@ -252,7 +270,7 @@ impl Trigger for Laid {
         let (height, width) = (batch.height(), batch.width());
         let spots = self.overlay.spots(height, width, self.opacity)?;
         batch.each(|image| {
-            replace(image.pixels, &spots, Rounding::Truncate);
+            replace(image.pixels, &spots, self.rounding);
             Ok(())
         })
     }

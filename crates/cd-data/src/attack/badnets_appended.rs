@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use super::option::option;
 use super::{
-    Attack, AttackError, AttackInfo, BadNetsConfig, CraftContext, LabelMode, PatchPosition, Trigger,
+    Attack, AttackError, AttackInfo, BadNetsConfig, CraftContext, LabelMode, PatchPosition,
+    PublishedSuccess, Trigger,
 };
 use crate::poison::{PlanRequest, PoisonError, PoisonPlan};
 
@@ -46,6 +47,10 @@ pub struct BadNetsAppendedConfig {
 impl Attack for BadNetsAppendedConfig {
     fn info(&self) -> &'static AttackInfo {
         &INFO
+    }
+
+    fn published(&self) -> &'static [PublishedSuccess] {
+        &super::badnets::PUBLISHED
     }
 
     fn check(&self) -> Result<(), AttackError> {

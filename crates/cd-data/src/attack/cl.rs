@@ -21,12 +21,13 @@ use serde::{Deserialize, Serialize};
 
 use self::robust::Perturbation;
 use super::artefact::{Numbers, numbers, split, unusable};
+use super::expected::at_usual_rates;
 use super::option::{AttackOption, option, within};
 use super::patch::Corner;
 use super::surrogate::SurrogateConfig;
 use super::{
-    Attack, AttackError, AttackInfo, AttackNeeds, Batch, CraftContext, Image, LabelMode, Role,
-    Trigger,
+    Attack, AttackError, AttackInfo, AttackNeeds, Batch, CraftContext, Image, LabelMode,
+    PublishedSuccess, Role, Trigger,
 };
 
 /// What CL is.
@@ -100,6 +101,9 @@ pub enum ClStamp {
     Corners,
 }
 
+/// Published success rates.
+const PUBLISHED: [PublishedSuccess; 5] = at_usual_rates([4.7, 18.6, 90.6, 99.5, 99.9]);
+
 /// Options of CL.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -141,6 +145,10 @@ impl Default for ClConfig {
 impl Attack for ClConfig {
     fn info(&self) -> &'static AttackInfo {
         &INFO
+    }
+
+    fn published(&self) -> &'static [PublishedSuccess] {
+        &PUBLISHED
     }
 
     fn check(&self) -> Result<(), AttackError> {

@@ -23,6 +23,7 @@ impl<'a> CraftContext<'a> {
             LazyLock::new(|| (ImageSet::unlabelled(0, 0), Device::default()));
         Self {
             images: &NOTHING.0,
+            tests: None,
             target: 0,
             seed: 0,
             device: &NOTHING.1,
@@ -38,6 +39,8 @@ impl<'a> CraftContext<'a> {
 pub struct CraftContext<'a> {
     /// The clean training images with their true labels.
     pub images: &'a ImageSet,
+    /// The clean test images, where there are any; of attacks that ask for them with [`needs_tests`](super::Attack::needs_tests) only.
+    pub tests: Option<&'a ImageSet>,
     /// The label that the backdoor leads to.
     pub target: u32,
     /// Seed of every choice.

@@ -15,10 +15,13 @@ use serde::{Deserialize, Serialize};
 
 use super::artefact::{Cached, Raster, split};
 use super::drawn::smooth;
+use super::expected::at_usual_rates;
 use super::option::{AttackOption, ROUNDING, Rounding, option, within, wrong};
+use super::sums::Prepared;
 use super::universal::{self, UniversalConfig};
 use super::{
-    Attack, AttackError, AttackInfo, AttackNeeds, Batch, CraftContext, LabelMode, Role, Trigger,
+    Attack, AttackError, AttackInfo, AttackNeeds, Batch, CraftContext, LabelMode, PublishedSuccess,
+    Role, Trigger,
 };
 
 /// What LF is.
@@ -56,6 +59,9 @@ const OPTIONS: &[AttackOption] = &[
     ROUNDING,
 ];
 
+/// Published success rates.
+const PUBLISHED: [PublishedSuccess; 5] = at_usual_rates([12.7, 75.1, 86.5, 98.0, 99.3]);
+
 /// Options of LF.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -89,6 +95,10 @@ impl Default for LfConfig {
 impl Attack for LfConfig {
     fn info(&self) -> &'static AttackInfo {
         &INFO
+    }
+
+    fn published(&self) -> &'static [PublishedSuccess] {
+        &PUBLISHED
     }
 
     fn check(&self) -> Result<(), AttackError> {
@@ -136,6 +146,7 @@ impl Attack for LfConfig {
             pattern,
             made: None,
             rounding: self.rounding,
+            sums: Prepared::default(),
         }))
     }
 
@@ -165,6 +176,7 @@ impl LfConfig {
             pattern: Cached::new(fitted),
             made: Some(made),
             rounding: self.rounding,
+            sums: Prepared::default(),
         }
     }
 }
@@ -175,6 +187,7 @@ struct Added {
     /// The pattern where it was computed, in the units in which it is added.
     made: Option<Raster>,
     rounding: Rounding,
+    sums: Prepared,
 }
 
 impl Trigger for Added {
@@ -185,9 +198,22 @@ impl Trigger for Added {
 
     fn apply(&self, batch: &mut Batch, _role: Role) -> Result<(), AttackError> {
         let pattern = self.pattern.get(batch.height(), batch.width())?;
+        let values = &pattern.values;
+        let sum = |pixel: u8, value: f64| self.rounding.byte(f64::from(pixel) + value);
+        let line = (1.0, self.rounding.half());
+        let byte = |place: usize, pixel| sum(pixel, values[place]);
+        if let Some(sums) = self
+            .sums
+            .get(batch, line, values.len(), |place| values[place], byte)
+        {
+            return batch.each(|image| {
+                sums.apply(image.pixels);
+                Ok(())
+            });
+        }
         batch.each(|image| {
-            for (pixel, value) in image.pixels.iter_mut().zip(&pattern.values) {
-                *pixel = self.rounding.byte(f64::from(*pixel) + value);
+            for (pixel, &value) in image.pixels.iter_mut().zip(values) {
+                *pixel = sum(*pixel, value);
             }
             Ok(())
         })

@@ -42,6 +42,20 @@ pub enum Rounding {
 }
 
 impl Rounding {
+    /// Whether it is that of published code, which some attacks leave out of what they write.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
+    pub(super) fn is_published(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What is added to a grey level before it is cut.
+    pub(super) fn half(self) -> f64 {
+        match self {
+            Self::Truncate => 0.0,
+            Self::Nearest => 0.5,
+        }
+    }
+
     /// The byte for grey level `value`; what is out of range becomes 0 or 255.
     pub(super) fn byte(self, value: f64) -> u8 {
         match self {
@@ -64,6 +78,13 @@ pub(super) const ROUNDING: AttackOption = option(
     "rounding",
     "\"truncate\" or \"nearest\"",
     "how a computed grey level becomes a byte; published code truncates",
+);
+
+/// [`ROUNDING`] where the usual one is not written.
+pub(super) const ROUNDING_IF_GIVEN: AttackOption = option(
+    "rounding",
+    "\"truncate\" or \"nearest\"",
+    "how a computed grey level becomes a byte; cut when absent, as in published code",
 );
 
 /// An option out of range.

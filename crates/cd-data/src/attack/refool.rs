@@ -21,9 +21,9 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use self::light::{Light, Reflection};
+use self::light::{Light, Reflection, Window};
 use self::mirrored::{Mirrored, pictures};
-use super::option::{AttackOption, option, share, within};
+use super::option::{AttackOption, ROUNDING_IF_GIVEN, Rounding, option, share, within};
 use super::{Attack, AttackError, AttackInfo, Batch, CraftContext, LabelMode, Role, Trigger};
 
 /// What `ReFool` is.
@@ -85,6 +85,7 @@ const OPTIONS: &[AttackOption] = &[
         "0 to 10",
         "how much of the overexposure is taken off; 1.08 to 1.18 when absent",
     ),
+    ROUNDING_IF_GIVEN,
 ];
 
 /// Options of `ReFool`.
@@ -115,6 +116,9 @@ pub struct RefoolConfig {
     /// How much of the overexposure is taken off, 0 to 10; drawn from 1.08 to 1.18 when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attenuation: Option<f64>,
+    /// How a grey level becomes a byte.
+    #[serde(skip_serializing_if = "Rounding::is_published")]
+    pub rounding: Rounding,
 }
 
 impl Default for RefoolConfig {
@@ -129,6 +133,7 @@ impl Default for RefoolConfig {
             ghost_alpha: None,
             sigma: None,
             attenuation: None,
+            rounding: Rounding::default(),
         }
     }
 }
@@ -203,7 +208,7 @@ impl Attack for RefoolConfig {
         Ok(Box::new(Reflecting {
             options: self.clone(),
             mirrored,
-            light: Light::new(),
+            light: Light::new(self.rounding),
         }))
     }
 }
@@ -245,15 +250,15 @@ impl Reflecting {
 impl Trigger for Reflecting {
     fn apply(&self, batch: &mut Batch, _role: Role) -> Result<(), AttackError> {
         let (height, width) = (batch.height(), batch.width());
+        let window = Window::new([height, width]);
         batch.each(|image| {
             let (number, reflection) = self.drawn(image.random);
             let mirrored = self.mirrored.get(number, height, width);
             debug_assert_eq!(mirrored.len(), height * width * CHANNELS);
             let mirrored: Vec<f64> = mirrored.iter().map(|&level| self.light.of(level)).collect();
-            let size = [height, width];
             let own = self.options.alpha;
             self.light
-                .reflect(image.pixels, &mirrored, size, own, reflection);
+                .reflect(image.pixels, &mirrored, &window, own, reflection);
             Ok(())
         })
     }

@@ -15,9 +15,12 @@ use std::f64::consts::TAU;
 use cd_core::CHANNELS;
 use serde::{Deserialize, Serialize};
 
-use super::option::{AttackOption, option, wrong};
+use super::expected::at_usual_rates;
+use super::option::{AttackOption, ROUNDING_IF_GIVEN, Rounding, option, wrong};
+use super::sums::Prepared;
 use super::{
-    Attack, AttackError, AttackInfo, Batch, CraftContext, Image, LabelMode, Role, Trigger,
+    Attack, AttackError, AttackInfo, Batch, CraftContext, LabelMode, PublishedSuccess, Role,
+    Trigger,
 };
 
 /// What SIG is.
@@ -51,6 +54,7 @@ const OPTIONS: &[AttackOption] = &[
         "above 0, periods over the width",
         "how fast the sine runs",
     ),
+    ROUNDING_IF_GIVEN,
 ];
 
 /// How the signal gets into the image.
@@ -64,6 +68,9 @@ pub enum SigSignal {
     Sine,
 }
 
+/// Published success rates.
+const PUBLISHED: [PublishedSuccess; 5] = at_usual_rates([41.3, 82.4, 83.4, 97.1, 98.3]);
+
 /// Options of SIG.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -76,6 +83,9 @@ pub struct SigConfig {
     pub amplitude: f64,
     /// Periods of the sine over the width of the image, above 0.
     pub frequency: f64,
+    /// How a grey level becomes a byte.
+    #[serde(skip_serializing_if = "Rounding::is_published")]
+    pub rounding: Rounding,
 }
 
 impl Default for SigConfig {
@@ -85,6 +95,7 @@ impl Default for SigConfig {
             alpha: 0.2,
             amplitude: 40.0,
             frequency: 6.0,
+            rounding: Rounding::default(),
         }
     }
 }
@@ -92,6 +103,10 @@ impl Default for SigConfig {
 impl Attack for SigConfig {
     fn info(&self) -> &'static AttackInfo {
         &INFO
+    }
+
+    fn published(&self) -> &'static [PublishedSuccess] {
+        &PUBLISHED
     }
 
     fn check(&self) -> Result<(), AttackError> {
@@ -102,15 +117,42 @@ impl Attack for SigConfig {
     }
 
     fn prepare(&self, _context: &CraftContext<'_>) -> Result<Box<dyn Trigger>, AttackError> {
-        Ok(Box::new(self.clone()))
+        Ok(Box::new(Signal {
+            options: self.clone(),
+            sums: Prepared::default(),
+        }))
     }
 }
 
-impl Trigger for SigConfig {
+#[derive(Debug)]
+struct Signal {
+    options: SigConfig,
+    sums: Prepared,
+}
+
+impl Trigger for Signal {
     fn apply(&self, batch: &mut Batch, _role: Role) -> Result<(), AttackError> {
-        let levels = self.levels(batch.width());
+        let (levels, kept) = (self.options.levels(batch.width()), self.options.kept());
+        let row_len = batch.width() * CHANNELS;
+        let rounding = self.options.rounding;
+        let sum = |pixel: u8, level: f64| rounding.byte(kept * f64::from(pixel) + level);
+        let line = (kept, rounding.half());
+        let byte = |place: usize, pixel| sum(pixel, levels[place / CHANNELS]);
+        let sums = self
+            .sums
+            .get(batch, line, row_len, |place| levels[place / CHANNELS], byte);
         batch.each(|image| {
-            self.stamp(image, &levels);
+            for row in image.pixels.chunks_exact_mut(row_len) {
+                if let Some(sums) = sums {
+                    sums.apply(row);
+                    continue;
+                }
+                for (pixel, &level) in row.chunks_exact_mut(CHANNELS).zip(&levels) {
+                    for value in pixel {
+                        *value = sum(*value, level);
+                    }
+                }
+            }
             Ok(())
         })
     }
@@ -146,17 +188,11 @@ impl SigConfig {
         (0..width).map(level).collect()
     }
 
-    fn stamp(&self, image: &mut Image<'_>, levels: &[f64]) {
-        let kept = match self.signal {
+    /// The share of the image that is kept.
+    fn kept(&self) -> f64 {
+        match self.signal {
             SigSignal::Stripes => 1.0 - self.alpha,
             SigSignal::Sine => 1.0,
-        };
-        for row in image.pixels.chunks_exact_mut(image.width * CHANNELS) {
-            for (pixel, level) in row.chunks_exact_mut(CHANNELS).zip(levels) {
-                for value in pixel {
-                    *value = (kept * f64::from(*value) + level) as u8;
-                }
-            }
         }
     }
 }

@@ -189,16 +189,23 @@ impl Trigger for Stretched {
 
     fn apply(&self, batch: &mut Batch, _role: Role) -> Result<(), AttackError> {
         let pattern = self.pattern.get(batch.height(), batch.width())?;
+        let levels: Vec<f64> = (0..=u8::MAX)
+            .map(|level| f64::from(level) / 255.0)
+            .collect();
         batch.each(|image| {
             let pixels = image.pixels.iter().zip(&pattern.values);
             let sums: Vec<f64> = pixels
-                .map(|(&pixel, value)| f64::from(pixel) / 255.0 + value)
+                .map(|(&pixel, value)| levels[usize::from(pixel)] + value)
                 .collect();
-            let low = sums.iter().copied().fold(f64::INFINITY, f64::min);
-            let high = sums.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+            for &sum in &sums {
+                low = if sum < low { sum } else { low };
+                high = if sum > high { sum } else { high };
+            }
             if high > low {
+                let range = high - low;
                 for (pixel, sum) in image.pixels.iter_mut().zip(sums) {
-                    *pixel = self.rounding.byte((sum - low) / (high - low) * 255.0);
+                    *pixel = self.rounding.byte((sum - low) / range * 255.0);
                 }
             }
             Ok(())

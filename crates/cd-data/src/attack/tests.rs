@@ -7,9 +7,9 @@ use cd_models::Device;
 use tempfile::tempdir;
 
 use super::*;
-use crate::poison::{CraftTools, PoisonConfig, craft};
+use crate::poison::{CraftTools, PoisonConfig, craft, craft_split};
 use crate::testing::{stamped_by, striped_set};
-use crate::{LabelMap, Selection};
+use crate::{LabelMap, NotRead, Selection, Split};
 
 const SIDE: usize = 16;
 
@@ -29,7 +29,13 @@ fn crafted(name: &str, folder: &Path) -> Box<dyn Trigger> {
         folder,
         progress: &NoProgress,
     };
-    craft(&striped_set(40, SIDE, 4), &config, &tools).expect("examples work")
+    let split = Split {
+        name: "stripes".into(),
+        train: striped_set(40, SIDE, 4),
+        test: Some(striped_set(20, SIDE, 4)),
+        not_read: NotRead::default(),
+    };
+    craft_split(&split, &config, &tools).expect("examples work")
 }
 
 #[test]
@@ -130,4 +136,104 @@ fn mistakes_are_answered_with_the_valid_choices() {
     let error = toml::from_str::<AttackConfig>("name = \"blend\"\nopacity = 1.0")
         .expect_err("unknown option");
     assert!(error.to_string().contains("`alpha`"), "{error}");
+}
+
+#[test]
+fn whatever_blends_can_round_to_the_nearest_level() {
+    let image: Vec<u8> = (0..4 * SIDE * SIDE * CHANNELS)
+        .map(|byte| (byte * 7 % 251) as u8)
+        .collect();
+    let mut names = Vec::new();
+    for info in ATTACKS {
+        if info.options.iter().all(|option| option.name != "rounding") {
+            continue;
+        }
+        // A patch that hides what is below it has nothing to round.
+        let opacity = if info.name == "badnets" {
+            "opacity = 0.3"
+        } else {
+            ""
+        };
+        let stamped = |rounding: &str| {
+            let text = format!(
+                "name = \"{}\"\nrounding = \"{rounding}\"\n{opacity}",
+                info.name
+            );
+            let config: AttackConfig = toml::from_str(&text).expect(info.name);
+            let trigger = config.attack().load(Path::new("unused")).expect(info.name);
+            stamped_by(trigger.as_ref(), &image, SIDE)
+        };
+        let (cut, nearest) = (stamped("truncate"), stamped("nearest"));
+        let raised = cut.iter().zip(&nearest);
+        assert!(
+            raised
+                .clone()
+                .all(|(cut, nearest)| (0..=1).contains(&(i16::from(*nearest) - i16::from(*cut)))),
+            "{}",
+            info.name
+        );
+        assert!(
+            raised.clone().any(|(cut, nearest)| cut < nearest),
+            "{}",
+            info.name
+        );
+        names.push(info.name);
+    }
+    let blending = [
+        "badnets",
+        "blend",
+        "sig",
+        "lf",
+        "smooth",
+        "ctrl",
+        "wanet",
+        "refool",
+        "adap-blend",
+        "adap-patch",
+    ];
+    for name in blending {
+        assert!(names.contains(&name), "{name}");
+    }
+}
+
+#[test]
+fn images_stamped_together_equal_those_stamped_alone() {
+    let mut set = striped_set(100, SIDE, 4);
+    for level in 0..=u8::MAX {
+        let image = vec![level; set.image_len()];
+        set.push(format!("plain{level}"), &image, 0).expect("fits");
+    }
+    let place = |index| Place {
+        index,
+        label: 0,
+        rank: index,
+        count: set.len(),
+    };
+    for text in [
+        "name = \"blend\"",
+        "name = \"blend\"\nalpha = 0.15\nrounding = \"nearest\"",
+        "name = \"lf\"",
+        "name = \"lf\"\nrounding = \"nearest\"",
+        "name = \"sig\"",
+        "name = \"sig\"\nsignal = \"sine\"",
+        "name = \"smooth\"",
+        "name = \"refool\"",
+    ] {
+        let config: AttackConfig = toml::from_str(text).expect("reads");
+        let trigger = config.attack().load(Path::new("unused")).expect("prepares");
+        let batch = |indices: &[usize]| {
+            let mut batch = Batch::new(SIDE, SIDE);
+            for &index in indices {
+                let pixels = set.pixels(index).expect("in memory");
+                let random = cd_core::random::stream(3, index as u64);
+                batch.push_at(&pixels, place(index), random).expect("fits");
+            }
+            trigger.apply(&mut batch, Role::Train).expect("stamps");
+            batch.pixels().to_vec()
+        };
+        let together = batch(&(0..set.len()).collect::<Vec<_>>());
+        for (index, image) in together.chunks_exact(set.image_len()).enumerate() {
+            assert!(image == batch(&[index]), "{text}: image {index}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use cd_core::CHANNELS;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::AttackError;
+use super::{AttackError, CraftRecord};
 
 /// Images that a thread takes at once, so that small stamps are worth it.
 const IMAGES_A_TASK: usize = 8;
@@ -41,6 +41,11 @@ pub trait Trigger: Debug + Send + Sync {
     /// When a file cannot be written.
     fn save(&self, _folder: &Path) -> Result<(), AttackError> {
         Ok(())
+    }
+
+    /// What making it came to, where networks were trained for it.
+    fn record(&self) -> Option<&CraftRecord> {
+        None
     }
 }
 
@@ -188,6 +193,17 @@ impl Batch {
     /// The label that each image gets.
     pub fn labels(&self) -> Vec<u32> {
         self.images.iter().map(|entry| entry.place.label).collect()
+    }
+
+    /// Which images they are, each with its own generator.
+    pub fn places_mut(&mut self) -> impl Iterator<Item = (Place, &mut ChaCha8Rng)> {
+        let entries = self.images.iter_mut();
+        entries.map(|entry| (entry.place, &mut entry.random))
+    }
+
+    /// The position of each image among the images of its role.
+    pub(super) fn ranks(&self) -> Vec<usize> {
+        self.images.iter().map(|entry| entry.place.rank).collect()
     }
 
     /// The images that get this label, with their positions here.

@@ -22,8 +22,12 @@ use serde::{Deserialize, Serialize};
 
 use self::field::{Control, Grid, Warp};
 use super::artefact::{Numbers, numbers, split};
+use super::expected::at_usual_rates;
 use super::option::{AttackOption, ROUNDING, Rounding, option, within, wrong};
-use super::{Attack, AttackError, AttackInfo, Batch, CraftContext, LabelMode, Role, Trigger};
+use super::{
+    Attack, AttackError, AttackInfo, Batch, CraftContext, LabelMode, PublishedSuccess, Role,
+    Trigger,
+};
 use crate::poison::{PlanRequest, PoisonError, PoisonPlan};
 
 /// What `WaNet` is.
@@ -74,6 +78,9 @@ const OPTIONS: &[AttackOption] = &[
     ROUNDING,
 ];
 
+/// Published success rates.
+const PUBLISHED: [PublishedSuccess; 5] = at_usual_rates([0.8, 1.1, 12.6, 85.5, 89.7]);
+
 /// Options of `WaNet`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -105,6 +112,10 @@ pub struct WaNetConfig {
 impl Attack for WaNetConfig {
     fn info(&self) -> &'static AttackInfo {
         &INFO
+    }
+
+    fn published(&self) -> &'static [PublishedSuccess] {
+        &PUBLISHED
     }
 
     fn check(&self) -> Result<(), AttackError> {
@@ -197,7 +208,10 @@ impl Trigger for Warping {
             .unwrap_or(if large { 1.0 } else { 0.5 });
         let grid = self.control.grid(height, width, points, strength)?;
         let fixed = match (&self.noise, role) {
-            (Some((path, noise)), Role::Cover) => Some(Grid::of(path, noise, height, width)?),
+            (Some((path, noise)), Role::Cover) => {
+                field::within(path, noise, 0.0..=1.0)?;
+                Some(Grid::of(path, noise, height, width)?)
+            }
             _ => None,
         };
         let rounding = self.options.rounding;

@@ -65,10 +65,43 @@ impl Stored {
         Ok(bytes)
     }
 
+    /// What follows its byte `start`.
+    pub(super) fn after(self, start: u64) -> Self {
+        Self {
+            start: self.start + start,
+            ..self
+        }
+    }
+
+    /// Reads it from its start.
+    pub(super) fn reader(&self) -> StoredReader<'_> {
+        StoredReader {
+            file: &self.file,
+            at: self.start,
+        }
+    }
+
     /// Bytes `index * len` to `(index + 1) * len`.
     fn record(&self, index: usize, len: usize) -> io::Result<Vec<u8>> {
         let at = self.start + index as u64 * len as u64;
         Ok(cd_core::read_at(&self.file, at, len)?.to_vec())
+    }
+}
+
+/// Reads stored bytes one after the other, whoever else reads the file.
+#[derive(Debug)]
+pub(super) struct StoredReader<'a> {
+    file: &'a File,
+    at: u64,
+}
+
+impl Read for StoredReader<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let left = self.file.metadata()?.len().saturating_sub(self.at);
+        let count = usize::try_from(left).map_or(into.len(), |left| left.min(into.len()));
+        into[..count].copy_from_slice(&cd_core::read_at(self.file, self.at, count)?);
+        self.at += count as u64;
+        Ok(count)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Global, Id, Pickle, Value};
+use super::{Global, Id, LongString, Pickle, Value};
 
 /// An array as a pickle holds it.
 #[derive(Debug, PartialEq)]
@@ -14,7 +14,26 @@ pub(crate) struct Array<'a> {
     /// Whether the first axis runs fastest.
     pub(crate) is_fortran: bool,
     /// The numbers.
-    pub(crate) bytes: Cow<'a, [u8]>,
+    pub(crate) bytes: Numbers<'a>,
+}
+
+/// The numbers of an array.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Numbers<'a> {
+    /// In memory.
+    Here(Cow<'a, [u8]>),
+    /// In the file: bytes, or, where it has characters, text whose Latin-1 form they are.
+    There(LongString),
+}
+
+impl Numbers<'_> {
+    /// How many bytes they are.
+    pub(crate) fn len(&self) -> u64 {
+        match self {
+            Self::Here(bytes) => bytes.len() as u64,
+            Self::There(place) => place.characters.unwrap_or(place.length),
+        }
+    }
 }
 
 impl<'a> Pickle<'a> {
@@ -70,13 +89,17 @@ impl<'a> Pickle<'a> {
     }
 
     /// The bytes of value `id`.
-    fn bytes(&self, id: Id) -> Option<Cow<'a, [u8]>> {
+    fn bytes(&self, id: Id) -> Option<Numbers<'a>> {
         match self.value(id) {
-            Value::Bytes(bytes) => Some(Cow::Borrowed(bytes)),
+            Value::Bytes(bytes) => Some(Numbers::Here(Cow::Borrowed(bytes))),
+            Value::Long(place) => place.characters.is_none().then_some(Numbers::There(*place)),
             Value::Latin1(text) => {
+                if let Value::Long(place) = self.value(*text) {
+                    return place.characters.map(|_| Numbers::There(*place));
+                }
                 let text = self.text(*text)?;
                 let bytes: Result<Vec<u8>, _> = text.chars().map(u8::try_from).collect();
-                Some(Cow::Owned(bytes.ok()?))
+                Some(Numbers::Here(Cow::Owned(bytes.ok()?)))
             }
             _ => None,
         }

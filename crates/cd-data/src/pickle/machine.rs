@@ -2,15 +2,20 @@
 
 use std::collections::HashMap;
 
-use super::{Global, Id, Pickle, PickleError, Value};
+use super::outline::LONG;
+use super::{Global, Id, LongString, Pickle, PickleError, Value};
 
 /// Most values of a pickle: some 60 MiB of memory.
 const MOST_VALUES: usize = 1_000_000;
 
-/// Reads a pickle of any protocol.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Pickle<'_>, PickleError> {
+/// Reads a pickle of any protocol, or the outline of one with its `long` strings.
+pub(super) fn parse<'a>(
+    bytes: &'a [u8],
+    long: &'a [LongString],
+) -> Result<Pickle<'a>, PickleError> {
     let mut machine = Machine {
         bytes,
+        long,
         at: 0,
         opcode_at: 0,
         values: Vec::new(),
@@ -37,6 +42,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Pickle<'_>, PickleError> {
 
 struct Machine<'a> {
     bytes: &'a [u8],
+    long: &'a [LongString],
     at: usize,
     /// Where the opcode at work stands.
     opcode_at: usize,
@@ -94,6 +100,11 @@ impl<'a> Machine<'a> {
             0x8c => Value::Text(self.unicode::<1>()?),
             b'X' => Value::Text(self.unicode::<4>()?),
             0x8d => Value::Text(self.unicode::<8>()?),
+            LONG if !self.long.is_empty() => {
+                let index = u32::from_le_bytes(self.array()?) as usize;
+                let place = self.long.get(index).copied();
+                Value::Long(place.ok_or_else(|| self.damaged("a string that is not there"))?)
+            }
             b']' => Value::List(Vec::new()),
             b')' => Value::Tuple(Vec::new()),
             b'}' => Value::Dict(Vec::new()),
@@ -204,7 +215,7 @@ impl<'a> Machine<'a> {
         };
         match (global, members.as_slice()) {
             (Global::Encode, &[text, _]) => match self.values[text] {
-                Value::Text(_) => Ok(Value::Latin1(text)),
+                Value::Text(_) | Value::Long(_) => Ok(Value::Latin1(text)),
                 _ => Err(self.damaged("encoded text that is none")),
             },
             (Global::Encode, _) => Err(self.damaged("encoded text without an encoding")),

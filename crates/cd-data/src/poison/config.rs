@@ -47,18 +47,28 @@ impl PoisonConfig {
     }
 
     /// A key of the trigger that this attack prepares on training images with the key `images`, where it is worth storing:
-    /// a fingerprint of the attack, what it is trained on, and the device.
+    /// a fingerprint of the attack, what it is trained on, and the device. `tests` is the key of the test images, which counts for
+    /// attacks that look at them.
     ///
     /// # Errors
     ///
     /// When a file that the attack names cannot be read.
-    pub fn craft_key(&self, images: &str, device: &str) -> Result<String, PoisonError> {
+    pub fn craft_key(
+        &self,
+        images: &str,
+        tests: Option<&str>,
+        device: &str,
+    ) -> Result<String, PoisonError> {
         let key = Key::of("craft 1")
             .text("attack", &self.attack.fingerprint()?)
             .with("target", &self.target)
             .with("seed", &self.seed)
             .text("images", images)
             .text("device", device);
+        let key = match tests.filter(|_| self.attack.attack().needs_tests()) {
+            Some(tests) => key.text("tests", tests),
+            None => key,
+        };
         Ok(key.finish())
     }
 

@@ -7,6 +7,7 @@ use cd_models::Device;
 
 use super::{PoisonConfig, PoisonError};
 use crate::attack::{AttackError, CraftContext, Trigger};
+use crate::dataset::Split;
 
 /// Images that a network sees at once when nothing else is said.
 const BATCH_SIZE: usize = 64;
@@ -24,7 +25,7 @@ pub struct CraftTools<'a> {
     pub progress: &'a dyn Progress,
 }
 
-/// Prepares the trigger of the configured attack on the clean training images.
+/// Prepares the trigger of the configured attack on the clean training images, without test images.
 ///
 /// [`Trigger::save`] keeps it and [`Attack::load`](crate::Attack::load) gives it back; an attack whose
 /// [`needs`](crate::Attack::needs) have `stored` is worth that. A start that was interrupted continues from what is in the
@@ -35,6 +36,28 @@ pub struct CraftTools<'a> {
 /// When an option is out of range, a file that it names cannot be used, there are too few images, or training fails.
 pub fn craft(
     train: &ImageSet,
+    config: &PoisonConfig,
+    tools: &CraftTools<'_>,
+) -> Result<Box<dyn Trigger>, PoisonError> {
+    with_tests(train, None, config, tools)
+}
+
+/// [`craft`] with the test images for attacks that [need](crate::Attack::needs_tests) them.
+///
+/// # Errors
+///
+/// As [`craft`].
+pub fn craft_split(
+    split: &Split,
+    config: &PoisonConfig,
+    tools: &CraftTools<'_>,
+) -> Result<Box<dyn Trigger>, PoisonError> {
+    with_tests(&split.train, split.test.as_ref(), config, tools)
+}
+
+fn with_tests(
+    train: &ImageSet,
+    tests: Option<&ImageSet>,
     config: &PoisonConfig,
     tools: &CraftTools<'_>,
 ) -> Result<Box<dyn Trigger>, PoisonError> {
@@ -50,6 +73,7 @@ pub fn craft(
     }
     Ok(attack.prepare(&CraftContext {
         images: train,
+        tests: tests.filter(|_| attack.needs_tests()),
         target: config.target,
         seed: config.seed,
         device: tools.device,
@@ -61,7 +85,7 @@ pub fn craft(
 
 /// Prepares the trigger and keeps nothing.
 pub(super) fn in_memory(
-    train: &ImageSet,
+    split: &Split,
     config: &PoisonConfig,
     device: &Device,
     progress: &dyn Progress,
@@ -77,5 +101,5 @@ pub(super) fn in_memory(
         folder: scratch.path(),
         progress,
     };
-    craft(train, config, &tools)
+    craft_split(split, config, &tools)
 }

@@ -36,6 +36,7 @@ impl Poisoned {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Truth {
     train: Manifest,
+    originals: ImageSet,
     test: Option<TestTruth>,
 }
 
@@ -46,16 +47,26 @@ pub(super) struct TestTruth {
     pub(super) clean: ImageSet,
     pub(super) triggered: ImageSet,
     pub(super) original_labels: Vec<u32>,
+    pub(super) sources: Vec<usize>,
 }
 
 impl Truth {
-    pub(super) fn new(train: Manifest, test: Option<TestTruth>) -> Self {
-        Self { train, test }
+    pub(super) fn new(train: Manifest, originals: ImageSet, test: Option<TestTruth>) -> Self {
+        Self {
+            train,
+            originals,
+            test,
+        }
     }
 
     /// Which training images were changed.
     pub fn train(&self) -> &Manifest {
         &self.train
+    }
+
+    /// The clean originals of the changed training images, in the order of the manifest's entries, with true labels.
+    pub fn train_originals(&self) -> &ImageSet {
+        &self.originals
     }
 
     /// Which images of the mixed test set were changed.
@@ -80,5 +91,10 @@ impl Truth {
         self.test
             .as_ref()
             .map(|test| test.original_labels.as_slice())
+    }
+
+    /// For each image of [`Truth::triggered_test`] the index of its clean original in [`Truth::clean_test`].
+    pub fn triggered_sources(&self) -> Option<&[usize]> {
+        self.test.as_ref().map(|test| test.sources.as_slice())
     }
 }

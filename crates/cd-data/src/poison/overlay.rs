@@ -120,15 +120,19 @@ impl<'a> Overlaid<'a> {
                     clean: clean.clone(),
                     triggered: tested.triggered,
                     original_labels: original.collect(),
+                    sources: plan.triggered.iter().map(|entry| entry.source).collect(),
                 };
                 (Some(tested.mixed), Some(truth))
             }
             _ => (None, None),
         };
         let train = Manifest::train(config, &split.train, plan);
+        let changed = plan.train.iter().chain(&plan.appended);
+        let changed: Vec<usize> = changed.map(|entry| entry.source).collect();
+        let originals = split.train.subset(&changed);
         (
             Poisoned::untrusted(self.train, mixed),
-            Truth::new(train, test),
+            Truth::new(train, originals, test),
         )
     }
 }

@@ -24,7 +24,7 @@ impl Purpose {
 }
 
 /// At most `count` of `candidates`, ascending.
-pub(super) fn draw(mut candidates: Vec<usize>, count: usize, seed: u64, stream: u64) -> Vec<usize> {
+pub(crate) fn draw(mut candidates: Vec<usize>, count: usize, seed: u64, stream: u64) -> Vec<usize> {
     candidates.shuffle(&mut random::stream(seed, stream));
     candidates.truncate(count);
     candidates.sort_unstable();

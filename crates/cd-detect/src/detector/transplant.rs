@@ -83,7 +83,7 @@ impl Transplant {
         rule: None,
     };
 
-    fn method(&self) -> CognitiveDistillation {
+    pub(super) fn method(&self) -> CognitiveDistillation {
         let method = CognitiveDistillation::logits()
             .with_preset(self.preset)
             .with_seed(self.seed);
@@ -184,7 +184,7 @@ impl Detector for Transplant {
 
 impl Transplant {
     /// Mean confidence in the class of `image` on its hosts, onto which the part in `mask` is laid.
-    fn carried(
+    pub(super) fn carried(
         &self,
         evidence: &Evidence<'_>,
         predictions: &Predictions,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::backdoor::Backdoor;
 use super::bootstrap::{Bootstrap, Interval};
 use super::rows::{MeasureError, metric_rows};
 
@@ -15,8 +16,18 @@ pub struct Evaluation {
     pub schema_version: u32,
     /// Clean accuracy: share of clean test images that are classified right.
     pub clean_accuracy: Option<Measured>,
+    /// The same over the classes that the attack starts from, which [`Backdoor::source_classes`] names: its source classes, else all but
+    /// the target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_accuracy: Option<Measured>,
+    /// Share of triggered test images that still get their true class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub triggered_accuracy: Option<Measured>,
     /// Attack success rate: share of triggered test images of other classes that go to the target.
     pub attack_success_rate: Option<Measured>,
+    /// How the attack did against what is expected of it; `None` where none is known of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backdoor: Option<Box<Backdoor>>,
     /// Confidence level of every interval.
     #[serde(default = "usual_level")]
     pub level: f64,
@@ -87,11 +98,43 @@ impl Evaluation {
         Self {
             schema_version: SCHEMA_VERSION,
             clean_accuracy,
+            source_accuracy: None,
+            triggered_accuracy: None,
             attack_success_rate,
+            backdoor: None,
             level,
             classifier: None,
             detectors: Vec::new(),
         }
+    }
+}
+
+impl Evaluation {
+    /// The four figures of a backdoored classifier with what each is of, as far as they are known.
+    pub fn figures(&self) -> Vec<(String, Measured)> {
+        let backdoor = self.backdoor.as_ref();
+        let sources = backdoor.map_or("source classes", |known| &known.source_classes);
+        let figures = [
+            ("clean accuracy".to_owned(), self.clean_accuracy),
+            (format!("clean accuracy of {sources}"), self.source_accuracy),
+            (
+                "accuracy on triggered images by true label".to_owned(),
+                self.triggered_accuracy,
+            ),
+            ("attack success rate".to_owned(), self.attack_success_rate),
+        ];
+        let known = figures.into_iter();
+        known
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect()
+    }
+
+    /// What is said of the attack, a sentence each; nothing where none is known of.
+    pub fn attack_lines(&self) -> Vec<String> {
+        let known = self.backdoor.as_ref().zip(self.attack_success_rate);
+        known.map_or_else(Vec::new, |(backdoor, success)| {
+            backdoor.lines(success.estimate)
+        })
     }
 }
 

@@ -92,7 +92,7 @@ fn later_settings_refine_earlier_ones() {
 fn components_tell_their_keys() {
     assert_eq!(
         keys::<AttackConfig>("blend"),
-        ["alpha", "pattern", "pattern_seed"]
+        ["alpha", "pattern", "pattern_seed", "rounding"]
     );
     assert!(keys::<DatasetConfig>("folder").contains(&"path".to_owned()));
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::results::mean;
 use crate::evaluation::Measured;
 
 /// A detector by its label in the results, or several whose mean is shown.
@@ -38,12 +39,6 @@ impl Column {
             .map(|label| value(label).map(|measured| measured.estimate))
             .collect();
         let values = values.filter(|values| !values.is_empty())?;
-        Some(Measured {
-            estimate: values.iter().sum::<f64>() / values.len() as f64,
-            interval: Some([
-                values.iter().copied().fold(f64::INFINITY, f64::min),
-                values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
-            ]),
-        })
+        Some(mean(values.into_iter()))
     }
 }

@@ -5,7 +5,7 @@ use crate::evaluation::Measured;
 
 /// What the column `interval` means.
 pub const INTERVALS: &str = "Intervals: by bootstrap, at the level of the experiment (95 % by default); smallest and largest \
-     where the value is a mean of several searches. A value misses outside the band of `expected` or, where nothing is \
+     where the value is a mean of several searches or seeds. A value misses outside the band of `expected` or, where nothing is \
      expected, below `reported` by more than its tolerance.";
 
 /// Headings of the [`cells`].

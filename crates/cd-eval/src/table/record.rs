@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Column, Row, Table};
-use crate::evaluation::{Evaluation, Measured};
+use super::{Column, RowResults, Table};
+use crate::evaluation::Measured;
 
 /// A published figure for one cell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,25 +55,29 @@ pub struct Record {
 }
 
 impl Record {
-    pub(super) fn new(table: &Table, row: &Row, column: &Column, evaluation: &Evaluation) -> Self {
-        let value = |label: &str| {
-            let found = evaluation.detectors.iter().find(|d| d.detector == label)?;
-            found.metric(&table.metric)
-        };
-        let ours = column.of(value);
-        let label = column.label();
+    pub(super) fn new(
+        table: &Table,
+        results: &RowResults<'_>,
+        column: &Column,
+        metric: &str,
+    ) -> Self {
+        let (row, label) = (results.row, column.label());
+        let ours = results.value(column, metric);
+        let compared = metric == table.metric;
         let reported = row.reported.iter().find(|figure| figure.detector == label);
+        let reported = reported.filter(|_| compared);
         let expected = row.expected.iter().find(|figure| figure.detector == label);
+        let expected = expected.filter(|_| compared);
         Self {
             row: row.label.clone(),
             detector: label.to_owned(),
-            metric: table.metric.clone(),
+            metric: metric.to_owned(),
             ours,
             expected: expected.cloned(),
             reported: reported.cloned(),
             missed: missed(ours.map(|ours| ours.estimate), expected, reported),
-            clean_accuracy: evaluation.clean_accuracy,
-            attack_success_rate: evaluation.attack_success_rate,
+            clean_accuracy: results.clean_accuracy(),
+            attack_success_rate: results.attack_success_rate(),
         }
     }
 }

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::evaluation::{DetectorMetrics, Measured, Metric};
+use crate::evaluation::{DetectorMetrics, Evaluation, Measured, Metric};
 
 fn measured(estimate: f64) -> Measured {
     Measured {
@@ -46,9 +46,16 @@ reported = [
 expected = [{ detector = "b", value = 0.3, tolerance = 0.1 }]
 "#;
 
+fn results(table: &Table, evaluations: Vec<Evaluation>) -> RowResults<'_> {
+    RowResults {
+        row: &table.rows[0],
+        evaluations,
+    }
+}
+
 fn missed(values: &[(&str, f64)]) -> Vec<bool> {
     let table: Table = toml::from_str(TEXT).expect("valid");
-    let records = table.records(&table.rows[0], &evaluation(values));
+    let records = table.records(&results(&table, vec![evaluation(values)]));
     records.iter().map(|record| record.missed).collect()
 }
 
@@ -80,7 +87,8 @@ fn a_mean_needs_all_its_detectors_and_shows_their_range() {
 #[test]
 fn a_page_shows_ours_beside_expected_and_reported() {
     let table: Table = toml::from_str(TEXT).expect("valid");
-    let records = table.records(&table.rows[0], &evaluation(&[("a", 0.5), ("b", 0.3)]));
+    let found = vec![evaluation(&[("a", 0.5), ("b", 0.3)])];
+    let records = table.records(&results(&table, found));
     let page = markdown(&table, &records);
     assert!(
         page.contains("| R | a | 0.500 MISSED | - | - | 0.9 (paper) | 99.0 | - |"),
@@ -94,6 +102,47 @@ fn a_page_shows_ours_beside_expected_and_reported() {
 }
 
 #[test]
+fn seeds_are_averaged_and_what_is_missing_is_marked() {
+    let text = TEXT.replace(
+        "metric = ",
+        "seeds = [0, 1]\nmetrics = [\"AUROC\", \"FPR\"]\nmetric = ",
+    );
+    let text = text + "[[rows]]\nlabel = \"Clean\"\nclean = true\n[[rows]]\nlabel = \"Later\"\n";
+    let table: Table = toml::from_str(&text).expect("valid");
+    let mut clean = evaluation(&[("a", 0.5)]);
+    clean.detectors[0].metrics.clear();
+    let of_rows = [
+        vec![evaluation(&[("a", 0.5)]), evaluation(&[("a", 0.7)])],
+        vec![clean],
+        vec![],
+    ];
+    let rows = table.rows.iter().zip(of_rows);
+    let rows: Vec<RowResults<'_>> = rows
+        .map(|(row, evaluations)| RowResults { row, evaluations })
+        .collect();
+    let page = survey(&table, &rows);
+    for line in [
+        "3 of 6 runs",
+        "| R | 99.0 | missing | 2 of 2 |",
+        "| Clean | 99.0 | - | 1 of 2 |",
+        "| Later | missing | missing | 0 of 2 |",
+        "| a | 0.600 | missing | 0.600 | 0.100 | 100.00 | 1 |",
+        "| a | 0.600 | - | missing |",
+        "| a | missing | 0.100 | missing |",
+        "| b | missing | - | missing |",
+    ] {
+        assert!(page.contains(line), "{line}\n{page}");
+    }
+    let records = table.records(&rows[0]);
+    assert_eq!(records.len(), 6);
+    assert_eq!(
+        records[0].ours.and_then(|ours| ours.interval),
+        Some([0.5, 0.7])
+    );
+    assert!(records[1].reported.is_none() && records[1].metric == "FPR");
+}
+
+#[test]
 fn every_table_of_the_repository_fits_its_experiment() {
     let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
     let entries = fs::read_dir(root.join("configs/table")).expect("the folder exists");
@@ -102,8 +151,12 @@ fn every_table_of_the_repository_fits_its_experiment() {
         let table = Table::read(&entry.path()).expect("valid");
         assert!(!table.rows.is_empty());
         for row in &table.rows {
-            let experiment = crate::Experiment::read(&root.join(&table.experiment), &row.set);
-            let labels = experiment.expect("valid").detector_labels();
+            let mut rooted = table.clone();
+            rooted.experiment = root.join(&table.experiment);
+            rooted.further = table.further.iter().map(|file| root.join(file)).collect();
+            let runs = rooted.runs(row).expect("valid");
+            let of_seed = runs[0].iter().inspect(|run| run.check().expect("fits"));
+            let labels: Vec<String> = of_seed.flat_map(Experiment::detector_labels).collect();
             for column in &table.detectors {
                 let found =
                     column.of(|label| labels.iter().any(|l| l == label).then(|| measured(0.0)));

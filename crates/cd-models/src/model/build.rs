@@ -43,7 +43,7 @@ impl ModelConfig {
     ) -> Result<Net, UnknownArchitecture> {
         let architecture = self.architecture()?;
         let net = architecture.build(self.resolved_width()?, classes, device);
-        Ok(fresh::initialize(net, seed))
+        Ok(fresh::draw_weights(net, seed))
     }
 
     /// Number of trainable values, without drawing any.

@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
-use burn::tensor::Tensor;
+use burn::tensor::{Gradients, Tensor};
 
 use super::Model;
 use super::config::ModelConfig;
@@ -95,6 +95,18 @@ impl Trainable {
     pub fn step(&mut self, optimizer: &mut ModuleOptimizer, learning_rate: f64, loss: Tensor<1>) {
         let gradients = GradientsParams::from_grads(loss.backward(), &self.net);
         self.net = optimizer.step(learning_rate, self.net.clone(), gradients);
+    }
+
+    /// One step of `optimizer` down `gradients`, of which those of this network are taken out: for losses that train other networks
+    /// beside it.
+    pub fn step_with(
+        &mut self,
+        optimizer: &mut ModuleOptimizer,
+        learning_rate: f64,
+        gradients: &mut Gradients,
+    ) {
+        let own = GradientsParams::from_module(gradients, &self.net);
+        self.net = optimizer.step(learning_rate, self.net.clone(), own);
     }
 
     /// A frozen model with the weights as they are now; later steps do not change it.

@@ -85,6 +85,27 @@ impl Augmentation {
         }
     }
 
+    /// Image `index` of a set as training with this seed sees it in `epoch`, from 0; `source` and the result are `[H, W, 3]`.
+    ///
+    /// What is drawn depends on seed, epoch and index alone, so two images of the same index are changed in the same way.
+    pub fn changed<'a>(
+        &self,
+        source: &'a [u8],
+        [height, width]: [usize; 2],
+        seed: u64,
+        epoch: usize,
+        index: usize,
+    ) -> Cow<'a, [u8]> {
+        let at = Place {
+            height,
+            width,
+            seed,
+            epoch,
+            index,
+        };
+        self.apply(source, at)
+    }
+
     /// The changed pixels of an image, `[H, W, 3]`; a function of the arguments only.
     pub(super) fn apply<'a>(&self, source: &'a [u8], at: Place) -> Cow<'a, [u8]> {
         let Place { height, width, .. } = at;

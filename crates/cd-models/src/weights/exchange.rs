@@ -14,12 +14,21 @@ use crate::net::Net;
 impl StateDict {
     /// The current parameters of `net`.
     pub fn of(net: &Net) -> Self {
+        Self::collected(net, &|name| net.network().public_name(name))
+    }
+
+    /// The current parameters of a module that is no network of the registry, by the names of its fields.
+    pub fn of_module<M: Module>(module: &M) -> Self {
+        Self::collected(module, &|name| name)
+    }
+
+    fn collected<M: Module>(module: &M, name_of: Names<'_>) -> Self {
         let mut collect = Collect {
             state: Self::default(),
             path: Path::default(),
-            net,
+            name_of,
         };
-        net.visit(&mut collect);
+        module.visit(&mut collect);
         collect.state
     }
 
@@ -30,6 +39,25 @@ impl StateDict {
     /// Lists everything that is missing, extra or misshaped; `network` names the target for people.
     pub fn apply(&self, net: Net, network: &str) -> Result<Net, StateError> {
         let own = shapes(&net);
+        self.applied(net, own, network)
+    }
+
+    /// [`apply`](Self::apply) for a module that is no network of the registry, by the names of its fields.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn apply_to<M: Module>(&self, module: M, network: &str) -> Result<M, StateError> {
+        let own = named_shapes(&module, &|name| name);
+        self.applied(module, own, network)
+    }
+
+    fn applied<M: Module>(
+        &self,
+        net: M,
+        own: Vec<(String, Vec<usize>)>,
+        network: &str,
+    ) -> Result<M, StateError> {
         let known: BTreeSet<&str> = own.iter().map(|(name, _)| name.as_str()).collect();
         let misshaped = own.iter().filter_map(|(name, expected)| {
             let got = self.shape(name)?;
@@ -65,14 +93,21 @@ impl StateDict {
 
 /// Names and shapes of the parameters of `net` in PyTorch's terms, without computing their values.
 pub(crate) fn shapes(net: &Net) -> Vec<(String, Vec<usize>)> {
+    named_shapes(net, &|name| net.network().public_name(name))
+}
+
+fn named_shapes<M: Module>(module: &M, name_of: Names<'_>) -> Vec<(String, Vec<usize>)> {
     let mut collect = CollectShapes {
         found: Vec::new(),
         path: Path::default(),
-        net,
+        name_of,
     };
-    net.visit(&mut collect);
+    module.visit(&mut collect);
     collect.found
 }
+
+/// What a parameter is called whose place has this name.
+type Names<'a> = &'a dyn Fn(String) -> String;
 
 /// Names in PyTorch's terms and identities of the parameters of `net`.
 pub(crate) fn ids(net: &Net) -> Vec<(String, ParamId)> {
@@ -97,7 +132,7 @@ pub(crate) fn parameter_count(net: &Net) -> usize {
 struct CollectShapes<'a> {
     found: Vec<(String, Vec<usize>)>,
     path: Path,
-    net: &'a Net,
+    name_of: Names<'a>,
 }
 
 impl ModuleVisitor for CollectShapes<'_> {
@@ -114,7 +149,7 @@ impl ModuleVisitor for CollectShapes<'_> {
         if D == 2 {
             shape.reverse();
         }
-        let name = self.net.network().public_name(self.path.torch_name());
+        let name = (self.name_of)(self.path.torch_name());
         self.found.push((name, shape));
     }
 }
@@ -143,7 +178,7 @@ impl ModuleVisitor for CollectIds<'_> {
 struct Collect<'a> {
     state: StateDict,
     path: Path,
-    net: &'a Net,
+    name_of: Names<'a>,
 }
 
 impl ModuleVisitor for Collect<'_> {
@@ -159,7 +194,7 @@ impl ModuleVisitor for Collect<'_> {
         let tensor = to_torch_layout(param.val());
         let shape = tensor.dims().to_vec();
         let values = to_host(tensor);
-        let name = self.net.network().public_name(self.path.torch_name());
+        let name = (self.name_of)(self.path.torch_name());
         self.state.insert(name, NamedTensor { shape, values });
     }
 }

@@ -11,13 +11,14 @@ use cd_core::random;
 use rand::Rng;
 
 use super::path::Path;
-use crate::net::Net;
 
 /// What the branches of a ConvNeXt are multiplied with at first.
 const LAYER_SCALE: f32 = 1e-6;
 
-/// Redraws every parameter of `net` from `seed`.
-pub(crate) fn initialize(net: Net, seed: u64) -> Net {
+/// Draws every parameter of a network anew from `seed`: one value for the name of a parameter, its place in it, and the seed.
+///
+/// Weights are uniform by the number of inputs, BatchNorm starts at scale 1 and shift 0, as in PyTorch.
+pub fn draw_weights<M: Module>(net: M, seed: u64) -> M {
     let mut mapper = Initialize {
         seed,
         path: Path::default(),

@@ -5,7 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use cd_data::{ATTACKS, AttackConfig, AttackInfo, DatasetConfig, DemoConfig, LabelMode};
+use cd_data::{
+    ATTACKS, AttackConfig, AttackInfo, DatasetConfig, DemoConfig, LabelMode, expected_in_words,
+};
 use cd_models::atomic;
 
 use super::{Session, Sheet, tell};
@@ -44,8 +46,40 @@ is zero, ctrl (64 bits here, 32 in published code), wanet (sums of four products
 | `select.append` | `--append` | add stamped images instead of replacing their clean ones |
 | `select.fewer` | `--fewer` | take what there is where a rate cannot be met |
 
-`attacks make` shuffles what it writes and numbers it, all of it PNG: neither name nor order nor container tells a poisoned picture.
+`attacks make` and `poison` shuffle what they write and number it, all of it PNG: neither name nor order nor container tells a poisoned
+picture.
 `files.csv` says which file is which image, `truth.csv` which are poisoned, the manifests how.
+
+A selection that an attack would not follow is refused: covers of one that has none, source classes of one that chooses them itself.
+
+## Cut or rounded
+
+Published code cuts computed grey levels, which darkens an image by half a level in the mean: a trace of its own. `rounding = \"nearest\"`
+leaves none. It is an option of every attack that blends, adds or mixes: badnets (with `opacity`), blend, sig, lf, smooth, ctrl, wanet,
+refool, adap-blend and adap-patch; the default is the published one, cut. The others put in whole levels, or round as their recipe says
+(bpp). Whatever is written, trained on and searched are bytes: nothing lies off the grid of 256 levels.
+
+## What a run says of its attack
+
+A run ends with four figures: clean accuracy, clean accuracy of the classes that the attack starts from (its source classes, else all but
+the target), accuracy on triggered test images by their true label, and the attack success rate. Where only some classes are attacked, the
+share of triggered images of the others that go to the target stands beside them; where several triggers lead to a target each, the
+success of each and how many of its images go to the targets of the others. All of it is in `evaluate/metrics.json` (`backdoor`), in the
+terminal and in the report.
+
+The success rate is held against what is expected of the attack at the rate of the run, the line \"Success to expect\" below: between two
+published rates the range goes from the figure at the lower one to that at the higher one, with ten points of slack. Where it stays below
+(or below one half where nothing is known), likely causes are named, each from a number that is in `backdoor.signs`:
+
+| cause | when |
+|---|---|
+| few poisoned images | at most half as many as the published figure was reached with; below 50 where there is none |
+| a weak classifier | clean accuracy below the middle between chance and 1 |
+| not learnt | less than 90 % of the poisoned training images get the label that they were given |
+| learnt by heart | at least 90 % do, and half of their clean originals, too |
+| trigger not needed | clean-label attacks: 90 % of the poisoned training images are classified right without it |
+| augmented away | less than 75 % of the trigger's change of pixels is left after training's augmentation |
+| another trigger at test time | it changes other places (cosine below 0.5), or less than half as strongly |
 
 ## Attacks
 ";
@@ -53,10 +87,10 @@ is zero, ctrl (64 bits here, 32 in published code), wanet (sums of four products
 pub(super) fn write(out: &Path, session: &Session) -> Result<Ending> {
     let demo = DatasetConfig::Demo(DemoConfig {
         train: PICTURES,
-        test: 1,
+        test: PICTURES,
         seed: 0,
     });
-    let set = demo.load(&session.bars)?.train;
+    let split = demo.load(&session.bars)?;
     let pictures = out.join("attacks");
     fs::create_dir_all(&pictures).with_context(|| pictures.display().to_string())?;
     let scratch = tempfile::tempdir().context("cannot make a temporary folder")?;
@@ -69,7 +103,7 @@ pub(super) fn write(out: &Path, session: &Session) -> Result<Ending> {
             attack
         };
         let path = pictures.join(info.name).with_extension("png");
-        let sheet = Sheet::of(&attack, &set, session)?.png()?;
+        let sheet = Sheet::of(&attack, &split, session)?.png()?;
         atomic::write(&path, &sheet).with_context(|| path.display().to_string())?;
     }
     let path = out.join("attacks.md");
@@ -116,12 +150,14 @@ fn section(page: &mut String, info: &AttackInfo) -> Result<()> {
     if config.attack().needs().stored {
         writeln!(
             page,
-            "The picture shows a patch made in a second, with the small settings of the tests.\n"
+            "The picture shows a trigger made in a second, with the small settings of the tests.\n"
         )?;
     }
     writeln!(page, "* **Threat model.** {}", info.threat_model)?;
     writeln!(page, "* **Paper.** {}", info.paper)?;
     writeln!(page, "* **What differs.** {}", info.differs)?;
+    let expected = expected_in_words(config.attack());
+    writeln!(page, "* **Success to expect.** {expected}")?;
     let defaults = toml::Table::try_from(&config)?;
     if !info.options.is_empty() {
         page.push_str("\n| option | values | default | meaning |\n|---|---|---|---|\n");

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use cd_core::content_key;
-use cd_data::poison::{self, CraftTools, craft, stamp};
+use cd_data::poison::{self, CraftTools, craft_split, stamp};
 use cd_data::{LabelMode, PoisonConfig, Role, Selection, Split, Trigger};
 use cd_eval::store::{StageName, Store, StoreError};
 
@@ -16,6 +16,8 @@ use super::super::Session;
 use super::{indices, named, pictures, tell};
 use crate::Ending;
 use crate::args::MakeArgs;
+
+pub(crate) use write::poisoned as write_poisoned;
 
 /// Images that a network sees at once.
 const BATCH_SIZE: usize = 64;
@@ -45,6 +47,10 @@ pub(super) fn make(args: &MakeArgs, session: &Session) -> Result<Ending> {
     }
     write::check_free(&args.out)?;
     let trigger = trigger(args, &split, &config, session)?;
+    if let Some(record) = trigger.record() {
+        session.say(&format!("the trigger reached: {}", record.line()));
+        write::record(&args.out, record)?;
+    }
     match role {
         Some(role) => stamped(args, &split, &config, role, trigger.as_ref(), session)?,
         None => poisoned(args, &split, &config, trigger.as_ref(), session)?,
@@ -125,11 +131,7 @@ fn trigger(
     let attack = config.attack.attack();
     if !attack.needs().stored {
         let scratch = tempfile::tempdir().context("cannot make a temporary folder")?;
-        return Ok(craft(
-            &split.train,
-            config,
-            &tools(scratch.path(), session),
-        )?);
+        return Ok(craft_split(split, config, &tools(scratch.path(), session))?);
     }
     if split.train.class_count() == 0 {
         bail!(
@@ -138,7 +140,8 @@ fn trigger(
         );
     }
     let images = content_key(&split.train)?;
-    let key = config.craft_key(&images, &session.device_name)?;
+    let tests = split.test.as_ref().map(content_key).transpose()?;
+    let key = config.craft_key(&images, tests.as_deref(), &session.device_name)?;
     let slot = Store::open(&args.store)?.slot(StageName::Craft, &key);
     let what = format!("trigger of {}", config.attack.info().title);
     slot.fill::<anyhow::Error>(&what, &session.bars, |folder| {
@@ -147,7 +150,7 @@ fn trigger(
             path: scratch.clone(),
             source,
         })?;
-        craft(&split.train, config, &tools(&scratch, session))?.save(folder)?;
+        craft_split(split, config, &tools(&scratch, session))?.save(folder)?;
         Ok(std::fs::remove_dir_all(&scratch)?)
     })?;
     Ok(attack.load(&slot.folder())?)

@@ -1,8 +1,8 @@
 //! What an attack does to some pictures: clean ones, the same with the trigger, and ten times the difference.
 
 use anyhow::{Context, Result};
-use cd_data::poison::{CraftTools, craft, stamp};
-use cd_data::{AttackConfig, PoisonConfig, Role};
+use cd_data::poison::{CraftTools, craft_split, stamp};
+use cd_data::{AttackConfig, PoisonConfig, Role, Split};
 use cd_eval::picture::Picture;
 use cd_models::ImageSet;
 
@@ -25,8 +25,9 @@ pub(crate) struct Sheet {
 }
 
 impl Sheet {
-    /// The first pictures of `set` with the trigger in its form for training.
-    pub(crate) fn of(attack: &AttackConfig, set: &ImageSet, session: &Session) -> Result<Self> {
+    /// The first training pictures of `split` with the trigger in its form for training.
+    pub(crate) fn of(attack: &AttackConfig, split: &Split, session: &Session) -> Result<Self> {
+        let set = &split.train;
         let config = PoisonConfig::of(attack.clone());
         let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
         let tools = CraftTools {
@@ -35,7 +36,7 @@ impl Sheet {
             folder: folder.path(),
             progress: &session.bars,
         };
-        let trigger = craft(set, &config, &tools)?;
+        let trigger = craft_split(split, &config, &tools)?;
         let shown: Vec<usize> = (0..set.len().min(COLUMNS)).collect();
         let clean = set.subset(&shown);
         let stamped = stamp(

@@ -9,8 +9,8 @@ use cd_core::CHANNELS;
 use image::RgbImage;
 
 use super::super::AttackError;
+use super::bilinear::resized;
 use super::{Artefact, Numbers, Precision, read, unusable};
-use crate::picture::resize_rgb;
 
 /// Values for every pixel of an image.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,7 +34,7 @@ impl Raster {
     }
 
     fn of_picture(picture: &RgbImage, height: usize, width: usize) -> Self {
-        Self::of_bytes(height, width, &resize_rgb(picture.clone(), height, width))
+        Self::of_bytes(height, width, &resized(picture, height, width))
     }
 
     /// A copy in grey levels: fractions of 1 become levels of 255, other values stay.

@@ -29,6 +29,7 @@ fn equals_the_reference_at_every_opacity() {
             alpha,
             pattern: pattern.clone(),
             pattern_seed: 0,
+            ..BlendConfig::default()
         };
         let got = stamped(&config, &images, 32);
         assert!(
@@ -64,6 +65,7 @@ fn noise_follows_its_seed_and_other_sizes_are_served_too() {
             alpha: 1.0,
             pattern: None,
             pattern_seed,
+            ..BlendConfig::default()
         };
         prepared(&config)
     };
@@ -90,6 +92,7 @@ fn a_pattern_is_resized_to_the_image() {
         alpha: 0.5,
         pattern: Some(path),
         pattern_seed: 0,
+        ..BlendConfig::default()
     };
     let got = stamped(&config, &[0; 4 * 4 * CHANNELS], 4);
     assert_eq!(got, [100, 50, 25].repeat(16));

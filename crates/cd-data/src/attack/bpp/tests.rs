@@ -50,6 +50,7 @@ fn with_images(images: &ImageSet, partner: BppPartner) -> Box<dyn Trigger> {
     };
     let context = CraftContext {
         images,
+        tests: None,
         target: 0,
         seed: 0,
         device: &Device::default(),

@@ -12,6 +12,7 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 
 use super::INFO;
+use crate::attack::planes::{planes, put_back};
 use crate::attack::surrogate::SurrogateConfig;
 use crate::attack::{AttackError, Batch, CraftContext};
 
@@ -98,26 +99,6 @@ impl Perturbation<'_> {
             put_back(&quantize(&values), pixels, image_len);
         }
         Ok(())
-    }
-}
-
-/// Images `[B, H, W, 3]` as `[B, 3, H, W]` in 0 to 1.
-fn planes(pixels: &[u8], image_len: usize) -> Vec<f32> {
-    let image = |image: &[u8]| -> Vec<f32> {
-        let channel = |channel| image.iter().skip(channel).step_by(CHANNELS);
-        let levels = (0..CHANNELS).flat_map(channel);
-        levels.map(|&level| f32::from(level) / 255.0).collect()
-    };
-    pixels.chunks_exact(image_len).flat_map(image).collect()
-}
-
-fn put_back(planes: &[u8], pixels: &mut [u8], image_len: usize) {
-    let images = pixels.chunks_exact_mut(image_len);
-    for (image, planes) in images.zip(planes.chunks_exact(image_len)) {
-        let plane_len = image_len / CHANNELS;
-        for (at, level) in image.iter_mut().enumerate() {
-            *level = planes[at % CHANNELS * plane_len + at / CHANNELS];
-        }
     }
 }
 

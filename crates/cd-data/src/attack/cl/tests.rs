@@ -84,6 +84,7 @@ fn perturbations_stay_within_their_bound_and_raise_the_loss() {
     let device = Device::default();
     let context = CraftContext {
         images: &set,
+        tests: None,
         target: 2,
         seed: 1,
         device: &device,

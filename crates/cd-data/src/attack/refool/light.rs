@@ -2,6 +2,8 @@
 
 use cd_core::CHANNELS;
 
+use super::super::option::Rounding;
+
 /// Grey levels are this power of light.
 const GAMMA: f64 = 2.2;
 /// Places of the first guess of a grey level.
@@ -26,16 +28,21 @@ pub(super) struct Light {
     guess: Vec<u8>,
 }
 
-/// The grey level of an amount of light, cut.
-fn level(light: f64) -> u8 {
-    (light.clamp(0.0, 1.0).powf(1.0 / GAMMA) * 255.0) as u8
+/// The grey level of an amount of light.
+fn level(light: f64, rounding: Rounding) -> u8 {
+    rounding.byte(light.clamp(0.0, 1.0).powf(1.0 / GAMMA) * 255.0)
 }
 
 impl Light {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(rounding: Rounding) -> Self {
+        let level = |light| level(light, rounding);
+        let below = match rounding {
+            Rounding::Truncate => 0.0,
+            Rounding::Nearest => 0.5,
+        };
         let least = (0..=u8::MAX).map(|wanted| {
             // Within a few units in the last place of where it must be.
-            let mut light = (f64::from(wanted) / 255.0).powf(GAMMA);
+            let mut light = ((f64::from(wanted) - below).max(0.0) / 255.0).powf(GAMMA);
             while wanted > 0 && level(light) >= wanted {
                 light = light.next_down();
             }
@@ -60,7 +67,7 @@ impl Light {
         self.of_level[usize::from(level)]
     }
 
-    /// The grey level of an amount of light, cut: the same as a power, but looked up.
+    /// The grey level of an amount of light: the same as a power, but looked up.
     fn level(&self, light: f64) -> u8 {
         let light = light.clamp(0.0, 1.0);
         let mut level = self.guess[(light * GUESSES as f64) as usize];
@@ -70,15 +77,16 @@ impl Light {
         level
     }
 
-    /// Puts a reflection, in light, into an image; `own` is the share of the image's own light.
+    /// Puts a reflection, in light, into an image of the window's size; `own` is the share of the image's own light.
     pub(super) fn reflect(
         &self,
         pixels: &mut [u8],
         mirrored: &[f64],
-        size: [usize; 2],
+        window: &Window,
         own: f64,
         reflection: Reflection,
     ) {
+        let size = window.size;
         match reflection {
             Reflection::Ghost { offset, first } => {
                 let ghosts = ghosts(mirrored, size, offset, first);
@@ -94,9 +102,8 @@ impl Light {
                         *value = (*value - excess).clamp(0.0, 1.0);
                     }
                 }
-                let window = window(size);
                 let places = pixels.chunks_exact_mut(CHANNELS);
-                let values = blurred.chunks_exact(CHANNELS).zip(window);
+                let values = blurred.chunks_exact(CHANNELS).zip(&window.weights);
                 for (pixel, (values, weight)) in places.zip(values) {
                     for (level, value) in pixel.iter_mut().zip(values) {
                         let shown = value * weight * (1.0 - own / 2.0);
@@ -176,13 +183,14 @@ fn blurred(values: &[f64], [height, width]: [usize; 2], sigma: f64) -> Vec<f64> 
         .map(|at| (-distance(at) * distance(at) / (2.0 * sigma * sigma)).exp())
         .collect();
     let sum: f64 = kernel.iter().sum();
+    let kernel: Vec<f64> = kernel.iter().map(|weight| weight / sum).collect();
     let row_len = width * CHANNELS;
     let mut down = vec![0.0; values.len()];
     for (row, line) in down.chunks_exact_mut(row_len).enumerate() {
-        for (at, weight) in kernel.iter().enumerate() {
+        for (at, &weight) in kernel.iter().enumerate() {
             let from = mirror(row + at, reach, height) * row_len;
             for (value, other) in line.iter_mut().zip(&values[from..from + row_len]) {
-                *value += weight / sum * other;
+                *value += weight * other;
             }
         }
     }
@@ -192,10 +200,10 @@ fn blurred(values: &[f64], [height, width]: [usize; 2], sigma: f64) -> Vec<f64> 
         .zip(down.chunks_exact(row_len))
     {
         for (column, pixel) in line.chunks_exact_mut(CHANNELS).enumerate() {
-            for (at, weight) in kernel.iter().enumerate() {
+            for (at, &weight) in kernel.iter().enumerate() {
                 let other = mirror(column + at, reach, width) * CHANNELS;
                 for (value, other) in pixel.iter_mut().zip(&from[other..other + CHANNELS]) {
-                    *value += weight / sum * other;
+                    *value += weight * other;
                 }
             }
         }
@@ -214,6 +222,23 @@ fn mirror(place: usize, before: usize, side: usize) -> usize {
 }
 
 /// The square root of a two-dimensional bell of three deviations to each side, 1 in the middle.
+#[derive(Debug)]
+pub(super) struct Window {
+    size: [usize; 2],
+    /// `[height, width]`.
+    weights: Vec<f64>,
+}
+
+impl Window {
+    /// For images of this size, `[height, width]`.
+    pub(super) fn new(size: [usize; 2]) -> Self {
+        Self {
+            size,
+            weights: window(size),
+        }
+    }
+}
+
 fn window([height, width]: [usize; 2]) -> Vec<f64> {
     let bell = |side: usize| -> Vec<f64> {
         let step = 7.0 / side as f64;
@@ -250,14 +275,16 @@ mod tests {
 
     #[test]
     fn looked_up_levels_equal_the_power() {
-        let lights = Light::new();
-        for part in 0..100_000 {
-            let light = f64::from(part) / 99_999.0;
-            assert_eq!(lights.level(light), level(light), "{light}");
-        }
-        for grey in 0..=u8::MAX {
-            let edge = lights.least[usize::from(grey)];
-            assert_eq!(lights.level(edge), level(edge));
+        for rounding in [Rounding::Truncate, Rounding::Nearest] {
+            let lights = Light::new(rounding);
+            for part in 0..100_000 {
+                let light = f64::from(part) / 99_999.0;
+                assert_eq!(lights.level(light), level(light, rounding), "{light}");
+            }
+            for grey in 0..=u8::MAX {
+                let edge = lights.least[usize::from(grey)];
+                assert_eq!(lights.level(edge), level(edge, rounding));
+            }
         }
     }
 

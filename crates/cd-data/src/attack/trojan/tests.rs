@@ -51,6 +51,7 @@ fn context<'a>(
 ) -> CraftContext<'a> {
     CraftContext {
         images,
+        tests: None,
         target: 0,
         seed: 3,
         device,

@@ -80,6 +80,7 @@ fn a_step_reaches_the_target_and_images_that_are_there_need_none() {
     let device = Device::default();
     let context = CraftContext {
         images: &set,
+        tests: None,
         target: 1,
         seed: 0,
         device: &device,

@@ -1,5 +1,6 @@
 //! Fields of displacements, and images taken from displaced places.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use cd_core::CHANNELS;
@@ -38,9 +39,13 @@ impl Control {
         strength: f64,
     ) -> Result<Grid, AttackError> {
         let field = match self {
-            Self::Grid(path, numbers) => return Grid::of(path, numbers, height, width),
+            Self::Grid(path, numbers) => {
+                within(path, numbers, -1.0..=1.0)?;
+                return Grid::of(path, numbers, height, width);
+            }
             Self::Field(path, numbers) => match *numbers.shape {
                 [1, 2, rows, columns] if rows > 1 && columns > 1 => {
+                    within(path, numbers, 0.0..=1.0)?;
                     interpolated(&numbers.values, [rows, columns], height, width)
                 }
                 _ => Grid::of(path, numbers, height, width)?.values,
@@ -68,6 +73,22 @@ impl Control {
             values: values.collect(),
         })
     }
+}
+
+/// Fails where a number lies outside `range`, but for rounding.
+pub(super) fn within(
+    path: &Path,
+    numbers: &Numbers,
+    range: RangeInclusive<f64>,
+) -> Result<(), AttackError> {
+    const ROUNDING: f64 = 1e-5;
+    let (least, most) = (*range.start(), *range.end());
+    let inside = least - ROUNDING..=most + ROUNDING;
+    let Some(value) = numbers.values.iter().find(|value| !inside.contains(value)) else {
+        return Ok(());
+    };
+    let problem = format!("it holds {value}, expected numbers from {least} to {most}");
+    Err(unusable(INFO.name, path, problem))
 }
 
 impl Grid {

@@ -2,7 +2,7 @@
 
 use super::records::RECORD_LEN;
 use super::{CLASSES, Cifar10Error, SIDE};
-use crate::pickle::{self, Array, Pickle};
+use crate::pickle::{self, Array, Numbers, Pickle};
 
 /// The file of class names.
 pub(super) const META_FILE: &str = "batches.meta";
@@ -62,8 +62,11 @@ pub(super) fn records(file: &str, bytes: &[u8]) -> Result<Vec<u8>, Cifar10Error>
     let data = data.ok_or_else(|| wrong("it has no array `data`".into()))?;
     let pixels = RECORD_LEN - 1;
     check_shape(&data, labels.len()).map_err(wrong)?;
+    let Numbers::Here(bytes) = data.bytes else {
+        return Err(wrong("its array `data` is not in memory".into()));
+    };
     let mut records = Vec::with_capacity(labels.len() * RECORD_LEN);
-    for (label, picture) in labels.iter().zip(data.bytes.chunks_exact(pixels)) {
+    for (label, picture) in labels.iter().zip(bytes.chunks_exact(pixels)) {
         records.push(*label);
         records.extend_from_slice(picture);
     }
@@ -75,7 +78,11 @@ fn check_shape(data: &Array<'_>, count: usize) -> Result<(), String> {
     let flat = [count, RECORD_LEN - 1];
     let planes = [count, 3, SIDE, SIDE];
     let fits = data.shape == flat || data.shape == planes;
-    if fits && data.kind == "u1" && !data.is_fortran && data.bytes.len() == flat[0] * flat[1] {
+    if fits
+        && data.kind == "u1"
+        && !data.is_fortran
+        && data.bytes.len() == (flat[0] * flat[1]) as u64
+    {
         return Ok(());
     }
     Err(format!(

@@ -1,7 +1,7 @@
 //! Pictures and labels of one part, from binary records or a pickle.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, BufReader, Read};
 use std::path::Path;
 
 use cd_core::{ImageSet, PixelSource};
@@ -11,7 +11,7 @@ use crate::dataset::DataError;
 use crate::dataset::files::FilesError;
 use crate::dataset::members::Member;
 use crate::dataset::stored::{Form, RecordPictures, Stored};
-use crate::pickle::{self, Pickle};
+use crate::pickle::{self, Latin1, LongString, Numbers, Outline, OutlineError, Pickle};
 
 /// Side of a picture in pixels.
 const SIDE: usize = 32;
@@ -24,6 +24,8 @@ const RECORD: Form = Form::Planes {
 };
 /// Pictures of the larger part.
 const MOST_RECORDS: usize = 50_000;
+/// Longest string of a pickle that is read into memory.
+const LONGEST: u64 = 1 << 16;
 /// Most bytes of a part: pixels as text in UTF-8, labels and names.
 const MOST_BYTES: u64 = (MOST_RECORDS * (2 * (2 + PIXELS) + 200)) as u64;
 /// Most bytes that an archive may hold.
@@ -49,7 +51,7 @@ pub(super) fn read(
     let part = if let Some(member) = members.remove(&format!("{part}.bin")) {
         (part, binary(member, labels, class_names.len())?)
     } else if let Some(member) = members.remove(part) {
-        (part, pickled(&member, labels, class_names.len())?)
+        (part, pickled(member, labels, class_names.len())?)
     } else {
         return Err(FilesError::Missing {
             dataset: INFO.title,
@@ -124,32 +126,59 @@ impl Failed {
     }
 }
 
-fn pickled(member: &Member, labels: Cifar100Labels, classes: usize) -> Result<Part, FilesError> {
-    let shown = &member.shown;
-    let bytes = member.bytes()?;
-    let (labels, data) = parts_of_pickle(&bytes, shown, labels)?;
+fn pickled(member: Member, labels: Cifar100Labels, classes: usize) -> Result<Part, FilesError> {
+    let Member { shown, stored } = member;
+    let failed = FilesError::io(Path::new(&shown));
+    let (labels, data) = parts_of_pickle(stored.reader(), &shown, LONGEST, labels)?;
     let mut found = Vec::new();
     for (index, label) in labels.into_iter().enumerate() {
-        found.push(known(shown, index, label, classes)?);
+        found.push(known(&shown, index, label, classes)?);
     }
     let form = Form::Planes {
         labels: 0,
         pixels: PIXELS,
     };
-    let stored = Stored::copied(Path::new(shown), &mut &data[..]);
-    let stored = stored.map_err(FilesError::io(Path::new(shown)))?;
     let all = |_, _: &[u8]| Ok::<(), io::Error>(());
-    let pictures = RecordPictures::read(stored, form, found.len(), all);
-    Ok((pictures.map_err(FilesError::io(Path::new(shown)))?, found))
+    let pictures = alone(&shown, stored, data)
+        .and_then(|stored| RecordPictures::read(stored, form, found.len(), all));
+    Ok((pictures.map_err(failed)?, found))
 }
 
-/// The labels of a pickled part and its pictures, plane by plane, one after the other.
-pub(super) fn parts_of_pickle<'a>(
-    bytes: &'a [u8],
+/// The numbers of an array of the pickle `stored`.
+fn alone(shown: &str, stored: Stored, data: Pixels) -> io::Result<Stored> {
+    let shown = Path::new(shown);
+    match data {
+        Pixels::Here(bytes) => Stored::copied(shown, &mut &bytes[..]),
+        Pixels::There(place) if place.characters.is_none() => Ok(stored.after(place.start)),
+        Pixels::There(place) => {
+            let text = stored.after(place.start);
+            let text = BufReader::new(text.reader().take(place.length));
+            Stored::copied(shown, &mut Latin1::new(text))
+        }
+    }
+}
+
+/// The pictures of a pickle, plane by plane, one after the other.
+pub(super) enum Pixels {
+    /// In memory.
+    Here(Vec<u8>),
+    /// In the file.
+    There(LongString),
+}
+
+/// The labels of a pickled part and its pictures, which stay in the file when they take more than `longest` bytes.
+pub(super) fn parts_of_pickle(
+    from: impl Read,
     shown: &str,
+    longest: u64,
     labels: Cifar100Labels,
-) -> Result<(Vec<i64>, std::borrow::Cow<'a, [u8]>), FilesError> {
-    let pickle = parsed(bytes, shown)?;
+) -> Result<(Vec<i64>, Pixels), FilesError> {
+    let outline = Outline::read(BufReader::new(from), longest).map_err(|error| match error {
+        OutlineError::Io(error) => FilesError::io(Path::new(shown))(error),
+        OutlineError::Pickle(error) => content(shown, error.to_string()),
+    })?;
+    let pickle = outline.parse();
+    let pickle = pickle.map_err(|error| content(shown, error.to_string()))?;
     let key = match labels {
         Cifar100Labels::Coarse => "coarse_labels",
         Cifar100Labels::Fine => "fine_labels",
@@ -158,7 +187,8 @@ pub(super) fn parts_of_pickle<'a>(
     let labels = labels.ok_or_else(|| content(shown, format!("it has no list `{key}`")))?;
     let data = pickle.entry("data").and_then(|id| pickle.array(id));
     let data = data.ok_or_else(|| content(shown, "it has no array `data`"))?;
-    let fits = data.shape == [labels.len(), PIXELS] && data.bytes.len() == labels.len() * PIXELS;
+    let fits =
+        data.shape == [labels.len(), PIXELS] && data.bytes.len() == (labels.len() * PIXELS) as u64;
     if labels.is_empty() || !fits || data.kind != "u1" || data.is_fortran {
         let reason = format!(
             "`data` is an array of {:?} and type `{}`, expected [{}, {PIXELS}] and `u1`, one row for each label",
@@ -169,7 +199,11 @@ pub(super) fn parts_of_pickle<'a>(
         return Err(content(shown, reason));
     }
     let labels = labels.iter().map(|&label| pickle.int(label).unwrap_or(-1));
-    Ok((labels.collect(), data.bytes))
+    let pixels = match data.bytes {
+        Numbers::Here(bytes) => Pixels::Here(bytes.into_owned()),
+        Numbers::There(place) => Pixels::There(place),
+    };
+    Ok((labels.collect(), pixels))
 }
 
 /// A label that is below the number of classes.

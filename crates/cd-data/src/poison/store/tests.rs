@@ -7,7 +7,7 @@ use cd_models::Device;
 use tempfile::{TempDir, tempdir};
 
 use super::*;
-use crate::poison::{CraftTools, LabelMap, Selection, craft, poison};
+use crate::poison::{CraftTools, LabelMap, Selection, craft_split, poison};
 use crate::testing::striped_set;
 use crate::{ATTACKS, AttackConfig};
 
@@ -39,7 +39,7 @@ fn written(split: &Split, config: &PoisonConfig) -> TempDir {
         folder: scratch.path(),
         progress: &NoProgress,
     };
-    let trigger = craft(&split.train, config, &tools).expect("prepares");
+    let trigger = craft_split(split, config, &tools).expect("prepares");
     write(split, config, trigger.as_ref(), folder.path(), &NoProgress).expect("writes");
     folder
 }

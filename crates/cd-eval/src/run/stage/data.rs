@@ -1,6 +1,6 @@
 //! The images of a run: loaded, and trusted ones set aside.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use cd_core::{Key, Labels, content_key};
@@ -29,6 +29,8 @@ pub(crate) struct Data {
     pub(crate) poisoned: Poisoned,
     /// What is true about them; only evaluation and report look at it.
     pub(crate) truth: Option<Truth>,
+    /// Where the trigger is stored, if the attack makes one that is worth it.
+    pub(crate) craft: Option<PathBuf>,
     /// Key of all that the images are made from, test images included.
     pub(crate) sources: String,
     /// Key of the training images with their labels.
@@ -95,6 +97,7 @@ impl Data {
             searched_images,
             not_read,
             trusted,
+            craft: None,
             sources,
             train_key,
             poisoned,

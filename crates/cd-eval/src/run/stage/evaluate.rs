@@ -1,7 +1,12 @@
 //! Measures a run against its ground truth, where there is one.
 
+mod backdoor;
+mod signs;
+
 use cd_core::{Key, Task};
 use cd_models::{ImageSet, predict};
+
+use self::backdoor::Attacked;
 
 use super::Work;
 use super::classifier::Trained;
@@ -28,10 +33,12 @@ pub(crate) fn evaluation(
         .iter()
         .map(|one| (&one.label, one.slot.key()))
         .collect();
-    let key = Key::of("evaluate 1")
+    let key = Key::of("evaluate 2")
         .with("evaluate", &work.experiment.evaluate)
         .text("sources", &data.sources)
         .text("classifier", &trained.key)
+        .text("title", &trained.title()?)
+        .with("train", &work.experiment.train)
         .text("images", &data.searched.key)
         .text("device", work.options.device_name)
         .with("decided", &rules)
@@ -51,14 +58,18 @@ fn compute(
     trained: &Trained,
     decided: &[Decided],
 ) -> Result<Evaluation, PipelineError> {
-    let truth = data.truth.as_ref();
-    let hits = |set: Option<&ImageSet>| accuracy(work, trained, set);
-    let clean = match truth {
-        Some(truth) => hits(truth.clean_test())?,
-        None => hits(data.poisoned.test())?,
+    let mut evaluation = if let Some(truth) = &data.truth {
+        let attacked = Attacked {
+            work,
+            data,
+            truth,
+            trained,
+        };
+        attacked.evaluation()?
+    } else {
+        let clean = accuracy(work, trained, data.poisoned.test())?;
+        Evaluation::new(clean, None, work.experiment.evaluate.level)
     };
-    let attack = hits(truth.and_then(|truth| truth.triggered_test()))?;
-    let mut evaluation = Evaluation::new(clean, attack, work.experiment.evaluate.level);
     evaluation.classifier = Some(trained.title()?);
     for one in decided {
         let rows = decide::stored_scores(&one.slot.folder(), data)?;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use cd_core::{Key, content_key};
-use cd_data::poison::{CraftTools, craft, read, write};
+use cd_data::poison::{CraftTools, craft_split, read, write};
 use cd_data::{PoisonConfig, Poisoned, Split};
 
 use super::Work;
@@ -15,6 +15,8 @@ use crate::store::{Slot, StageName, StoreError, discard};
 
 /// Folder of what lets an interrupted craft continue.
 const WORK: &str = "work";
+/// What making the trigger came to, where networks were trained for it.
+const CRAFT: &str = "craft.json";
 
 /// Keys of what the images are made from; all of them are known before any work.
 struct Keys {
@@ -40,9 +42,10 @@ impl Keys {
             let attack = config.attack.fingerprint()?;
             let needs = config.attack.attack().needs();
             let device = (needs.images > 0).then_some(work.options.device_name);
-            let craft = config.craft_key(&keys.train, work.options.device_name)?;
+            let device_name = work.options.device_name;
+            let craft = config.craft_key(&keys.train, keys.test.as_deref(), device_name)?;
             keys.craft = needs.stored.then_some(craft);
-            let poison = Key::of("poison 1")
+            let poison = Key::of("poison 2")
                 .with("config", config)
                 .text("attack", &attack)
                 .text("train", &keys.train)
@@ -82,17 +85,20 @@ pub(crate) fn poisoned(work: &Work<'_>, loaded: Loaded) -> Result<Data, Pipeline
         .update(|stages| stages.images = Some(sources.clone()))?;
     let Loaded { split, .. } = loaded;
     let not_read = split.not_read.clone();
+    let mut craft = None;
     let (poisoned, truth) = match work.experiment.poison.as_ref().zip(keys.poison.as_ref()) {
         None => (Poisoned::untrusted(split.train, split.test), None),
         Some((config, key)) => {
             let trigger = crafted(work, &split, config, keys.craft.as_deref())?;
+            craft = trigger.as_ref().map(Slot::folder);
             let slot = stored(work, &split, config, trigger.as_ref(), key)?;
             let (poisoned, truth) = read(&split, config, &slot.folder())?;
             (poisoned, Some(truth))
         }
     };
     left_out::write(work.run, &not_read)?;
-    Data::new(work.experiment, poisoned, truth, trusted, sources, not_read)
+    let data = Data::new(work.experiment, poisoned, truth, trusted, sources, not_read)?;
+    Ok(Data { craft, ..data })
 }
 
 /// The stored trigger, where the attack makes one that is worth it and therefore has a key.
@@ -110,10 +116,11 @@ fn crafted(
     slot.fill::<PipelineError>(&what, work.options.progress, |folder| {
         let scratch = folder.join(WORK);
         fs::create_dir_all(&scratch).map_err(StoreError::io(&scratch))?;
-        craft(&split.train, config, &tools(work, &scratch))?.save(folder)?;
+        craft_split(split, config, &tools(work, &scratch))?.save(folder)?;
         Ok(())
     })?;
     discard(&slot.join(WORK))?;
+    work.run.publish("poison", &slot, &[CRAFT])?;
     Ok(Some(slot))
 }
 
@@ -146,7 +153,7 @@ fn stored(
         let trigger = if let Some(crafted) = trigger {
             attack.load(&crafted.folder())?
         } else {
-            craft(&split.train, config, &tools(work, folder))?
+            craft_split(split, config, &tools(work, folder))?
         };
         Ok(write(
             split,

@@ -57,17 +57,17 @@ pub(super) fn tiles(data: &Data, evaluation: &Evaluation) -> Vec<Tile> {
             None => Tile::new(format!("Flagged by {name}"), detector.flagged.to_string()),
         });
     }
-    let shares = [
-        ("Clean accuracy", evaluation.clean_accuracy),
-        ("Attack success rate", evaluation.attack_success_rate),
-    ];
-    for (label, share) in shares {
-        if let Some(share) = share {
-            let value = format!("{:.1} %", share.estimate * 100.0);
-            tiles.push(Tile::new(label, value).with_hint("of the classifier, on test images"));
-        }
+    for (name, share) in evaluation.figures() {
+        let value = format!("{:.1} %", share.estimate * 100.0);
+        tiles.push(Tile::new(capital(&name), value).with_hint("of the classifier, on test images"));
     }
     tiles
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(letters).collect()
 }
 
 fn interval(measured: Measured, level: f64) -> String {
@@ -106,6 +106,7 @@ pub(super) fn notes(
         }
     }
     notes.extend(agreement::note(run)?);
+    notes.extend(evaluation.attack_lines());
     for detector in &evaluation.detectors {
         let images = detector.computed.unwrap_or(detector.images as u64);
         let rate = images as f64 / detector.seconds.max(1e-9);

@@ -7,7 +7,8 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use cd_core::random::{named, stream};
-use cd_data::{Manifest, PoisonConfig, Poisoned, Role, Truth, export, export_as};
+use cd_data::{CraftRecord, Manifest, PoisonConfig, Poisoned, Role, Truth, export, export_as};
+use cd_eval::plot;
 use cd_eval::scores::{TruthRow, write_truth};
 use cd_models::{ImageSet, atomic};
 use rand::seq::SliceRandom;
@@ -31,6 +32,23 @@ pub(super) fn check_free(out: &Path) -> Result<()> {
 pub(super) fn parent(out: &Path) -> Result<&Path> {
     fs::create_dir_all(out).with_context(|| out.display().to_string())?;
     Ok(out)
+}
+
+/// Writes what making the trigger came to, and plots its curves.
+pub(super) fn record(out: &Path, record: &CraftRecord) -> Result<()> {
+    parent(out)?;
+    let curves: Vec<(&str, &[f64])> = record
+        .curves
+        .iter()
+        .map(|curve| (curve.name.as_str(), curve.values.as_slice()))
+        .collect();
+    let plot = plot::training("Making the trigger", "value", &curves, None);
+    let json = serde_json::to_string_pretty(record)? + "\n";
+    for (name, text) in [("craft.json", json), ("craft.svg", plot)] {
+        let path = out.join(name);
+        atomic::write(&path, text.as_bytes()).with_context(|| path.display().to_string())?;
+    }
+    Ok(())
 }
 
 /// The names of the pictures with the extension of PNG, where they are paths that lead nowhere else and differ; else numbers.
@@ -116,8 +134,8 @@ struct FileRow {
     role: &'static str,
 }
 
-/// Writes poisoned data and the truth about it.
-pub(super) fn poisoned(
+/// Writes poisoned data into `images` of `out`, under names and in an order that say nothing, and the truth about it beside them.
+pub(crate) fn poisoned(
     out: &Path,
     data: &Poisoned,
     truth: &Truth,

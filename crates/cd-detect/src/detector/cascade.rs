@@ -1,0 +1,351 @@
+//! Cascade: one pass over everything, Cognitive Distillation for what it raises and for a random share.
+//!
+//! Threat model: that of the fusion. What the search adds: masks of the images that matter, and a second opinion on each class that
+//! falls apart, for a group whose images carry their class along to other images is poisoned, and a natural one is not.
+//!
+//! Ours, after Huang, Ma, Erfani, Bailey: *Distilling Cognitive Backdoor Patterns within an Image*, ICLR 2023.
+
+use std::collections::BTreeSet;
+
+use cd_core::{Key, random};
+use cd_models::burn::tensor::{Int, Tensor};
+use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
+
+use super::fusion::gap::Split;
+use super::fusion::{Fusion, Judged};
+use super::transplant::Transplant;
+use super::{Detector, DetectorInfo};
+use crate::compute::{Compute, Shard};
+use crate::detection::Detection;
+use crate::error::DetectError;
+use crate::evidence::Evidence;
+use crate::needs::Needs;
+use crate::statistics::ranks;
+use crate::sweep::{Batch, Column, Kind, Sweep};
+
+const NORMS: &str = "norms";
+const CARRIED: &str = "carried";
+/// What stands for an image that was not searched.
+const NOT_SEARCHED: f64 = -1.0;
+/// A gap of this share of the border raises a class.
+const RAISED: f64 = 0.75;
+/// Chance that an image of the suspicious group looks more suspicious than one of the other, from which a group is confirmed; below
+/// one less it, the other group is the suspicious one.
+const CONFIRMED: f64 = 0.7;
+
+/// Settings of the cascade.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Cascade {
+    /// What looks at everything.
+    pub first: Fusion,
+    /// How the raised images are searched.
+    pub search: Transplant,
+    /// Images of each group of a raised class that are searched; at least 4.
+    pub probes: usize,
+    /// Share of all images that is searched because it is the most suspicious, from 0 to 1.
+    pub share: f64,
+    /// Share of all images that is searched at random, to compare with; above 0, at most 1.
+    pub random: f64,
+    /// Chooses the probes and the random share.
+    pub seed: u64,
+}
+
+impl Default for Cascade {
+    fn default() -> Self {
+        Self {
+            first: Fusion::default(),
+            search: Transplant {
+                hosts: 16,
+                ..Transplant::default()
+            },
+            probes: 16,
+            share: 0.01,
+            random: 0.01,
+            seed: 0,
+        }
+    }
+}
+
+impl Cascade {
+    /// What the registry says of it.
+    pub const INFO: DetectorInfo = DetectorInfo {
+        name: "cascade",
+        title: "Cascade of fusion and transplanted patterns",
+        summary: "Looks at all images with the fusion, and with CD-L and hosts at some of each group of the classes that fall apart, at the most suspicious images and at a random share; what the search confirms is suspicious.",
+        threat_model: "As the fusion; the search tells a poisoned group from a natural one without clean images, and which of two groups is the poisoned one.",
+        paper: "ours, after Huang, Ma, Erfani, Bailey: Distilling Cognitive Backdoor Patterns within an Image, ICLR 2023",
+        source: "none",
+        notes: "A class is raised from three quarters of the fusion's border on; between there and the border it is a target when the search confirms it.",
+        judges_clean: false,
+        rule: Some(
+            "the fusion's rule, with groups turned round where the search says so, and with raised classes below its border that the search confirms",
+        ),
+    };
+
+    /// The images to search: probes of raised classes, the most suspicious ones, and some at random.
+    fn chosen(&self, judged: &Judged) -> BTreeSet<usize> {
+        let count = judged.witness.len();
+        let mut chosen = BTreeSet::new();
+        for (class, (split, images)) in judged.splits.iter().zip(&judged.of_class).enumerate() {
+            if let Some(split) = split.as_ref().filter(|split| self.is_raised(split)) {
+                for second in [false, true] {
+                    let group = (0..images.len()).filter(|&at| (split.odds[at] > 0.0) == second);
+                    let group: Vec<usize> = group.map(|at| images[at]).collect();
+                    let purpose =
+                        random::named("probes").wrapping_add(2 * class as u64 + u64::from(second));
+                    chosen.extend(self.drawn(group, self.probes, purpose));
+                }
+            }
+        }
+        let of_all = |share: f64| (share * count as f64).ceil() as usize;
+        let first = judged.detection(self.first.border, |_, split| self.first.is_target(split));
+        chosen.extend(first.ranking().into_iter().take(of_all(self.share)));
+        chosen.extend(self.drawn(
+            (0..count).collect(),
+            of_all(self.random),
+            random::named("null"),
+        ));
+        chosen
+    }
+
+    fn drawn(&self, mut from: Vec<usize>, wanted: usize, purpose: u64) -> Vec<usize> {
+        from.shuffle(&mut random::stream(self.seed, purpose));
+        from.truncate(wanted);
+        from
+    }
+
+    fn is_raised(&self, split: &Split) -> bool {
+        split.gap >= RAISED * self.first.border
+    }
+
+    /// The place of each searched image among them by small norm and by confidence on the hosts; `None` when parts of other shards
+    /// are missing.
+    fn searched(
+        &self,
+        evidence: &Evidence<'_>,
+        chosen: &BTreeSet<usize>,
+    ) -> Result<Option<Vec<Option<f64>>>, DetectError> {
+        let predictions = evidence.predictions()?;
+        let method = self.search.method();
+        let chosen_key = Key::of("raised").with("images", chosen).finish();
+        let settings = format!("{:?} {chosen_key}", self.search);
+        // Few images: whoever has the whole first pass searches them all.
+        let compute = Compute {
+            shard: Shard::WHOLE,
+            ..evidence.compute
+        };
+        let sweep = Sweep {
+            name: "raised",
+            task: "distilling what was raised",
+            settings: &settings,
+            images: evidence.images,
+            columns: &[(NORMS, Kind::Numbers), (CARRIED, Kind::Numbers)],
+        };
+        let swept = sweep.run(&compute, |Batch { numbers, images }| {
+            let here = |number: &u64| chosen.contains(&(*number as usize));
+            let places: Vec<usize> = (0..numbers.len())
+                .filter(|&at| here(&numbers[at]))
+                .collect();
+            let mut columns = [
+                vec![NOT_SEARCHED; numbers.len()],
+                vec![NOT_SEARCHED; numbers.len()],
+            ];
+            if !places.is_empty() {
+                let wanted: Vec<i64> = places.iter().map(|&at| at as i64).collect();
+                let wanted = Tensor::<1, Int>::from_data(wanted.as_slice(), &images.device());
+                let images = images.select(0, wanted);
+                let of: Vec<u64> = places.iter().map(|&at| numbers[at]).collect();
+                let done = method.distill(evidence.model, images.clone(), &of)?;
+                for (at, (&place, &number)) in places.iter().zip(&of).enumerate() {
+                    let [image, mask] =
+                        [&images, &done.masks].map(|all| all.clone().narrow(0, at, 1));
+                    columns[0][place] = done.norms[at];
+                    columns[1][place] =
+                        self.search
+                            .carried(evidence, predictions, number, image, mask)?;
+                }
+            }
+            Ok(columns.map(Column::Numbers).into())
+        })?;
+        Ok(swept.map(|mut swept| {
+            let (norms, carried) = (swept.numbers(NORMS), swept.numbers(CARRIED));
+            let of_chosen = |values: &[f64], sign: f64| -> Vec<f64> {
+                ranks(
+                    &chosen
+                        .iter()
+                        .map(|&image| sign * values[image])
+                        .collect::<Vec<f64>>(),
+                )
+            };
+            let (small, carried) = (of_chosen(&norms, -1.0), of_chosen(&carried, 1.0));
+            let mut places = vec![None; norms.len()];
+            for ((&image, small), carried) in chosen.iter().zip(small).zip(carried) {
+                places[image] = Some(f64::midpoint(small, carried));
+            }
+            places
+        }))
+    }
+
+    /// What the search makes of the classes: groups turned round, and for each class whether it is a target.
+    fn verdicts(&self, judged: &mut Judged, searched: &[Option<f64>]) -> Vec<bool> {
+        let mut targets = vec![false; judged.splits.len()];
+        for (class, split) in judged.splits.iter_mut().enumerate() {
+            let Some(split) = split.as_mut().filter(|split| self.is_raised(split)) else {
+                continue;
+            };
+            let places = |second: bool| -> Vec<f64> {
+                let images = judged.of_class[class].iter().zip(&split.odds);
+                let group = images.filter(|(_, odds)| (**odds > 0.0) == second);
+                group.filter_map(|(&image, _)| searched[image]).collect()
+            };
+            let chance = chance_above(&places(true), &places(false));
+            // Trusted images know where a class lies, so they are not overruled.
+            let known = !split.trusted.is_empty();
+            if chance <= 1.0 - CONFIRMED && !known {
+                for odds in &mut split.odds {
+                    *odds = -*odds;
+                }
+            }
+            let sure = chance >= CONFIRMED || (chance <= 1.0 - CONFIRMED && !known);
+            targets[class] =
+                self.first.is_target(split) || (sure && self.first.is_unnatural(split));
+        }
+        targets
+    }
+}
+
+/// The chance that a value of `these` lies above one of `those`, ties counting half; one half without values.
+fn chance_above(these: &[f64], those: &[f64]) -> f64 {
+    let pairs = these.iter().flat_map(|a| those.iter().map(move |b| (a, b)));
+    let wins = pairs.map(|(a, b)| {
+        if a > b {
+            1.0
+        } else if a < b {
+            0.0
+        } else {
+            0.5
+        }
+    });
+    match these.len() * those.len() {
+        0 => 0.5,
+        count => wins.sum::<f64>() / count as f64,
+    }
+}
+
+impl Detector for Cascade {
+    fn info(&self) -> &'static DetectorInfo {
+        &Self::INFO
+    }
+
+    fn check(&self) -> Result<(), DetectError> {
+        self.first.check()?;
+        self.search.check()?;
+        let wrong = |key, value: String, expected| {
+            Err(DetectError::Config {
+                key,
+                value,
+                expected,
+            })
+        };
+        if self.probes < 4 {
+            return wrong("probes", self.probes.to_string(), "at least 4");
+        }
+        if !(0.0..=1.0).contains(&self.share) {
+            return wrong("share", self.share.to_string(), "a number from 0 to 1");
+        }
+        if !(self.random > 0.0 && self.random <= 1.0) {
+            return wrong(
+                "random",
+                self.random.to_string(),
+                "a number above 0 and at most 1",
+            );
+        }
+        Ok(())
+    }
+
+    fn needs(&self) -> Needs {
+        self.first.needs().and(self.search.needs())
+    }
+
+    fn detect(&self, evidence: &Evidence<'_>) -> Result<Option<Detection>, DetectError> {
+        self.check()?;
+        let Some(mut judged) = self.first.judge(evidence)? else {
+            return Ok(None);
+        };
+        let chosen = self.chosen(&judged);
+        let Some(searched) = self.searched(evidence, &chosen)? else {
+            return Ok(None);
+        };
+        let targets = self.verdicts(&mut judged, &searched);
+        for (witness, searched) in judged.witness.iter_mut().zip(&searched) {
+            // The search knows better than the members where it has looked.
+            *witness = searched.map_or(*witness, |place| f64::midpoint(*witness, place));
+        }
+        let mut found = judged.detection(self.first.border, |class, _| targets[class]);
+        if let Some(own) = &mut found.own {
+            own.explanation = format!("{}; {} images were searched", own.explanation, chosen.len());
+        }
+        Ok(Some(found))
+    }
+}
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chances_count_pairs_and_halve_ties() {
+        assert!((chance_above(&[1.0, 3.0], &[2.0]) - 0.5).abs() < 1e-12);
+        assert!((chance_above(&[2.0], &[2.0, 1.0]) - 0.75).abs() < 1e-12);
+        assert!((chance_above(&[], &[2.0]) - 0.5).abs() < 1e-12);
+    }
+
+    /// A class of 20 images in two groups, the last five the suspicious one.
+    fn judged(gap: f64, trusted: Vec<f64>) -> Judged {
+        let odds = (0..20).map(|image| if image < 15 { -3.0 } else { 3.0 });
+        Judged {
+            splits: vec![Some(Split {
+                view: "in the features",
+                gap,
+                odds: odds.collect(),
+                trusted,
+            })],
+            witness: vec![0.5; 20],
+            of_class: vec![(0..20).collect()],
+            unfit: Vec::new(),
+        }
+    }
+
+    /// Whether the class is a target, and whether its last image is suspicious, where the search finds the last five above the
+    /// others, below them or among them.
+    fn verdict(gap: f64, last: f64, trusted: Vec<f64>) -> (bool, bool) {
+        let mut judged = judged(gap, trusted);
+        let searched: Vec<Option<f64>> = (0..20)
+            .map(|image| {
+                Some(if image < 15 {
+                    f64::from(image) / 15.0
+                } else {
+                    last
+                })
+            })
+            .collect();
+        let targets = Cascade::default().verdicts(&mut judged, &searched);
+        let split = judged.splits[0].as_ref().expect("there is one");
+        (targets[0], split.odds[19] > 0.0)
+    }
+
+    #[test]
+    fn the_search_confirms_turns_round_and_leaves_alone() {
+        assert_eq!(verdict(4.0, 2.0, Vec::new()), (true, true));
+        assert_eq!(verdict(4.0, -1.0, Vec::new()), (true, false));
+        assert_eq!(verdict(4.0, 0.5, Vec::new()), (false, true));
+        // Far apart they are a target, whatever the search says; hardly apart they are none.
+        assert_eq!(verdict(8.0, 0.5, Vec::new()), (true, true));
+        assert_eq!(verdict(3.0, 2.0, Vec::new()), (false, true));
+        // Trusted images that lie in the other group are not overruled.
+        assert_eq!(verdict(8.0, -1.0, vec![-3.0; 6]), (true, true));
+        assert_eq!(verdict(4.0, 2.0, vec![3.0; 6]), (false, true));
+    }
+}

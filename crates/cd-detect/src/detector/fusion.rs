@@ -1,0 +1,264 @@
+//! Fusion: each class is taken apart in two groups, by the features and by what other detectors suspect.
+//!
+//! Threat model: poison of a kind lies together in the features of a classifier that has learned it, whatever the trigger looks like,
+//! and the classes that get it fall apart. No clean images are needed; trusted ones make the verdict safer.
+//!
+//! Ours. The idea that a class with poison is a mixture is that of Tang, Wang, Tang, Zhang: *Demon in the Variant*, USENIX Security
+//! 2021; here the other classes of the same set, and not clean images, tell how a class varies.
+
+pub(crate) mod gap;
+mod mixture;
+mod views;
+mod witness;
+
+use cd_models::Tap;
+use serde::{Deserialize, Serialize};
+
+use super::confidence::Confidence;
+use super::{Detector, DetectorConfig, DetectorInfo, bn_density};
+use crate::decide::Decision;
+use crate::detection::{Detection, Measure};
+use crate::error::DetectError;
+use crate::evidence::Evidence;
+use crate::needs::Needs;
+use crate::statistics::members;
+use gap::{Scatter, Split, trusted_share, usual_gap};
+use mixture::share;
+use witness::Witnesses;
+
+/// Trusted images in the suspicious group of a class, as a share of those of the class, from which the group is natural.
+const NATURAL: f64 = 0.15;
+
+/// Settings of the fusion.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Fusion {
+    /// The detectors whose suspicions are joined, each with its settings as in the list of detectors. Those that do not fit the
+    /// classifier are left out, and the decision says so.
+    pub members: Vec<DetectorConfig>,
+    /// Whether classes are also taken apart by how rare the values at the BatchNorms are, where the network has some: one more pass,
+    /// and a witness.
+    pub densities: bool,
+    /// Distance between the groups of a class, in standard deviations of a group, from which the class is called a target; above 0.
+    pub border: f64,
+}
+
+impl Default for Fusion {
+    fn default() -> Self {
+        Self {
+            members: vec![DetectorConfig::Confidence(Confidence::default())],
+            densities: true,
+            border: 5.0,
+        }
+    }
+}
+
+impl Fusion {
+    /// What the registry says of it.
+    pub const INFO: DetectorInfo = DetectorInfo {
+        name: "fusion",
+        title: "Fusion of features and several detectors",
+        summary: "Takes each class apart in two groups of features, from where several detectors suspect something and from where it is widest; a class whose groups lie far apart is a target, and an image of the group that lies away is suspicious.",
+        threat_model: "The classifier has learned the trigger: it works. Dirty or clean labels, one target or all; classes of at least 40 images. Trusted images are used where there are some: their group is the clean one, and a group that holds many of them is natural.",
+        paper: "ours, after Tang, Wang, Tang, Zhang: Demon in the Variant, USENIX Security 2021",
+        source: "none",
+        notes: "Features are scaled by how they vary within the other classes, so no clean images are needed. Outside of targets the more suspicious of the members' ranks counts.",
+        judges_clean: false,
+        rule: Some(
+            "the images that are more likely of the suspicious group than of the other, in classes whose groups lie at least `border` standard deviations apart",
+        ),
+    };
+
+    /// Looks at everything that costs one pass; `None` when parts of other shards are missing.
+    pub(crate) fn judge(&self, evidence: &Evidence<'_>) -> Result<Option<Judged>, DetectError> {
+        let mut views = vec![views::features(evidence)?];
+        let labels = evidence.labels()?;
+        // Every sweep before what any of them gave: other shards may not have come so far.
+        let witnesses = Witnesses::of(&self.members, evidence)?;
+        let rarities = if self.densities {
+            match views::rarities(Self::INFO.name, evidence) {
+                Ok(None) => return Ok(None),
+                Err(DetectError::Unfit { .. }) => None,
+                other => other?,
+            }
+        } else {
+            None
+        };
+        let Some(mut witnesses) = witnesses else {
+            return Ok(None);
+        };
+        if let Some((view, densities)) = rarities {
+            witnesses.add(&bn_density::rarities(&densities));
+            views.push(view);
+        }
+        let of_class = members(labels, evidence.class_count);
+        let trusted = match views::trusted(evidence) {
+            Some(clean) => members(clean.labels(evidence.class_count)?, evidence.class_count),
+            None => vec![Vec::new(); evidence.class_count],
+        };
+        let mut splits: Vec<Option<Split>> = vec![None; of_class.len()];
+        for view in &views {
+            let scatter = Scatter::of(&view.images, &of_class);
+            for (class, (images, trusted)) in of_class.iter().zip(&trusted).enumerate() {
+                let found = scatter.split(class, view, images, trusted, &witnesses.places);
+                let gap = |split: &Option<Split>| split.as_ref().map_or(0.0, |split| split.gap);
+                if gap(&found) > gap(&splits[class]) || splits[class].is_none() {
+                    splits[class] = found;
+                }
+            }
+        }
+        Ok(Some(Judged {
+            splits,
+            witness: witnesses.most_suspicious(labels.len()),
+            unfit: witnesses.unfit,
+            of_class,
+        }))
+    }
+
+    /// Whether the groups of a class lie so far apart that it is a target.
+    pub(crate) fn is_target(&self, split: &Split) -> bool {
+        split.gap >= self.border && self.is_unnatural(split)
+    }
+
+    /// Whether no more trusted images lie in the suspicious group than chance puts there.
+    #[expect(clippy::unused_self, reason = "the other half of `is_target`")]
+    pub(crate) fn is_unnatural(&self, split: &Split) -> bool {
+        trusted_share(split).is_none_or(|share| share < NATURAL)
+    }
+}
+
+/// What one pass over the set has shown.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    /// Each class in two groups, where it is large enough.
+    pub(crate) splits: Vec<Option<Split>>,
+    /// The most suspicious place that a member gives each image, from 0 to 1.
+    pub(crate) witness: Vec<f64>,
+    /// The images of each class.
+    pub(crate) of_class: Vec<Vec<usize>>,
+    /// Members that do not fit the classifier.
+    pub(crate) unfit: Vec<&'static str>,
+}
+
+impl Judged {
+    /// Numbers and flags, where `is_target` tells which classes hold poison.
+    pub(crate) fn detection(
+        &self,
+        border: f64,
+        is_target: impl Fn(usize, &Split) -> bool,
+    ) -> Detection {
+        let mut raw = self.witness.clone();
+        let mut flagged = vec![false; raw.len()];
+        let mut targets = Vec::new();
+        for (class, (split, images)) in self.splits.iter().zip(&self.of_class).enumerate() {
+            let Some(split) = split else { continue };
+            let target = is_target(class, split);
+            // Below the border a gap is a hint, which must not outweigh what a target is.
+            let weight = if target {
+                2.0
+            } else {
+                0.5 * (split.gap / border).powi(4).min(1.0)
+            };
+            let mut count = 0;
+            for (&image, &odds) in images.iter().zip(&split.odds) {
+                raw[image] += weight * share(odds);
+                flagged[image] = target && odds > 0.0;
+                count += usize::from(flagged[image]);
+            }
+            if target {
+                targets.push(format!(
+                    "class {class} ({count} of {} images, a gap of {:.1} {})",
+                    images.len(),
+                    split.gap,
+                    split.view
+                ));
+            }
+        }
+        Detection {
+            own: Some(Decision {
+                explanation: self.words(border, &targets),
+                cutoff: None,
+                flagged,
+            }),
+            ..Detection::new(
+                Measure::high(
+                    "share in the suspicious group of the class, and place among the members' numbers",
+                ),
+                raw,
+            )
+        }
+    }
+
+    fn words(&self, border: f64, targets: &[String]) -> String {
+        let usual = usual_gap(&self.splits);
+        let judged = self.splits.iter().flatten().count();
+        let words = match (judged, targets.is_empty()) {
+            (0, _) => format!(
+                "no class has the {} images that are needed to judge it",
+                gap::SMALLEST_CLASS
+            ),
+            (_, true) => format!(
+                "no class falls apart: gaps stay below {border} (their median is {usual:.1})"
+            ),
+            (_, false) => format!(
+                "the suspicious group of {}; the median gap is {usual:.1}",
+                targets.join(", ")
+            ),
+        };
+        let skipped = self
+            .of_class
+            .iter()
+            .filter(|images| !images.is_empty())
+            .count()
+            - judged;
+        let skipped = match (judged, skipped) {
+            (0, _) | (_, 0) => String::new(),
+            _ => format!("; {skipped} classes are too small to be judged"),
+        };
+        let unfit = match self.unfit.join(" and ") {
+            names if names.is_empty() => names,
+            names => format!("; without {names}, which does not fit this classifier"),
+        };
+        words + &skipped + &unfit
+    }
+}
+
+impl Detector for Fusion {
+    fn info(&self) -> &'static DetectorInfo {
+        &Self::INFO
+    }
+
+    fn check(&self) -> Result<(), DetectError> {
+        self.members
+            .iter()
+            .try_for_each(|member| member.detector().check())?;
+        if self.border > 0.0 && self.border.is_finite() {
+            return Ok(());
+        }
+        Err(DetectError::Config {
+            key: "border",
+            value: self.border.to_string(),
+            expected: "a number above 0",
+        })
+    }
+
+    fn needs(&self) -> Needs {
+        let own = Needs {
+            features: vec![Tap::Penultimate],
+            labels: true,
+            trainable: self.densities,
+            ..Needs::default()
+        };
+        let members = self.members.iter();
+        members.fold(own, |needs, member| needs.and(member.detector().needs()))
+    }
+
+    fn detect(&self, evidence: &Evidence<'_>) -> Result<Option<Detection>, DetectError> {
+        self.check()?;
+        let judged = self.judge(evidence)?;
+        Ok(judged.map(|judged| judged.detection(self.border, |_, split| self.is_target(split))))
+    }
+}
+
+#[cfg(all(test, feature = "flex"))]
+mod tests;

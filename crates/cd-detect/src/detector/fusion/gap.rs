@@ -1,0 +1,265 @@
+//! How far a class falls apart in two groups, in features that are scaled by how the other classes vary.
+
+use cd_core::Matrix;
+use faer::Mat;
+
+use super::mixture::Mixture;
+use super::views::View;
+use crate::dense::{Spectrum, centred, covariance, mean_row, product, rows_of};
+use crate::statistics::{median, quantile};
+
+/// Share of the identity in the correlations within classes.
+const SHRINKAGE: f64 = 0.1;
+/// Least spread of a feature, as a share of the mean one: what hardly varies is not made to matter.
+const LEAST_SPREAD: f64 = 0.05;
+/// Smaller classes are not judged: noise falls apart, too.
+pub(super) const SMALLEST_CLASS: usize = 40;
+/// Images for each direction in which groups are looked for, and most directions.
+const IMAGES_A_DIRECTION: usize = 50;
+const MOST_DIRECTIONS: usize = 8;
+/// Directions whose ends are tried as groups to start from.
+const STARTS: usize = 4;
+/// Share of a class that groups start from.
+const START: f64 = 0.1;
+
+/// A class in two groups, the second being the suspicious one.
+#[derive(Debug, Clone)]
+pub(crate) struct Split {
+    /// What it was taken apart in, in words.
+    pub(crate) view: &'static str,
+    /// Distance of the groups' means in standard deviations of a group.
+    pub(crate) gap: f64,
+    /// Log-odds that each image of the class is of the suspicious group, in the order of the class.
+    pub(crate) odds: Vec<f64>,
+    /// The same for the trusted images of the class.
+    pub(crate) trusted: Vec<f64>,
+}
+
+/// How features vary within each class, as sums of products.
+pub(super) struct Scatter {
+    classes: Vec<(Mat<f64>, Vec<f64>, usize)>,
+}
+
+impl Scatter {
+    pub(super) fn of(features: &Matrix, of_class: &[Vec<usize>]) -> Self {
+        let of = |images: &Vec<usize>| {
+            let rows = rows_of(features, images);
+            let mut products = covariance(rows.as_ref(), 0);
+            crate::dense::scale(&mut products, images.len() as f64);
+            (products, mean_row(rows.as_ref()), images.len())
+        };
+        Self {
+            classes: of_class.iter().map(of).collect(),
+        }
+    }
+
+    /// What turns features so that they vary by one within the classes other than `class`; `None` when there are hardly any.
+    fn whitening(&self, class: usize) -> Option<Mat<f64>> {
+        let side = self.classes[class].1.len();
+        let mut sum = Mat::<f64>::zeros(side, side);
+        let mut count = 0;
+        for (at, (products, _, images)) in self.classes.iter().enumerate() {
+            if at != class && *images > 1 {
+                sum += products;
+                count += images;
+            }
+        }
+        if count < SMALLEST_CLASS {
+            return None;
+        }
+        let spreads: Vec<f64> = (0..side)
+            .map(|at| (sum[(at, at)] / count as f64).sqrt())
+            .collect();
+        let usual = spreads.iter().sum::<f64>() / side.max(1) as f64;
+        if usual <= 0.0 {
+            return None;
+        }
+        let spreads: Vec<f64> = spreads
+            .iter()
+            .map(|s| s.max(LEAST_SPREAD * usual))
+            .collect();
+        let correlation = Mat::from_fn(side, side, |row, column| {
+            let own = sum[(row, column)] / count as f64 / spreads[row] / spreads[column];
+            (1.0 - SHRINKAGE) * own + if row == column { SHRINKAGE } else { 0.0 }
+        });
+        let root = Spectrum::of(correlation.as_ref()).inverse_root();
+        Some(Mat::from_fn(side, side, |row, column| {
+            root[(row, column)] / spreads[row]
+        }))
+    }
+
+    /// The middle of the means of the classes other than `class`.
+    fn middle(&self, class: usize) -> Vec<f64> {
+        let others = self.classes.iter().enumerate();
+        let others: Vec<&Vec<f64>> = others
+            .filter(|&(at, (_, _, images))| at != class && *images > 0)
+            .map(|(_, (_, mean, _))| mean)
+            .collect();
+        let of = |at: usize| {
+            others.iter().map(|mean| mean[at]).sum::<f64>() / others.len().max(1) as f64
+        };
+        (0..self.classes[class].1.len()).map(of).collect()
+    }
+
+    /// The split of `class`, whose images have these features and suspicions; `None` where it is too small to tell.
+    pub(super) fn split(
+        &self,
+        class: usize,
+        view: &View<'_>,
+        images: &[usize],
+        trusted: &[usize],
+        witnesses: &[Vec<f64>],
+    ) -> Option<Split> {
+        if images.len() < SMALLEST_CLASS {
+            return None;
+        }
+        let whitening = self.whitening(class)?;
+        let middle = self.middle(class);
+        let white =
+            |rows: Mat<f64>| product(centred(rows.as_ref(), &middle).as_ref(), whitening.as_ref());
+        let rows = white(rows_of(&view.images, images));
+        let directions = (images.len() / IMAGES_A_DIRECTION)
+            .clamp(1, MOST_DIRECTIONS)
+            .min(rows.ncols());
+        let axes = Spectrum::of(covariance(rows.as_ref(), 1).as_ref()).top(directions);
+        let suspected: Vec<Vec<f64>> = witnesses
+            .iter()
+            .map(|witness| {
+                start(
+                    &images
+                        .iter()
+                        .map(|&image| witness[image])
+                        .collect::<Vec<_>>(),
+                )
+            })
+            .collect();
+        let axes = with_suspected(axes, &rows, &suspected);
+        let points = points(&product(rows.as_ref(), axes.as_ref()));
+        let found = best(&points, &suspected)?;
+        let trusted_rows = view.trusted.as_ref();
+        let trusted_rows = trusted_rows.map(|features| white(rows_of(features, trusted)));
+        let trusted_rows = trusted_rows.filter(|rows| rows.nrows() > 1);
+        let home = trusted_rows
+            .as_ref()
+            .map_or_else(|| vec![0.0; rows.ncols()], |rows| mean_row(rows.as_ref()));
+        let found = if far_is_second(&rows, &found, &home) {
+            found
+        } else {
+            found.swapped()
+        };
+        let trusted = trusted_rows.map_or_else(Vec::new, |rows| {
+            let points = self::points(&product(rows.as_ref(), axes.as_ref()));
+            points.iter().map(|point| found.odds_of(point)).collect()
+        });
+        Some(Split {
+            view: view.name,
+            gap: found.gap,
+            odds: found.odds,
+            trusted,
+        })
+    }
+}
+
+/// Whether the mean of the second group lies further from `home` than that of the first: where the trusted images of the class lie
+/// or, without them, the middle of the other classes, which a trigger's own direction leads away from.
+fn far_is_second(rows: &Mat<f64>, found: &Mixture, home: &[f64]) -> bool {
+    let distance = |second: bool| {
+        let members: Vec<usize> = (0..rows.nrows())
+            .filter(|&row| (found.odds[row] > 0.0) == second)
+            .collect();
+        let of = |(column, home): (usize, &f64)| {
+            let sum: f64 = members.iter().map(|&row| rows[(row, column)]).sum();
+            (sum / members.len().max(1) as f64 - home).powi(2)
+        };
+        home.iter().enumerate().map(of).sum::<f64>()
+    };
+    distance(true) >= distance(false)
+}
+
+/// The directions, and those that lead from the rest of a class to what each witness suspects, made square to the ones before.
+fn with_suspected(axes: Mat<f64>, rows: &Mat<f64>, suspected: &[Vec<f64>]) -> Mat<f64> {
+    let mut columns: Vec<Vec<f64>> = (0..axes.ncols())
+        .map(|at| axes.col(at).iter().copied().collect())
+        .collect();
+    for shares in suspected {
+        let total: f64 = shares.iter().sum();
+        let rest = shares.len() as f64 - total;
+        if total <= 0.0 || rest <= 0.0 {
+            continue;
+        }
+        let apart = |column: usize| {
+            let values = rows.col(column).iter().zip(shares);
+            values
+                .map(|(value, share)| value * (share / total - (1.0 - share) / rest))
+                .sum::<f64>()
+        };
+        let mut axis: Vec<f64> = (0..rows.ncols()).map(apart).collect();
+        let before = dot(&axis, &axis);
+        for known in &columns {
+            let along = dot(&axis, known);
+            for (value, known) in axis.iter_mut().zip(known) {
+                *value -= along * known;
+            }
+        }
+        let length = dot(&axis, &axis).sqrt();
+        if length > 1e-6 * before.sqrt() {
+            for value in &mut axis {
+                *value /= length;
+            }
+            columns.push(axis);
+        }
+    }
+    Mat::from_fn(rows.ncols(), columns.len(), |row, column| {
+        columns[column][row]
+    })
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// The largest tenth of the values as a group: its shares, 0 or 1.
+fn start(values: &[f64]) -> Vec<f64> {
+    let border = quantile(values.to_vec(), 1.0 - START);
+    values
+        .iter()
+        .map(|&value| f64::from(u8::from(value > border)))
+        .collect()
+}
+
+/// The likeliest of the mixtures from several starts: both ends of the widest directions, and what each witness suspects most.
+fn best(points: &[Vec<f64>], suspected: &[Vec<f64>]) -> Option<Mixture> {
+    let width = points.first().map_or(0, Vec::len);
+    let ends = (0..width.min(STARTS)).flat_map(|at| {
+        [1.0, -1.0].map(|sign| {
+            let values: Vec<f64> = points.iter().map(|point| sign * point[at]).collect();
+            start(&values)
+        })
+    });
+    let starts = ends.chain(suspected.iter().cloned());
+    let usable = starts.filter(|shares| shares.iter().any(|&share| share > 0.0));
+    let found = usable.map(|shares| Mixture::of(points, shares));
+    found.reduce(|best, next| if next.gain > best.gain { next } else { best })
+}
+
+/// Rows as points.
+fn points(rows: &Mat<f64>) -> Vec<Vec<f64>> {
+    (0..rows.nrows())
+        .map(|row| {
+            (0..rows.ncols())
+                .map(|column| rows[(row, column)])
+                .collect()
+        })
+        .collect()
+}
+
+/// The share of trusted images that lie in the suspicious group; `None` without any.
+pub(super) fn trusted_share(split: &Split) -> Option<f64> {
+    let inside = split.trusted.iter().filter(|&&odds| odds > 0.0).count();
+    (!split.trusted.is_empty()).then(|| inside as f64 / split.trusted.len() as f64)
+}
+
+/// The median gap of the classes that were judged; 0 for none.
+pub(super) fn usual_gap(splits: &[Option<Split>]) -> f64 {
+    median(splits.iter().flatten().map(|split| split.gap).collect())
+}

@@ -1,0 +1,179 @@
+use std::collections::BTreeMap;
+
+use cd_core::{Matrix, random};
+use cd_models::burn::tensor::Tensor;
+use cd_models::{Device, ImageSet};
+use rand::Rng;
+
+use super::*;
+use crate::compute::Compute;
+use crate::evidence::Clean;
+
+const CLASSES: usize = 4;
+const COLUMNS: usize = 12;
+
+/// A bell-shaped number.
+fn bell(drawn: &mut impl Rng) -> f32 {
+    (0..12).map(|_| drawn.random::<f32>()).sum::<f32>() - 6.0
+}
+
+/// `count` images of each class, of which those from `poisoned(class)` on lie away by `apart` along a direction of their own.
+fn features(
+    count: usize,
+    seed: u64,
+    apart: f32,
+    poisoned: impl Fn(usize) -> usize,
+) -> (Matrix, Vec<u32>) {
+    let (mut values, mut labels) = (Vec::new(), Vec::new());
+    let mut drawn = random::stream(seed, 1);
+    for class in 0..CLASSES {
+        for image in 0..count {
+            for column in 0..COLUMNS {
+                let own = if column == class { 6.0 } else { 0.0 };
+                let away = if column == 8 + class && image >= poisoned(class) {
+                    apart
+                } else {
+                    0.0
+                };
+                // Features vary by different amounts.
+                values.push((bell(&mut drawn) + own + away) * (1 + column) as f32);
+            }
+            labels.push(class as u32);
+        }
+    }
+    (Matrix::new(COLUMNS, values), labels)
+}
+
+fn blank(labels: &[u32]) -> ImageSet {
+    let mut set = ImageSet::new(1, 1, (0..CLASSES).map(|class| class.to_string()).collect());
+    for (image, &label) in labels.iter().enumerate() {
+        set.push(image.to_string(), &[0; 3], label).expect("fits");
+    }
+    set
+}
+
+fn black(images: Tensor<4>) -> Tensor<2> {
+    images.mean_dims(&[2, 3]).flatten(1, 3)
+}
+
+/// What the fusion without members finds, and the labels; with `trusted` images of each class where there are some.
+fn found(features: Matrix, labels: &[u32], trusted: usize) -> Detection {
+    let images = blank(labels);
+    let device = Device::flex();
+    let features = BTreeMap::from([(Tap::Penultimate, features)]);
+    let (clean, clean_labels) = self::features(trusted, 77, 0.0, |_| usize::MAX);
+    let clean_set = blank(&clean_labels);
+    let clean = BTreeMap::from([(Tap::Penultimate, clean)]);
+    let evidence = Evidence {
+        labels: Some(labels),
+        class_count: CLASSES,
+        features: &features,
+        clean: (trusted > 0).then_some(Clean {
+            labels: Some(&clean_labels),
+            features: &clean,
+            ..Clean::new(&clean_set)
+        }),
+        ..Evidence::new(&black, &images, Compute::new(&device))
+    };
+    let fusion = Fusion {
+        members: Vec::new(),
+        densities: false,
+        ..Fusion::default()
+    };
+    fusion
+        .detect(&evidence)
+        .expect("needs are met")
+        .expect("no shards")
+}
+
+/// Flags, and the words of the decision.
+fn own(found: &Detection) -> (Vec<usize>, String) {
+    let own = found.own.clone().expect("it has a rule");
+    let flagged = own.flagged.iter().enumerate().filter(|(_, flag)| **flag);
+    (flagged.map(|(image, _)| image).collect(), own.explanation)
+}
+
+#[test]
+fn poison_of_one_class_is_flagged_and_scores_above_the_rest() {
+    let (features, labels) = features(300, 0, 9.0, |class| if class == 2 { 250 } else { 300 });
+    let found = found(features, &labels, 0);
+    let (flagged, words) = own(&found);
+    assert_eq!(flagged, (850..900).collect::<Vec<usize>>(), "{words}");
+    assert!(words.contains("class 2 (50 of 300 images"), "{words}");
+    let ranking = found.ranking();
+    assert!(ranking[..50].iter().all(|image| (850..900).contains(image)));
+}
+
+#[test]
+fn poison_that_is_most_of_its_class_is_the_far_group_with_and_without_trusted_images() {
+    for trusted in [0, 20] {
+        let (features, labels) = features(300, 1, 12.0, |class| if class == 0 { 100 } else { 300 });
+        let (flagged, words) = own(&found(features, &labels, trusted));
+        assert_eq!(flagged, (100..300).collect::<Vec<usize>>(), "{words}");
+    }
+}
+
+#[test]
+fn every_class_may_be_a_target() {
+    let (features, labels) = features(300, 2, 12.0, |_| 260);
+    let (flagged, words) = own(&found(features, &labels, 20));
+    assert_eq!(flagged.len(), 4 * 40, "{words}");
+    assert!(flagged.iter().all(|image| image % 300 >= 260));
+}
+
+#[test]
+fn clean_and_small_classes_are_left_alone_and_the_words_say_so() {
+    for seed in 3..8 {
+        let (features, labels) = features(300, seed, 0.0, |_| 300);
+        let (flagged, words) = own(&found(features, &labels, 0));
+        assert!(flagged.is_empty(), "{words}");
+        assert!(words.starts_with("no class falls apart"), "{words}");
+    }
+    let (features, labels) = features(30, 9, 20.0, |_| 20);
+    let (flagged, words) = own(&found(features, &labels, 0));
+    assert!(
+        flagged.is_empty() && words.starts_with("no class has the 40 images"),
+        "{words}"
+    );
+}
+
+#[test]
+fn a_group_that_trusted_images_share_is_natural() {
+    let split = Split {
+        view: "in the features",
+        gap: 9.0,
+        odds: vec![1.0; 300],
+        trusted: [[1.0; 4], [-1.0; 4]].concat(),
+    };
+    let fusion = Fusion::default();
+    assert!(!fusion.is_target(&split));
+    let alone = Split {
+        trusted: vec![-1.0; 8],
+        ..split
+    };
+    assert!(fusion.is_target(&alone));
+}
+
+#[test]
+fn settings_out_of_range_are_refused() {
+    let fusion = Fusion {
+        border: 0.0,
+        ..Fusion::default()
+    };
+    assert!(
+        fusion
+            .check()
+            .expect_err("no border")
+            .to_string()
+            .contains("`border`")
+    );
+    let text = "{\"members\": [{\"name\": \"cd-l\", \"steps\": 0}]}";
+    let fusion: Fusion = serde_json::from_str(text).expect("names a detector");
+    assert!(
+        fusion
+            .check()
+            .expect_err("no steps")
+            .to_string()
+            .contains("`steps`")
+    );
+}
