@@ -60,8 +60,7 @@ mod tests {
             .with_bias(false)
             .with_padding(PaddingConfig2d::Explicit(
                 padding, padding, padding, padding,
-            ))
-            .with_bias(false);
+            ));
         let mut conv = Conv::new(config, device);
         let weights = wave(
             [16, 16, kernel, kernel],
