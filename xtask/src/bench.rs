@@ -41,9 +41,9 @@ pub(crate) struct BenchArgs {
     /// The binary, instead of building one
     #[arg(long)]
     binary: Option<PathBuf>,
-    /// Only cases whose name holds this
-    #[arg(long, default_value = "")]
-    only: String,
+    /// Only cases whose name holds this, such as `train` or `resnet18 w16, forward`; may be given several times
+    #[arg(long)]
+    only: Vec<String>,
     /// Where the page goes
     #[arg(long, default_value = "docs/performance.md")]
     out: PathBuf,
@@ -73,7 +73,11 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<bool> {
     let folder = args.json.parent().map_or(PathBuf::new(), Path::to_path_buf);
     fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     let mut outcomes = Vec::new();
-    for case in CASES.iter().filter(|case| case.name().contains(&args.only)) {
+    let is_asked = |case: &&Case| {
+        let holds = |part: &String| case.name().contains(part);
+        args.only.is_empty() || args.only.iter().any(holds)
+    };
+    for case in CASES.iter().filter(is_asked) {
         let weights = folder.join(format!("{}-{}.safetensors", case.model, case.width));
         save_weights(&binary, case, &weights)?;
         for &level in &levels {
