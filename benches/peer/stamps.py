@@ -1,8 +1,8 @@
 """The stamps of `cargo bench --bench stamps` with NumPy and Pillow, image by image as data sets apply them.
 
 Prints images per second in one process, and the first digits of the SHA-256 of the stamped images. Where ours draws a pattern from a
-seed, the pattern here is another one: the work is the same, the digest is not, and `-` stands in its place. Needs numpy; Pillow too
-for nashville.
+seed, the pattern here is another one: the work is the same, the digest is not, and `-` stands in its place. Stamps that change a few
+pixels change them in a copy that is made while the clock stands, as ours do. Needs numpy, Pillow and scipy.
 
     python stamps.py --images 1024 --side 32
 """
@@ -14,6 +14,7 @@ import time
 
 import numpy as np
 from PIL import Image, ImageChops
+from scipy.ndimage import gaussian_filter1d
 
 PATCH = np.array([[0, 0, 255], [0, 255, 0], [255, 255, 0]], np.uint8)
 TROJAN = np.array(
@@ -38,6 +39,9 @@ class Stamps:
         self.noise = random.integers(0, 256, (side, side, 3)).astype(np.float64)
         self.smooth_pattern = random.random((side, side, 3)) * 0.2
         self.reflection = (random.integers(0, 256, (side, side, 3)) / 255.0) ** 2.2
+        bell = np.diff([math.erf(z / math.sqrt(2)) for z in np.linspace(-3 - 3.5 / side, 3 + 3.5 / side, side + 1)])
+        window = np.sqrt(np.outer(bell, bell))
+        self.window = (window / window.max())[..., None]
         self.patches = [(random.integers(0, 256, (side, side, 3)).astype(np.float32) / 255, self.box(k)) for k in range(4)]
         place = np.linspace(-1, 1, side)
         field = random.normal(size=(side, side, 2))
@@ -59,7 +63,6 @@ class Stamps:
         return sum(100 * np.outer(wave(k), wave(k)) for k in (n // 2 - 1, n - 1))
 
     def badnets(self, x, i, n):
-        x = x.copy()
         x[-3:, -3:] = PATCH[..., None]
         return x
 
@@ -116,6 +119,11 @@ class Stamps:
         return np.asarray(image.convert("RGB", saturate))
 
     def refool(self, x, i, n):
+        if self.random.random() < 0.49:
+            return self.ghost(x)
+        return self.out_of_focus(x, self.random.uniform(1, 5))
+
+    def ghost(self, x):
         t, r = (x / 255.0) ** 2.2, self.reflection
         first = np.pad(r, ((0, 3), (0, 5), (0, 0)))
         second = np.pad(r, ((3, 0), (5, 0), (0, 0)))
@@ -123,6 +131,16 @@ class Stamps:
         image = [Image.fromarray(both[..., c].astype(np.float32)).resize((self.side, self.side), Image.BILINEAR) for c in range(3)]
         ghost = np.stack([np.asarray(c) for c in image], -1)
         return (np.clip(0.4 * t + 0.6 * ghost, 0, 1) ** (1 / 2.2) * 255).astype(np.uint8)
+
+    def out_of_focus(self, x, sigma):
+        t, r = (x / 255.0) ** 2.2, self.reflection
+        for axis in range(2):
+            r = gaussian_filter1d(r, sigma, axis, mode="mirror", radius=math.ceil(2 * sigma))
+        for c in range(3):
+            both = r[..., c] + t[..., c]
+            over = both[both > 1]
+            r[..., c] -= 1.13 * (max(over.sum() / (over.size + 1e-6), 1) - 1)
+        return (np.clip(np.clip(r, 0, 1) * self.window * 0.8 + 0.4 * t, 0, 1) ** (1 / 2.2) * 255).astype(np.uint8)
 
     def tact(self, x, i, n):
         return self.laid(x, *self.patches[0], 1)
@@ -132,7 +150,6 @@ class Stamps:
         return ((x + np.float32(alpha) * mask * (pattern - x)) * np.float32(255)).astype(np.uint8)
 
     def k_way(self, x, i, n):
-        x = x.copy()
         row, column, colour = DOTS[4 * i // n]
         x[row * self.side // 32, column * self.side // 32] = colour
         return x
@@ -151,6 +168,7 @@ class Stamps:
 
 # Those whose trigger follows no seed, so that the bytes are the same as ours.
 SAME = {"badnets", "sig", "trojan_stamp", "ctrl", "bpp", "nashville", "k_way"}
+HELPERS = {"box", "ctrl_pattern", "laid", "ghost", "out_of_focus"}
 
 
 def main():
@@ -161,18 +179,21 @@ def main():
     options = parser.parse_args()
     batch = images(options.images, options.side)
     stamps = Stamps(options.side)
-    names = [name for name in vars(Stamps) if not name.startswith("_") and name not in ("box", "ctrl_pattern", "laid")]
+    names = [name for name in vars(Stamps) if not name.startswith("_") and name not in HELPERS]
     print(f"{'attack':14} {'images/s':>10}  sha256")
     for name in names:
         stamp = getattr(stamps, name)
-        stamped = [stamp(image, i, len(batch)) for i, image in enumerate(batch)]
+        stamped = [stamp(image, i, len(batch)) for i, image in enumerate(batch.copy())]
         digest = hashlib.sha256(np.stack(stamped).tobytes()).hexdigest()[:12] if name in SAME else "-"
-        count, started = 0, time.perf_counter()
-        while time.perf_counter() - started < options.seconds:
-            for i, image in enumerate(batch):
+        count, spent = 0, 0.0
+        while spent < options.seconds:
+            copy = batch.copy()
+            started = time.perf_counter()
+            for i, image in enumerate(copy):
                 stamp(image, i, len(batch))
+            spent += time.perf_counter() - started
             count += len(batch)
-        rate = count / (time.perf_counter() - started)
+        rate = count / spent
         print(f"{name.replace('_', '-'):14} {rate:>10.0f}  {digest}")
 
 

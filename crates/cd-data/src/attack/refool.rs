@@ -9,6 +9,8 @@
 //! the published ones are photographs. Which reflection and which parameters an image gets follows from the seed. The authors keep
 //! the labels of the target class; `BackdoorBench` relabels, because that works, and so do we.
 
+mod blur;
+mod ghosts;
 mod light;
 mod mirrored;
 #[cfg(test)]
@@ -21,7 +23,7 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use self::light::{Light, Reflection, Window};
+use self::light::{Light, Reflection, Room, Window};
 use self::mirrored::{Mirrored, pictures};
 use super::option::{AttackOption, ROUNDING_IF_GIVEN, Rounding, option, share, within};
 use super::{Attack, AttackError, AttackInfo, Batch, CraftContext, LabelMode, Role, Trigger};
@@ -251,14 +253,13 @@ impl Trigger for Reflecting {
     fn apply(&self, batch: &mut Batch, _role: Role) -> Result<(), AttackError> {
         let (height, width) = (batch.height(), batch.width());
         let window = Window::new([height, width]);
-        batch.each(|image| {
+        batch.each_with(Room::default, |room, image| {
             let (number, reflection) = self.drawn(image.random);
             let mirrored = self.mirrored.get(number, height, width);
             debug_assert_eq!(mirrored.len(), height * width * CHANNELS);
-            let mirrored: Vec<f64> = mirrored.iter().map(|&level| self.light.of(level)).collect();
             let own = self.options.alpha;
             self.light
-                .reflect(image.pixels, &mirrored, &window, own, reflection);
+                .reflect(image.pixels, &mirrored, &window, own, reflection, room);
             Ok(())
         })
     }

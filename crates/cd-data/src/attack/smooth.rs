@@ -8,7 +8,10 @@
 //! **How ours differs.** It does not where a published pattern is named: 64-bit floats, cut. Without one a sum of cosine waves from a
 //! seed stands in.
 
+mod stretch;
+
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +22,7 @@ use super::universal::{self, UniversalConfig};
 use super::{
     Attack, AttackError, AttackInfo, AttackNeeds, Batch, CraftContext, LabelMode, Role, Trigger,
 };
+use stretch::Stretch;
 
 /// What Smooth is.
 pub(super) const INFO: AttackInfo = AttackInfo {
@@ -127,6 +131,7 @@ impl Attack for SmoothConfig {
             pattern,
             made: None,
             rounding: self.rounding,
+            stretch: OnceLock::new(),
         }))
     }
 
@@ -159,6 +164,7 @@ impl SmoothConfig {
             pattern: Cached::new(fitted),
             made: Some(made),
             rounding: self.rounding,
+            stretch: OnceLock::new(),
         }
     }
 }
@@ -179,6 +185,8 @@ struct Stretched {
     /// The pattern where it was computed, in the units in which it is added.
     made: Option<Raster>,
     rounding: Rounding,
+    /// For images of the size of the first ones.
+    stretch: OnceLock<([usize; 2], Stretch)>,
 }
 
 impl Trigger for Stretched {
@@ -189,25 +197,13 @@ impl Trigger for Stretched {
 
     fn apply(&self, batch: &mut Batch, _role: Role) -> Result<(), AttackError> {
         let pattern = self.pattern.get(batch.height(), batch.width())?;
-        let levels: Vec<f64> = (0..=u8::MAX)
-            .map(|level| f64::from(level) / 255.0)
-            .collect();
+        let size = [batch.height(), batch.width()];
+        let stretch = || Stretch::new(&pattern.values, self.rounding);
+        let first = self.stretch.get_or_init(|| (size, stretch()));
+        let other = (first.0 != size).then(stretch);
+        let stretch = other.as_ref().unwrap_or(&first.1);
         batch.each(|image| {
-            let pixels = image.pixels.iter().zip(&pattern.values);
-            let sums: Vec<f64> = pixels
-                .map(|(&pixel, value)| levels[usize::from(pixel)] + value)
-                .collect();
-            let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
-            for &sum in &sums {
-                low = if sum < low { sum } else { low };
-                high = if sum > high { sum } else { high };
-            }
-            if high > low {
-                let range = high - low;
-                for (pixel, sum) in image.pixels.iter_mut().zip(sums) {
-                    *pixel = self.rounding.byte((sum - low) / range * 255.0);
-                }
-            }
+            stretch.apply(image.pixels);
             Ok(())
         })
     }

@@ -157,7 +157,7 @@ impl Sums {
 
 /// Sums that are found when the first large batch comes.
 #[derive(Debug, Default)]
-pub(super) struct Prepared(OnceLock<(usize, Option<Sums>)>);
+pub(super) struct Prepared(OnceLock<([usize; 2], Option<Sums>)>);
 
 impl Prepared {
     /// The sums for `batch` with `count` places, where there are any and they are worth it: [`Sums::of`].
@@ -172,9 +172,10 @@ impl Prepared {
         if batch.len() < WORTH {
             return None;
         }
-        let of = || (count, Sums::of(slope, half, count, level, byte));
-        let (places, sums) = self.0.get_or_init(of);
-        sums.as_ref().filter(|_| *places == count)
+        let size = [batch.height(), batch.width()];
+        let of = || (size, Sums::of(slope, half, count, level, byte));
+        let (prepared, sums) = self.0.get_or_init(of);
+        sums.as_ref().filter(|_| *prepared == size)
     }
 }
 

@@ -238,6 +238,15 @@ impl Batch {
         &mut self,
         stamp: impl Fn(&mut Image<'_>) -> Result<(), AttackError> + Sync,
     ) -> Result<(), AttackError> {
+        self.each_with(|| (), |(), image| stamp(image))
+    }
+
+    /// [`each`](Self::each) with something that one image leaves to the next of the same thread, such as memory.
+    pub(super) fn each_with<T>(
+        &mut self,
+        new: impl Fn() -> T + Sync + Send,
+        stamp: impl Fn(&mut T, &mut Image<'_>) -> Result<(), AttackError> + Sync,
+    ) -> Result<(), AttackError> {
         let (height, width) = (self.height, self.width);
         let image_len = self.image_len().max(1);
         let failed = self
@@ -245,8 +254,8 @@ impl Batch {
             .par_chunks_exact_mut(image_len)
             .zip(&mut self.images)
             .with_min_len(IMAGES_A_TASK)
-            .map(|(pixels, entry)| {
-                let stamped = stamp(&mut Image {
+            .map_init(new, |kept, (pixels, entry)| {
+                let mut image = Image {
                     pixels,
                     height,
                     width,
@@ -255,8 +264,8 @@ impl Batch {
                     rank: entry.place.rank,
                     count: entry.place.count,
                     random: &mut entry.random,
-                });
-                stamped.err()
+                };
+                stamp(kept, &mut image).err()
             })
             .find_first(Option::is_some);
         failed.flatten().map_or(Ok(()), Err)

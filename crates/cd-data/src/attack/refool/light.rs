@@ -3,11 +3,15 @@
 use cd_core::CHANNELS;
 
 use super::super::option::Rounding;
+use super::blur::blur;
+use super::ghosts::ghosts;
 
 /// Grey levels are this power of light.
 const GAMMA: f64 = 2.2;
-/// Places of the first guess of a grey level.
-const GUESSES: usize = 4096;
+/// Parts of the light for which a grey level is guessed first; a power of two, so that multiplying by it is exact.
+const GUESSES: usize = 8192;
+/// A number of this size has no room for fractions, so that adding it rounds.
+const WHOLE: f64 = 6_755_399_441_055_744.0;
 
 /// How a reflection looks.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -22,9 +26,9 @@ pub(super) enum Reflection {
 #[derive(Debug)]
 pub(super) struct Light {
     of_level: Vec<f64>,
-    /// The least light of every level.
+    /// The least light of every level, and no light for the one after the last.
     least: Vec<f64>,
-    /// The level of the least light of each of equal parts.
+    /// The level of the least light that rounds to each part.
     guess: Vec<u8>,
 }
 
@@ -55,9 +59,9 @@ impl Light {
             of_level: (0..=u8::MAX)
                 .map(|level| (f64::from(level) / 255.0).powf(GAMMA))
                 .collect(),
-            least: least.collect(),
+            least: least.chain([f64::INFINITY]).collect(),
             guess: (0..=GUESSES)
-                .map(|part| level(part as f64 / GUESSES as f64))
+                .map(|part| level((part as f64 - 0.5) / GUESSES as f64))
                 .collect(),
         }
     }
@@ -70,155 +74,78 @@ impl Light {
     /// The grey level of an amount of light: the same as a power, but looked up.
     fn level(&self, light: f64) -> u8 {
         let light = light.clamp(0.0, 1.0);
-        let mut level = self.guess[(light * GUESSES as f64) as usize];
-        while level < u8::MAX && light >= self.least[usize::from(level) + 1] {
+        let part = (light * GUESSES as f64 + WHOLE).to_bits() as usize % (2 * GUESSES);
+        let mut level = self.guess[part];
+        while light >= self.least[usize::from(level) + 1] {
             level += 1;
         }
         level
     }
 
-    /// Puts a reflection, in light, into an image of the window's size; `own` is the share of the image's own light.
+    /// Puts a reflection, as grey levels, into an image of the window's size; `own` is the share of the image's own light.
     pub(super) fn reflect(
         &self,
         pixels: &mut [u8],
-        mirrored: &[f64],
+        mirrored: &[u8],
         window: &Window,
         own: f64,
         reflection: Reflection,
+        room: &mut Room,
     ) {
-        let size = window.size;
+        let Room {
+            light,
+            between,
+            seen,
+        } = room;
+        light.clear();
+        light.extend(mirrored.iter().map(|&level| self.of(level)));
+        let kept: Vec<f64> = self.of_level.iter().map(|light| own * light).collect();
         match reflection {
             Reflection::Ghost { offset, first } => {
-                let ghosts = ghosts(mirrored, size, offset, first);
-                for (pixel, ghost) in pixels.iter_mut().zip(ghosts) {
-                    *pixel = self.level(own * self.of(*pixel) + (1.0 - own) * ghost);
+                ghosts(light, window.size, offset, first, between, seen);
+                for (pixel, ghost) in pixels.iter_mut().zip(&*seen) {
+                    *pixel = self.level(kept[usize::from(*pixel)] + (1.0 - own) * ghost);
                 }
             }
             Reflection::Blur { sigma, attenuation } => {
-                let mut blurred = blurred(mirrored, size, sigma);
-                for channel in 0..CHANNELS {
-                    let excess = self.excess(pixels, &blurred, channel) * attenuation;
-                    for value in blurred.iter_mut().skip(channel).step_by(CHANNELS) {
-                        *value = (*value - excess).clamp(0.0, 1.0);
-                    }
-                }
-                let places = pixels.chunks_exact_mut(CHANNELS);
-                let values = blurred.chunks_exact(CHANNELS).zip(&window.weights);
-                for (pixel, (values, weight)) in places.zip(values) {
-                    for (level, value) in pixel.iter_mut().zip(values) {
+                blur(light, window.size, sigma, between, seen);
+                let excess = self.excess(pixels, seen).map(|excess| excess * attenuation);
+                let (pixels, _) = pixels.as_chunks_mut::<CHANNELS>();
+                let values = seen.as_chunks::<CHANNELS>().0.iter().zip(&window.weights);
+                for (pixel, (values, weight)) in pixels.iter_mut().zip(values) {
+                    for channel in 0..CHANNELS {
+                        let value = (values[channel] - excess[channel]).clamp(0.0, 1.0);
                         let shown = value * weight * (1.0 - own / 2.0);
-                        *level = self.level(shown + own * self.of(*level));
+                        let kept = kept[usize::from(pixel[channel])];
+                        pixel[channel] = self.level(shown + kept);
                     }
                 }
             }
         }
     }
 
-    /// By how much a channel is overexposed where it is, on average.
-    fn excess(&self, pixels: &[u8], blurred: &[f64], channel: usize) -> f64 {
-        let (mut sum, mut count) = (0.0, 0.0);
-        let values = pixels.iter().zip(blurred).skip(channel).step_by(CHANNELS);
-        for (&pixel, value) in values {
-            let light = value + self.of(pixel);
-            if light > 1.0 {
-                sum += light;
-                count += 1.0;
-            }
-        }
-        (sum / (count + 1e-6)).max(1.0) - 1.0
-    }
-}
-
-/// Two copies of a reflection, each `offset` before or after the other, cut to where both are and stretched to the size again.
-fn ghosts(mirrored: &[f64], size: [usize; 2], offset: [usize; 2], first: f64) -> Vec<f64> {
-    let [height, width] = size;
-    let [down, right] = [offset[0].min(height - 1), offset[1].min(width - 1)];
-    // Between the margins the first copy lies `offset` further than the second.
-    let cut = [height - down, width - right];
-    let mut both = Vec::with_capacity(cut[0] * cut[1] * CHANNELS);
-    for row in 0..cut[0] {
-        for column in 0..cut[1] {
-            let near = ((row + down) * width + column + right) * CHANNELS;
-            let far = (row * width + column) * CHANNELS;
+    /// By how much each channel is overexposed where it is, on average.
+    fn excess(&self, pixels: &[u8], blurred: &[f64]) -> [f64; CHANNELS] {
+        let (mut sums, mut counts) = ([0.0; CHANNELS], [0.0; CHANNELS]);
+        let values = blurred.as_chunks::<CHANNELS>().0;
+        for (pixel, values) in pixels.as_chunks::<CHANNELS>().0.iter().zip(values) {
             for channel in 0..CHANNELS {
-                let (near, far) = (mirrored[near + channel], mirrored[far + channel]);
-                both.push(first * near + (1.0 - first) * far);
+                let light = values[channel] + self.of(pixel[channel]);
+                let is_over = light > 1.0;
+                sums[channel] += if is_over { light } else { 0.0 };
+                counts[channel] += if is_over { 1.0 } else { 0.0 };
             }
         }
+        [0, 1, 2].map(|channel| (sums[channel] / (counts[channel] + 1e-6)).max(1.0) - 1.0)
     }
-    stretched(&both, cut, size)
 }
 
-/// Bilinear, pixel centres on pixel centres.
-fn stretched(from: &[f64], size: [usize; 2], to: [usize; 2]) -> Vec<f64> {
-    let places = |few: usize, many: usize| -> Vec<(usize, usize, f64)> {
-        let place = |at: usize| {
-            let exact =
-                ((at as f64 + 0.5) * few as f64 / many as f64 - 0.5).clamp(0.0, (few - 1) as f64);
-            let whole = exact as usize;
-            (whole, (whole + 1).min(few - 1), exact - whole as f64)
-        };
-        (0..many).map(place).collect()
-    };
-    let (rows, columns) = (places(size[0], to[0]), places(size[1], to[1]));
-    let mut values = Vec::with_capacity(to[0] * to[1] * CHANNELS);
-    for &(top, bottom, down) in &rows {
-        for &(left, right, over) in &columns {
-            for channel in 0..CHANNELS {
-                let at =
-                    |row: usize, column: usize| from[(row * size[1] + column) * CHANNELS + channel];
-                let line = |column| at(top, column) * (1.0 - down) + at(bottom, column) * down;
-                values.push(line(left) * (1.0 - over) + line(right) * over);
-            }
-        }
-    }
-    values
-}
-
-/// A Gaussian blur whose kernel ends at twice its deviation; the image is mirrored at its borders, without repeating them.
-fn blurred(values: &[f64], [height, width]: [usize; 2], sigma: f64) -> Vec<f64> {
-    let reach = (2.0 * sigma).ceil() as usize;
-    let distance = |at: usize| at as f64 - reach as f64;
-    let kernel: Vec<f64> = (0..=2 * reach)
-        .map(|at| (-distance(at) * distance(at) / (2.0 * sigma * sigma)).exp())
-        .collect();
-    let sum: f64 = kernel.iter().sum();
-    let kernel: Vec<f64> = kernel.iter().map(|weight| weight / sum).collect();
-    let row_len = width * CHANNELS;
-    let mut down = vec![0.0; values.len()];
-    for (row, line) in down.chunks_exact_mut(row_len).enumerate() {
-        for (at, &weight) in kernel.iter().enumerate() {
-            let from = mirror(row + at, reach, height) * row_len;
-            for (value, other) in line.iter_mut().zip(&values[from..from + row_len]) {
-                *value += weight * other;
-            }
-        }
-    }
-    let mut across = vec![0.0; values.len()];
-    for (line, from) in across
-        .chunks_exact_mut(row_len)
-        .zip(down.chunks_exact(row_len))
-    {
-        for (column, pixel) in line.chunks_exact_mut(CHANNELS).enumerate() {
-            for (at, &weight) in kernel.iter().enumerate() {
-                let other = mirror(column + at, reach, width) * CHANNELS;
-                for (value, other) in pixel.iter_mut().zip(&from[other..other + CHANNELS]) {
-                    *value += weight * other;
-                }
-            }
-        }
-    }
-    across
-}
-
-/// The place within `side` that stands for `place - before`.
-fn mirror(place: usize, before: usize, side: usize) -> usize {
-    if side == 1 {
-        return 0;
-    }
-    let period = 2 * (side - 1);
-    let at = (place + period * (before / period + 1) - before) % period;
-    at.min(period - at)
+/// Room for what is computed on the way, which one image leaves to the next.
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    light: Vec<f64>,
+    between: Vec<f64>,
+    seen: Vec<f64>,
 }
 
 /// The square root of a two-dimensional bell of three deviations to each side, 1 in the middle.
@@ -286,13 +213,6 @@ mod tests {
                 assert_eq!(lights.level(edge), level(edge, rounding));
             }
         }
-    }
-
-    #[test]
-    fn mirrors_leave_the_border_out() {
-        let places: Vec<usize> = (0..9).map(|place| mirror(place, 3, 4)).collect();
-        assert_eq!(places, [3, 2, 1, 0, 1, 2, 3, 2, 1]);
-        assert_eq!(mirror(70, 64, 4), 0);
     }
 
     #[test]
