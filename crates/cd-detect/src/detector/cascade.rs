@@ -30,9 +30,10 @@ const CARRIED: &str = "carried";
 const NOT_SEARCHED: f64 = -1.0;
 /// A gap of this share of the border raises a class.
 const RAISED: f64 = 0.75;
-/// Chance that an image of the suspicious group looks more suspicious than one of the other, from which a group is confirmed; below
-/// one less it, the other group is the suspicious one. Equal groups of 16 probes come so far once in 300 times.
-const CONFIRMED: f64 = 0.8;
+/// Chance that a probe of the suspicious group looks more suspicious than one of the other, from which a group is confirmed; below one
+/// less it, the other group is the suspicious one. By small masks and by confidence on hosts, both: what is easy to recognise carries
+/// its class as well as a trigger does, but not in a small part. Of 16 equal probes each comes so far once in 40 times.
+const CONFIRMED: f64 = 0.7;
 /// Fewer probes of a group say nothing.
 const FEWEST_PROBES: usize = 8;
 
@@ -126,7 +127,7 @@ impl Cascade {
         &self,
         evidence: &Evidence<'_>,
         chosen: &BTreeSet<usize>,
-    ) -> Result<Option<Vec<Option<f64>>>, DetectError> {
+    ) -> Result<Option<Vec<Option<Places>>>, DetectError> {
         let predictions = evidence.predictions()?;
         let method = self.search.method();
         let chosen_key = Key::of("raised").with("images", chosen).finish();
@@ -182,7 +183,7 @@ impl Cascade {
             let (small, carried) = (of_chosen(&norms, -1.0), of_chosen(&carried, 1.0));
             let mut places = vec![None; norms.len()];
             for ((&image, small), carried) in chosen.iter().zip(small).zip(carried) {
-                places[image] = Some(f64::midpoint(small, carried));
+                places[image] = Some([small, carried]);
             }
             places
         }))
@@ -193,26 +194,33 @@ impl Cascade {
         &self,
         judged: &mut Judged,
         chosen: &Chosen,
-        searched: &[Option<f64>],
+        searched: &[Option<Places>],
     ) -> Vec<bool> {
         let mut targets = vec![false; judged.splits.len()];
         for (class, split) in judged.splits.iter_mut().enumerate() {
             let Some(split) = split.as_mut().filter(|split| self.is_raised(split)) else {
                 continue;
             };
-            let chance = chosen.chance(class, searched);
+            let chances = chosen.chances(class, searched);
             let is_sure = self.first.is_target(split);
             // Trusted images know where a class lies, so they are not overruled.
-            if is_sure && chance <= 1.0 - CONFIRMED && split.trusted.is_empty() {
+            if is_sure
+                && chances.iter().all(|&chance| chance <= 1.0 - CONFIRMED)
+                && split.trusted.is_empty()
+            {
                 for odds in &mut split.odds {
                     *odds = -*odds;
                 }
             }
-            targets[class] = is_sure || (chance >= CONFIRMED && self.first.is_unnatural(split));
+            let is_confirmed = chances.iter().all(|&chance| chance >= CONFIRMED);
+            targets[class] = is_sure || (is_confirmed && self.first.is_unnatural(split));
         }
         targets
     }
 }
+
+/// The place of a searched image among them by small norm and by confidence on the hosts, from 0 to 1.
+type Places = [f64; 2];
 
 /// The images that are searched.
 struct Chosen {
@@ -223,32 +231,37 @@ struct Chosen {
 }
 
 impl Chosen {
-    /// The chance that a probe of the suspicious group of `class` looks more suspicious than one of the other; one half where they are
-    /// too few to tell.
-    fn chance(&self, class: usize, searched: &[Option<f64>]) -> f64 {
-        let places = |group: &Vec<usize>| -> Vec<f64> {
-            group.iter().filter_map(|&image| searched[image]).collect()
-        };
-        let [other, suspicious] = self.probes[class].each_ref().map(places);
-        match other.len().min(suspicious.len()) {
-            0..FEWEST_PROBES => 0.5,
-            _ => chance_above(&suspicious, &other),
-        }
+    /// The chances that a probe of the suspicious group of `class` has a smaller mask, and more confidence on hosts, than one of the
+    /// other; one half where they are too few to tell.
+    fn chances(&self, class: usize, searched: &[Option<Places>]) -> [f64; 2] {
+        [0, 1].map(|by| {
+            let places = |group: &Vec<usize>| -> Vec<f64> {
+                let found = group.iter().filter_map(|&image| searched[image]);
+                found.map(|places| places[by]).collect()
+            };
+            let [other, suspicious] = self.probes[class].each_ref().map(places);
+            match other.len().min(suspicious.len()) {
+                0..FEWEST_PROBES => 0.5,
+                _ => chance_above(&suspicious, &other),
+            }
+        })
     }
 
     /// What was searched, and what the probes of each class have shown.
-    fn words(&self, searched: &[Option<f64>]) -> String {
+    fn words(&self, searched: &[Option<Places>]) -> String {
         let probed = self.probes.iter().enumerate();
         let probed = probed.filter(|(_, groups)| groups.iter().any(|group| !group.is_empty()));
-        let chances = probed
-            .map(|(class, _)| format!("{:.2} in class {class}", self.chance(class, searched)));
+        let chances = probed.map(|(class, _)| {
+            let [small, carried] = self.chances(class, searched);
+            format!("{small:.2} and {carried:.2} in class {class}")
+        });
         let chances: Vec<String> = chances.collect();
         let count = self.all.len();
         if chances.is_empty() {
             return format!("{count} images were searched");
         }
         format!(
-            "{count} images were searched; the search finds the suspicious group more suspicious with a chance of {}",
+            "{count} images were searched; chances that masks are smaller and carry the class further than in the other group: {}",
             chances.join(", ")
         )
     }
@@ -320,7 +333,9 @@ impl Detector for Cascade {
         let targets = self.verdicts(&mut judged, &chosen, &searched);
         for (witness, searched) in judged.witness.iter_mut().zip(&searched) {
             // The search knows better than the members where it has looked.
-            *witness = searched.map_or(*witness, |place| f64::midpoint(*witness, place));
+            *witness = searched.map_or(*witness, |[small, carried]| {
+                f64::midpoint(*witness, f64::midpoint(small, carried))
+            });
         }
         let mut found = judged.detection(self.first.border, |class, _| targets[class]);
         if let Some(own) = &mut found.own {
@@ -357,12 +372,12 @@ mod tests {
         }
     }
 
-    /// Whether the class is a target, and whether its last image is suspicious, where the search gives the last ten this place, the
+    /// Whether the class is a target, and whether its last image is suspicious, where the search gives the last ten these places, the
     /// others lie evenly from 0 to 1, and `probes` images of the suspicious group are probes.
-    fn verdict_of(probes: usize, gap: f64, last: f64, trusted: Vec<f64>) -> (bool, bool) {
+    fn verdict_of(probes: usize, gap: f64, last: Places, trusted: Vec<f64>) -> (bool, bool) {
         let mut judged = judged(gap, trusted);
-        let even = (0..30).map(|image| Some(f64::from(image) / 29.0));
-        let searched: Vec<Option<f64>> = even.chain([Some(last); 10]).collect();
+        let even = (0..30).map(|image| Some([f64::from(image) / 29.0; 2]));
+        let searched: Vec<Option<Places>> = even.chain([Some(last); 10]).collect();
         let chosen = Chosen {
             all: (0..40).collect(),
             probes: vec![[(0..30).collect(), (30..30 + probes).collect()]],
@@ -373,7 +388,7 @@ mod tests {
     }
 
     fn verdict(gap: f64, last: f64, trusted: Vec<f64>) -> (bool, bool) {
-        verdict_of(10, gap, last, trusted)
+        verdict_of(10, gap, [last; 2], trusted)
     }
 
     #[test]
@@ -385,6 +400,10 @@ mod tests {
         assert_eq!(verdict(8.0, -1.0, Vec::new()), (true, false));
         assert_eq!(verdict(8.0, 0.5, Vec::new()), (true, true));
         assert_eq!(verdict(3.0, 2.0, Vec::new()), (false, true));
+        // What carries its class in large masks, or does not in small ones, is natural.
+        assert_eq!(verdict_of(10, 4.0, [0.5, 2.0], Vec::new()), (false, true));
+        assert_eq!(verdict_of(10, 4.0, [2.0, 0.5], Vec::new()), (false, true));
+        assert_eq!(verdict_of(10, 8.0, [0.5, -1.0], Vec::new()), (true, true));
         // Trusted images that lie in the other group are not overruled.
         assert_eq!(verdict(8.0, -1.0, vec![-3.0; 6]), (true, true));
         assert_eq!(verdict(4.0, 2.0, vec![3.0; 6]), (false, true));
@@ -392,16 +411,16 @@ mod tests {
 
     #[test]
     fn few_probes_and_images_that_are_searched_for_their_looks_confirm_nothing() {
-        assert_eq!(verdict_of(7, 4.0, 2.0, Vec::new()), (false, true));
-        assert_eq!(verdict_of(8, 4.0, 2.0, Vec::new()), (true, true));
+        assert_eq!(verdict_of(7, 4.0, [2.0; 2], Vec::new()), (false, true));
+        assert_eq!(verdict_of(8, 4.0, [2.0; 2], Vec::new()), (true, true));
         let chosen = Chosen {
             all: (0..40).collect(),
             probes: vec![[(0..8).collect(), (8..16).collect()]],
         };
-        let looks: Vec<Option<f64>> = (0..40)
-            .map(|image| Some(f64::from(u8::from(image >= 16))))
+        let looks: Vec<Option<Places>> = (0..40)
+            .map(|image| Some([f64::from(u8::from(image >= 16)); 2]))
             .collect();
-        assert!((chosen.chance(0, &looks) - 0.5).abs() < 1e-12);
+        assert_eq!(chosen.chances(0, &looks), [0.5; 2]);
     }
 
     #[test]
