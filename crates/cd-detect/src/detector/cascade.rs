@@ -80,7 +80,7 @@ impl Cascade {
         threat_model: "As the fusion; the search tells a poisoned group from a natural one without clean images, and which of two groups is the poisoned one.",
         paper: "ours, after Huang, Ma, Erfani, Bailey: Distilling Cognitive Backdoor Patterns within an Image, ICLR 2023",
         source: "none",
-        notes: "A class is raised from three quarters of the fusion's border on; between there and the border it is a target when the search confirms it.",
+        notes: "A class is raised from three quarters of the fusion's border on; between there and the border it is a target when random probes of its groups confirm it by small masks and by confidence on hosts, both: images that are easy to recognise carry their class as well as a trigger does, but in large masks.",
         judges_clean: false,
         rule: Some(
             "the fusion's rule, with groups turned round where the search says so, and with raised classes below its border that the search confirms",
