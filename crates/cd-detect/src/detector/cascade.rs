@@ -30,9 +30,12 @@ const CARRIED: &str = "carried";
 const NOT_SEARCHED: f64 = -1.0;
 /// A gap of this share of the border raises a class.
 const RAISED: f64 = 0.75;
-/// Chance that an image of the suspicious group looks more suspicious than one of the other, from which a group is confirmed; below
-/// one less it, the other group is the suspicious one.
+/// Chance that a probe of the suspicious group looks more suspicious than one of the other, from which a group is confirmed; below one
+/// less it, the other group is the suspicious one. By small masks and by confidence on hosts, both: what is easy to recognise carries
+/// its class as well as a trigger does, but not in a small part. Of 16 equal probes each comes so far once in 40 times.
 const CONFIRMED: f64 = 0.7;
+/// Fewer probes of a group say nothing.
+const FEWEST_PROBES: usize = 8;
 
 /// Settings of the cascade.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,7 +45,7 @@ pub struct Cascade {
     pub first: Fusion,
     /// How the raised images are searched.
     pub search: Transplant,
-    /// Images of each group of a raised class that are searched; at least 4.
+    /// Images of each group of a raised class that are searched; at least 8.
     pub probes: usize,
     /// Share of all images that is searched because it is the most suspicious, from 0 to 1.
     pub share: f64,
@@ -77,7 +80,7 @@ impl Cascade {
         threat_model: "As the fusion; the search tells a poisoned group from a natural one without clean images, and which of two groups is the poisoned one.",
         paper: "ours, after Huang, Ma, Erfani, Bailey: Distilling Cognitive Backdoor Patterns within an Image, ICLR 2023",
         source: "none",
-        notes: "A class is raised from three quarters of the fusion's border on; between there and the border it is a target when the search confirms it.",
+        notes: "A class is raised from three quarters of the fusion's border on; between there and the border it is a target when random probes of its groups confirm it by small masks and by confidence on hosts, both: images that are easy to recognise carry their class as well as a trigger does, but in large masks.",
         judges_clean: false,
         rule: Some(
             "the fusion's rule, with groups turned round where the search says so, and with raised classes below its border that the search confirms",
@@ -85,9 +88,9 @@ impl Cascade {
     };
 
     /// The images to search: probes of raised classes, the most suspicious ones, and some at random.
-    fn chosen(&self, judged: &Judged) -> BTreeSet<usize> {
+    fn chosen(&self, judged: &Judged) -> Chosen {
         let count = judged.witness.len();
-        let mut chosen = BTreeSet::new();
+        let mut probes = vec![[Vec::new(), Vec::new()]; judged.splits.len()];
         for (class, (split, images)) in judged.splits.iter().zip(&judged.of_class).enumerate() {
             if let Some(split) = split.as_ref().filter(|split| self.is_raised(split)) {
                 for second in [false, true] {
@@ -95,19 +98,17 @@ impl Cascade {
                     let group: Vec<usize> = group.map(|at| images[at]).collect();
                     let purpose =
                         random::named("probes").wrapping_add(2 * class as u64 + u64::from(second));
-                    chosen.extend(self.drawn(group, self.probes, purpose));
+                    probes[class][usize::from(second)] = self.drawn(group, self.probes, purpose);
                 }
             }
         }
+        let mut all: BTreeSet<usize> = probes.iter().flatten().flatten().copied().collect();
         let of_all = |share: f64| (share * count as f64).ceil() as usize;
         let first = judged.detection(self.first.border, |_, split| self.first.is_target(split));
-        chosen.extend(first.ranking().into_iter().take(of_all(self.share)));
-        chosen.extend(self.drawn(
-            (0..count).collect(),
-            of_all(self.random),
-            random::named("null"),
-        ));
-        chosen
+        all.extend(first.ranking().into_iter().take(of_all(self.share)));
+        let everything = (0..count).collect();
+        all.extend(self.drawn(everything, of_all(self.random), random::named("null")));
+        Chosen { all, probes }
     }
 
     fn drawn(&self, mut from: Vec<usize>, wanted: usize, purpose: u64) -> Vec<usize> {
@@ -126,7 +127,7 @@ impl Cascade {
         &self,
         evidence: &Evidence<'_>,
         chosen: &BTreeSet<usize>,
-    ) -> Result<Option<Vec<Option<f64>>>, DetectError> {
+    ) -> Result<Option<Vec<Option<Places>>>, DetectError> {
         let predictions = evidence.predictions()?;
         let method = self.search.method();
         let chosen_key = Key::of("raised").with("images", chosen).finish();
@@ -182,37 +183,87 @@ impl Cascade {
             let (small, carried) = (of_chosen(&norms, -1.0), of_chosen(&carried, 1.0));
             let mut places = vec![None; norms.len()];
             for ((&image, small), carried) in chosen.iter().zip(small).zip(carried) {
-                places[image] = Some(f64::midpoint(small, carried));
+                places[image] = Some([small, carried]);
             }
             places
         }))
     }
 
     /// What the search makes of the classes: groups turned round, and for each class whether it is a target.
-    fn verdicts(&self, judged: &mut Judged, searched: &[Option<f64>]) -> Vec<bool> {
+    fn verdicts(
+        &self,
+        judged: &mut Judged,
+        chosen: &Chosen,
+        searched: &[Option<Places>],
+    ) -> Vec<bool> {
         let mut targets = vec![false; judged.splits.len()];
         for (class, split) in judged.splits.iter_mut().enumerate() {
             let Some(split) = split.as_mut().filter(|split| self.is_raised(split)) else {
                 continue;
             };
-            let places = |second: bool| -> Vec<f64> {
-                let images = judged.of_class[class].iter().zip(&split.odds);
-                let group = images.filter(|(_, odds)| (**odds > 0.0) == second);
-                group.filter_map(|(&image, _)| searched[image]).collect()
-            };
-            let chance = chance_above(&places(true), &places(false));
+            let chances = chosen.chances(class, searched);
+            let is_sure = self.first.is_target(split);
             // Trusted images know where a class lies, so they are not overruled.
-            let known = !split.trusted.is_empty();
-            if chance <= 1.0 - CONFIRMED && !known {
+            if is_sure
+                && chances.iter().all(|&chance| chance <= 1.0 - CONFIRMED)
+                && split.trusted.is_empty()
+            {
                 for odds in &mut split.odds {
                     *odds = -*odds;
                 }
             }
-            let sure = chance >= CONFIRMED || (chance <= 1.0 - CONFIRMED && !known);
-            targets[class] =
-                self.first.is_target(split) || (sure && self.first.is_unnatural(split));
+            let is_confirmed = chances.iter().all(|&chance| chance >= CONFIRMED);
+            targets[class] = is_sure || (is_confirmed && self.first.is_unnatural(split));
         }
         targets
+    }
+}
+
+/// The place of a searched image among them by small norm and by confidence on the hosts, from 0 to 1.
+type Places = [f64; 2];
+
+/// The images that are searched.
+struct Chosen {
+    all: BTreeSet<usize>,
+    /// Of each class those drawn from either group, the suspicious one second. They alone judge the class: what is searched because it
+    /// looks suspicious is suspicious in a clean class, too.
+    probes: Vec<[Vec<usize>; 2]>,
+}
+
+impl Chosen {
+    /// The chances that a probe of the suspicious group of `class` has a smaller mask, and more confidence on hosts, than one of the
+    /// other; one half where they are too few to tell.
+    fn chances(&self, class: usize, searched: &[Option<Places>]) -> [f64; 2] {
+        [0, 1].map(|by| {
+            let places = |group: &Vec<usize>| -> Vec<f64> {
+                let found = group.iter().filter_map(|&image| searched[image]);
+                found.map(|places| places[by]).collect()
+            };
+            let [other, suspicious] = self.probes[class].each_ref().map(places);
+            match other.len().min(suspicious.len()) {
+                0..FEWEST_PROBES => 0.5,
+                _ => chance_above(&suspicious, &other),
+            }
+        })
+    }
+
+    /// What was searched, and what the probes of each class have shown.
+    fn words(&self, searched: &[Option<Places>]) -> String {
+        let probed = self.probes.iter().enumerate();
+        let probed = probed.filter(|(_, groups)| groups.iter().any(|group| !group.is_empty()));
+        let chances = probed.map(|(class, _)| {
+            let [small, carried] = self.chances(class, searched);
+            format!("{small:.2} and {carried:.2} in class {class}")
+        });
+        let chances: Vec<String> = chances.collect();
+        let count = self.all.len();
+        if chances.is_empty() {
+            return format!("{count} images were searched");
+        }
+        format!(
+            "{count} images were searched; chances that masks are smaller and carry the class further than in the other group: {}",
+            chances.join(", ")
+        )
     }
 }
 
@@ -249,8 +300,8 @@ impl Detector for Cascade {
                 expected,
             })
         };
-        if self.probes < 4 {
-            return wrong("probes", self.probes.to_string(), "at least 4");
+        if self.probes < FEWEST_PROBES {
+            return wrong("probes", self.probes.to_string(), "at least 8");
         }
         if !(0.0..=1.0).contains(&self.share) {
             return wrong("share", self.share.to_string(), "a number from 0 to 1");
@@ -275,17 +326,20 @@ impl Detector for Cascade {
             return Ok(None);
         };
         let chosen = self.chosen(&judged);
-        let Some(searched) = self.searched(evidence, &chosen)? else {
+        let Some(searched) = self.searched(evidence, &chosen.all)? else {
             return Ok(None);
         };
-        let targets = self.verdicts(&mut judged, &searched);
+        let words = chosen.words(&searched);
+        let targets = self.verdicts(&mut judged, &chosen, &searched);
         for (witness, searched) in judged.witness.iter_mut().zip(&searched) {
             // The search knows better than the members where it has looked.
-            *witness = searched.map_or(*witness, |place| f64::midpoint(*witness, place));
+            *witness = searched.map_or(*witness, |[small, carried]| {
+                f64::midpoint(*witness, f64::midpoint(small, carried))
+            });
         }
         let mut found = judged.detection(self.first.border, |class, _| targets[class]);
         if let Some(own) = &mut found.own {
-            own.explanation = format!("{}; {} images were searched", own.explanation, chosen.len());
+            own.explanation = format!("{}; {words}", own.explanation);
         }
         Ok(Some(found))
     }
@@ -302,9 +356,9 @@ mod tests {
         assert!((chance_above(&[], &[2.0]) - 0.5).abs() < 1e-12);
     }
 
-    /// A class of 20 images in two groups, the last five the suspicious one.
+    /// A class of 40 images in two groups, the last ten the suspicious one.
     fn judged(gap: f64, trusted: Vec<f64>) -> Judged {
-        let odds = (0..20).map(|image| if image < 15 { -3.0 } else { 3.0 });
+        let odds = (0..40).map(|image| if image < 30 { -3.0 } else { 3.0 });
         Judged {
             splits: vec![Some(Split {
                 view: "in the features",
@@ -312,40 +366,72 @@ mod tests {
                 odds: odds.collect(),
                 trusted,
             })],
-            witness: vec![0.5; 20],
-            of_class: vec![(0..20).collect()],
+            witness: vec![0.5; 40],
+            of_class: vec![(0..40).collect()],
             unfit: Vec::new(),
         }
     }
 
-    /// Whether the class is a target, and whether its last image is suspicious, where the search finds the last five above the
-    /// others, below them or among them.
-    fn verdict(gap: f64, last: f64, trusted: Vec<f64>) -> (bool, bool) {
+    /// Whether the class is a target, and whether its last image is suspicious, where the search gives the last ten these places, the
+    /// others lie evenly from 0 to 1, and `probes` images of the suspicious group are probes.
+    fn verdict_of(probes: usize, gap: f64, last: Places, trusted: Vec<f64>) -> (bool, bool) {
         let mut judged = judged(gap, trusted);
-        let searched: Vec<Option<f64>> = (0..20)
-            .map(|image| {
-                Some(if image < 15 {
-                    f64::from(image) / 15.0
-                } else {
-                    last
-                })
-            })
-            .collect();
-        let targets = Cascade::default().verdicts(&mut judged, &searched);
+        let even = (0..30).map(|image| Some([f64::from(image) / 29.0; 2]));
+        let searched: Vec<Option<Places>> = even.chain([Some(last); 10]).collect();
+        let chosen = Chosen {
+            all: (0..40).collect(),
+            probes: vec![[(0..30).collect(), (30..30 + probes).collect()]],
+        };
+        let targets = Cascade::default().verdicts(&mut judged, &chosen, &searched);
         let split = judged.splits[0].as_ref().expect("there is one");
-        (targets[0], split.odds[19] > 0.0)
+        (targets[0], split.odds[39] > 0.0)
+    }
+
+    fn verdict(gap: f64, last: f64, trusted: Vec<f64>) -> (bool, bool) {
+        verdict_of(10, gap, [last; 2], trusted)
     }
 
     #[test]
     fn the_search_confirms_turns_round_and_leaves_alone() {
         assert_eq!(verdict(4.0, 2.0, Vec::new()), (true, true));
-        assert_eq!(verdict(4.0, -1.0, Vec::new()), (true, false));
         assert_eq!(verdict(4.0, 0.5, Vec::new()), (false, true));
+        assert_eq!(verdict(4.0, -1.0, Vec::new()), (false, true));
         // Far apart they are a target, whatever the search says; hardly apart they are none.
+        assert_eq!(verdict(8.0, -1.0, Vec::new()), (true, false));
         assert_eq!(verdict(8.0, 0.5, Vec::new()), (true, true));
         assert_eq!(verdict(3.0, 2.0, Vec::new()), (false, true));
+        // What carries its class in large masks, or does not in small ones, is natural.
+        assert_eq!(verdict_of(10, 4.0, [0.5, 2.0], Vec::new()), (false, true));
+        assert_eq!(verdict_of(10, 4.0, [2.0, 0.5], Vec::new()), (false, true));
+        assert_eq!(verdict_of(10, 8.0, [0.5, -1.0], Vec::new()), (true, true));
         // Trusted images that lie in the other group are not overruled.
         assert_eq!(verdict(8.0, -1.0, vec![-3.0; 6]), (true, true));
         assert_eq!(verdict(4.0, 2.0, vec![3.0; 6]), (false, true));
+    }
+
+    #[test]
+    fn few_probes_and_images_that_are_searched_for_their_looks_confirm_nothing() {
+        assert_eq!(verdict_of(7, 4.0, [2.0; 2], Vec::new()), (false, true));
+        assert_eq!(verdict_of(8, 4.0, [2.0; 2], Vec::new()), (true, true));
+        let chosen = Chosen {
+            all: (0..40).collect(),
+            probes: vec![[(0..8).collect(), (8..16).collect()]],
+        };
+        let looks: Vec<Option<Places>> = (0..40)
+            .map(|image| Some([f64::from(u8::from(image >= 16)); 2]))
+            .collect();
+        assert_eq!(chosen.chances(0, &looks), [0.5; 2]);
+    }
+
+    #[test]
+    fn probes_are_of_both_groups_of_raised_classes_alone() {
+        let cascade = Cascade::default();
+        let raised = cascade.chosen(&judged(4.0, Vec::new()));
+        let [other, suspicious] = &raised.probes[0];
+        assert_eq!((other.len(), suspicious.len()), (16, 10));
+        assert!(other.iter().all(|&image| image < 30));
+        assert!(suspicious.iter().all(|&image| image >= 30));
+        let low = cascade.chosen(&judged(3.0, Vec::new()));
+        assert!(low.probes[0].iter().all(Vec::is_empty) && !low.all.is_empty());
     }
 }
