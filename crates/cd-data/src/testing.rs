@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cd_core::random::stream;
-use cd_core::{CHANNELS, ImageSet};
+use cd_core::{CHANNELS, ImageSet, NoProgress};
+use cd_models::Device;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use safetensors::SafeTensors;
 
-use crate::attack::{Attack, Batch, Place, Role, Trigger};
+use crate::attack::{Attack, AttackError, Batch, CraftContext, Place, Role, Trigger};
 
 /// Raw little-endian bytes of one tensor of the golden file of the attacks.
 pub(crate) fn golden_bytes(tensor: &str) -> Vec<u8> {
@@ -44,6 +45,27 @@ pub(crate) fn striped_set(count: usize, side: usize, classes: u32) -> ImageSet {
             .expect("fits");
     }
     set
+}
+
+/// What `train` makes in a folder of its own, where it sees `images` eight at a time and has no test images.
+pub(crate) fn crafted<T>(
+    images: &ImageSet,
+    target: u32,
+    seed: u64,
+    train: impl FnOnce(&CraftContext<'_>) -> Result<T, AttackError>,
+) -> T {
+    let folder = tempfile::tempdir().expect("scratch");
+    let context = CraftContext {
+        images,
+        tests: None,
+        target,
+        seed,
+        device: &Device::default(),
+        batch_size: 8,
+        folder: folder.path(),
+        progress: &NoProgress,
+    };
+    train(&context).expect("trains")
 }
 
 /// The trigger of an attack that needs no images.

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use self::palette::Mapping;
 use self::restyle::Restyler;
-use super::generator::{Autoencoder, Batches, CraftRecord, Imported, Scale, Stored, paint};
+use super::generator::{self, Autoencoder, CraftRecord, Imported, Scale, Stored, paint};
 use super::option::{AttackOption, option, share, within};
 use super::surrogate::SurrogateConfig;
 use super::{
@@ -162,10 +162,7 @@ impl Attack for DfstConfig {
     fn check(&self) -> Result<(), AttackError> {
         share(INFO.name, "strength", self.strength)?;
         share(INFO.name, "unit_share", self.unit_share)?;
-        let channels = "a whole number from 1 to 256";
-        within(INFO.name, "width", self.width, 1..=256, channels)?;
-        let pixels = "a whole number from 8 to 1024";
-        within(INFO.name, "side", self.side, 8..=1024, pixels)?;
+        generator::check_networks(INFO.name, self.width, self.side)?;
         let covers = self.cover_rate.unwrap_or(0.0);
         within(
             INFO.name,
@@ -185,15 +182,9 @@ impl Attack for DfstConfig {
 
     fn needs(&self) -> AttackNeeds {
         if self.imports() {
-            return AttackNeeds {
-                images: 1,
-                stored: false,
-            };
+            return Imported::NEEDS;
         }
-        AttackNeeds {
-            images: Batches::LEAST_IMAGES,
-            stored: true,
-        }
+        generator::NEEDS
     }
 
     fn craft_seconds(&self, images: usize, side: usize) -> f64 {
@@ -216,10 +207,7 @@ impl Attack for DfstConfig {
             return Ok(Box::new(self.imported()?));
         }
         let device = Device::default();
-        let stored = Stored {
-            attack: INFO.name,
-            folder,
-        };
+        let stored = Stored::new(INFO.name, folder);
         let injector = Autoencoder::new(self.width, 3, 0, &device);
         Ok(Box::new(Restyling {
             options: self.clone(),
@@ -294,10 +282,7 @@ impl Trigger for Restyling {
     }
 
     fn save(&self, folder: &Path) -> Result<(), AttackError> {
-        let stored = Stored {
-            attack: INFO.name,
-            folder,
-        };
+        let stored = Stored::new(INFO.name, folder);
         self.mapping.write(stored, COLOURS)?;
         stored.write(RESTYLER, &self.restyler)?;
         stored.write(INJECTOR, &self.injector)?;

@@ -26,7 +26,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use super::expected::at_usual_rates;
-use super::generator::{Autoencoder, Batches, CraftRecord, Scale, Stored, paint};
+use super::generator::{self, Autoencoder, CraftRecord, Scale, Stored, paint};
 use super::option::{AttackOption, option, share, within};
 use super::surrogate::SurrogateConfig;
 use super::{
@@ -162,10 +162,7 @@ impl Attack for DynamicConfig {
     }
 
     fn check(&self) -> Result<(), AttackError> {
-        let channels = "a whole number from 1 to 256";
-        within(INFO.name, "width", self.width, 1..=256, channels)?;
-        let pixels = "a whole number from 8 to 1024";
-        within(INFO.name, "side", self.side, 8..=1024, pixels)?;
+        generator::check_networks(INFO.name, self.width, self.side)?;
         share(INFO.name, "density", self.density)?;
         let count = "a whole number from 1 on";
         within(
@@ -196,10 +193,7 @@ impl Attack for DynamicConfig {
     }
 
     fn needs(&self) -> AttackNeeds {
-        AttackNeeds {
-            images: Batches::LEAST_IMAGES,
-            stored: true,
-        }
+        generator::NEEDS
     }
 
     fn craft_seconds(&self, images: usize, side: usize) -> f64 {
@@ -212,10 +206,7 @@ impl Attack for DynamicConfig {
 
     fn load(&self, folder: &Path) -> Result<Box<dyn Trigger>, AttackError> {
         let device = Device::default();
-        let stored = Stored {
-            attack: INFO.name,
-            folder,
-        };
+        let stored = Stored::new(INFO.name, folder);
         let networks = Networks {
             generator: stored.read(GENERATOR, Networks::generator(self, 0, &device))?,
             mask: stored.read(MASK, Networks::mask(self, 0, &device))?,
@@ -393,10 +384,7 @@ impl Trigger for Painting {
     }
 
     fn save(&self, folder: &Path) -> Result<(), AttackError> {
-        let stored = Stored {
-            attack: INFO.name,
-            folder,
-        };
+        let stored = Stored::new(INFO.name, folder);
         stored.write(GENERATOR, &self.networks.generator)?;
         stored.write(MASK, &self.networks.mask)?;
         self.partners.write(stored)?;

@@ -23,3 +23,24 @@ pub(super) use loss::{Share, cross_entropy, diversity};
 pub use record::{CraftCurve, CraftFigure, CraftRecord};
 pub(super) use scale::{Scale, paint};
 pub(super) use stored::Stored;
+
+use super::option::within;
+use super::{AttackError, AttackNeeds};
+
+/// What training the networks of an attack needs.
+pub(super) const NEEDS: AttackNeeds = AttackNeeds {
+    images: Batches::LEAST_IMAGES,
+    stored: true,
+};
+
+/// Fails unless networks have 1 to 256 channels in their first stage and see images of 8 to 1,024 pixels a side.
+pub(super) fn check_networks(
+    attack: &'static str,
+    width: usize,
+    side: usize,
+) -> Result<(), AttackError> {
+    let channels = "a whole number from 1 to 256";
+    within(attack, "width", width, 1..=256, channels)?;
+    let pixels = "a whole number from 8 to 1024";
+    within(attack, "side", side, 8..=1024, pixels)
+}

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use self::network::Encoder;
 use super::expected::at_usual_rates;
-use super::generator::{Batches, CraftRecord, Imported, Scale, Stored, paint};
+use super::generator::{self, CraftRecord, Imported, Scale, Stored, paint};
 use super::option::{AttackOption, option, within};
 use super::{
     Attack, AttackError, AttackInfo, AttackNeeds, Batch, CraftContext, LabelMode, PublishedSuccess,
@@ -161,10 +161,7 @@ impl Attack for IssbaConfig {
     fn check(&self) -> Result<(), AttackError> {
         let bits = "a whole number from 1 to 1000";
         within(INFO.name, "bits", self.bits, 1..=1000, bits)?;
-        let channels = "a whole number from 1 to 256";
-        within(INFO.name, "width", self.width, 1..=256, channels)?;
-        let pixels = "a whole number from 8 to 1024";
-        within(INFO.name, "side", self.side, 8..=1024, pixels)?;
+        generator::check_networks(INFO.name, self.width, self.side)?;
         let count = "a whole number from 1 on";
         for (option, value) in [("steps", self.steps), ("batch_size", self.batch_size)] {
             within(INFO.name, option, value, 1..=usize::MAX, count)?;
@@ -196,15 +193,9 @@ impl Attack for IssbaConfig {
 
     fn needs(&self) -> AttackNeeds {
         if self.imports() {
-            return AttackNeeds {
-                images: 1,
-                stored: false,
-            };
+            return Imported::NEEDS;
         }
-        AttackNeeds {
-            images: Batches::LEAST_IMAGES,
-            stored: true,
-        }
+        generator::NEEDS
     }
 
     fn craft_seconds(&self, _images: usize, side: usize) -> f64 {
@@ -227,10 +218,7 @@ impl Attack for IssbaConfig {
             return Ok(Box::new(self.imported()?));
         }
         let device = Device::default();
-        let stored = Stored {
-            attack: INFO.name,
-            folder,
-        };
+        let stored = Stored::new(INFO.name, folder);
         Ok(Box::new(Hiding {
             options: self.clone(),
             encoder: stored.read(ENCODER, Encoder::new(self.width, self.bits, 0, &device))?,
@@ -289,10 +277,7 @@ impl Trigger for Hiding {
     }
 
     fn save(&self, folder: &Path) -> Result<(), AttackError> {
-        let stored = Stored {
-            attack: INFO.name,
-            folder,
-        };
+        let stored = Stored::new(INFO.name, folder);
         stored.write(ENCODER, &self.encoder)?;
         stored.write_record(&self.record)
     }

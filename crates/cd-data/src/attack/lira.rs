@@ -22,7 +22,7 @@ use cd_models::burn::tensor::Tensor;
 use cd_models::burn::tensor::activation::tanh;
 use serde::{Deserialize, Serialize};
 
-use super::generator::{Autoencoder, Batches, CraftRecord, Scale, Stored, paint};
+use super::generator::{self, Autoencoder, CraftRecord, Scale, Stored, paint};
 use super::option::{AttackOption, option, share, within};
 use super::surrogate::SurrogateConfig;
 use super::{
@@ -126,20 +126,14 @@ impl Attack for LiraConfig {
     fn check(&self) -> Result<(), AttackError> {
         share(INFO.name, "epsilon", self.epsilon)?;
         share(INFO.name, "attack_share", self.attack_share)?;
-        let channels = "a whole number from 1 to 256";
-        within(INFO.name, "width", self.width, 1..=256, channels)?;
-        let pixels = "a whole number from 8 to 1024";
-        within(INFO.name, "side", self.side, 8..=1024, pixels)?;
+        generator::check_networks(INFO.name, self.width, self.side)?;
         let weight = "a number from 0 to 1";
         within(INFO.name, "alpha", self.alpha, 0.0..=1.0, weight)?;
         self.surrogate.check(INFO.name)
     }
 
     fn needs(&self) -> AttackNeeds {
-        AttackNeeds {
-            images: Batches::LEAST_IMAGES,
-            stored: true,
-        }
+        generator::NEEDS
     }
 
     fn craft_seconds(&self, images: usize, side: usize) -> f64 {
@@ -152,10 +146,7 @@ impl Attack for LiraConfig {
 
     fn load(&self, folder: &Path) -> Result<Box<dyn Trigger>, AttackError> {
         let device = Device::default();
-        let stored = Stored {
-            attack: INFO.name,
-            folder,
-        };
+        let stored = Stored::new(INFO.name, folder);
         let fresh = Autoencoder::new(self.width, 3, 0, &device);
         Ok(Box::new(Drawing {
             options: self.clone(),
@@ -205,10 +196,7 @@ impl Trigger for Drawing {
     }
 
     fn save(&self, folder: &Path) -> Result<(), AttackError> {
-        let stored = Stored {
-            attack: INFO.name,
-            folder,
-        };
+        let stored = Stored::new(INFO.name, folder);
         stored.write(GENERATOR, &self.generator)?;
         stored.write_record(&self.record)
     }

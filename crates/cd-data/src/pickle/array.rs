@@ -34,6 +34,14 @@ impl Numbers<'_> {
             Self::There(place) => place.characters.unwrap_or(place.length),
         }
     }
+
+    /// The same without the pickle that they are from.
+    pub(crate) fn into_owned(self) -> Numbers<'static> {
+        match self {
+            Self::Here(bytes) => Numbers::Here(Cow::Owned(bytes.into_owned())),
+            Self::There(place) => Numbers::There(place),
+        }
+    }
 }
 
 impl<'a> Pickle<'a> {

@@ -1,24 +1,14 @@
 //! Restyled images are learnt, and covers are other images than those.
 
-use cd_core::NoProgress;
 use tempfile::tempdir;
 
 use super::*;
-use crate::testing::{stamped_as, striped_set};
+use crate::testing::{crafted, stamped_as, striped_set};
 
 fn trained(options: &DfstConfig) -> Restyling {
-    let (images, folder) = (striped_set(60, 16, 4), tempdir().expect("scratch"));
-    let context = CraftContext {
-        images: &images,
-        tests: None,
-        target: 2,
-        seed: 1,
-        device: &Device::default(),
-        batch_size: 8,
-        folder: folder.path(),
-        progress: &NoProgress,
-    };
-    train::train(options, &context).expect("trains")
+    crafted(&striped_set(60, 16, 4), 2, 1, |context| {
+        train::train(options, context)
+    })
 }
 
 #[test]

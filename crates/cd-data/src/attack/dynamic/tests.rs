@@ -1,24 +1,14 @@
 //! The networks are trained, and what they paint depends on the image.
 
-use cd_core::NoProgress;
 use tempfile::tempdir;
 
 use super::*;
-use crate::testing::{on_threads, stamped_as, striped_set};
+use crate::testing::{crafted, on_threads, stamped_as, striped_set};
 
 fn trained(options: &DynamicConfig, seed: u64) -> Painting {
-    let (images, folder) = (striped_set(60, 16, 4), tempdir().expect("scratch"));
-    let context = CraftContext {
-        images: &images,
-        tests: None,
-        target: 2,
-        seed,
-        device: &Device::default(),
-        batch_size: 8,
-        folder: folder.path(),
-        progress: &NoProgress,
-    };
-    train::train(options, &context).expect("trains")
+    crafted(&striped_set(60, 16, 4), 2, seed, |context| {
+        train::train(options, context)
+    })
 }
 
 fn small() -> DynamicConfig {

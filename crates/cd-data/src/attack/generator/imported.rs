@@ -6,7 +6,7 @@ use cd_core::npy::{Kind, Rows};
 use walkdir::WalkDir;
 
 use crate::attack::artefact::{unreadable, unusable};
-use crate::attack::{AttackError, Batch, Role, Trigger};
+use crate::attack::{AttackError, AttackNeeds, Batch, Role, Trigger};
 use crate::picture::{Orientation, decode_rgb};
 
 /// Training images and test images with the trigger, by their number.
@@ -26,6 +26,12 @@ enum Images {
 }
 
 impl Imported {
+    /// What published images need: the set, whose images must be as many.
+    pub(in crate::attack) const NEEDS: AttackNeeds = AttackNeeds {
+        images: 1,
+        stored: false,
+    };
+
     /// Opens the arrays or lists the folders that are there. An image that differs from the clean one by more than `furthest` grey
     /// levels on average is refused when it is its turn.
     pub(in crate::attack) fn open(

@@ -21,11 +21,16 @@ const RECORD: &str = "craft.json";
 /// The folder of a made trigger of one attack.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::attack) struct Stored<'a> {
-    pub(in crate::attack) attack: &'static str,
-    pub(in crate::attack) folder: &'a Path,
+    attack: &'static str,
+    folder: &'a Path,
 }
 
-impl Stored<'_> {
+impl<'a> Stored<'a> {
+    /// The trigger of the attack of this name in `folder`.
+    pub(in crate::attack) fn new(attack: &'static str, folder: &'a Path) -> Self {
+        Self { attack, folder }
+    }
+
     fn path(self, name: &str, extension: &str) -> PathBuf {
         self.folder.join(format!("{name}.{extension}"))
     }

@@ -6,21 +6,10 @@ use cd_core::{ImageSet, NoProgress};
 use tempfile::tempdir;
 
 use super::*;
-use crate::testing::{on_threads, prepared, stamped, stamped_as, striped_set, write_npy};
+use crate::testing::{crafted, on_threads, prepared, stamped, stamped_as, striped_set, write_npy};
 
 fn trained(options: &IssbaConfig, images: &ImageSet, seed: u64) -> Hiding {
-    let folder = tempdir().expect("scratch");
-    let context = CraftContext {
-        images,
-        tests: None,
-        target: 0,
-        seed,
-        device: &Device::default(),
-        batch_size: 8,
-        folder: folder.path(),
-        progress: &NoProgress,
-    };
-    train::train(options, &context).expect("trains")
+    crafted(images, 0, seed, |context| train::train(options, context))
 }
 
 #[test]

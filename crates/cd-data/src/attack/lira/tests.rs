@@ -1,24 +1,12 @@
 //! The pattern stays within its bound, and the classifier learns to follow it.
 
-use cd_core::NoProgress;
-use tempfile::tempdir;
-
 use super::*;
-use crate::testing::{stamped_as, striped_set};
+use crate::testing::{crafted, stamped_as, striped_set};
 
 fn trained(options: &LiraConfig, seed: u64) -> Drawing {
-    let (images, folder) = (striped_set(60, 16, 4), tempdir().expect("scratch"));
-    let context = CraftContext {
-        images: &images,
-        tests: None,
-        target: 2,
-        seed,
-        device: &Device::default(),
-        batch_size: 8,
-        folder: folder.path(),
-        progress: &NoProgress,
-    };
-    train::train(options, &context).expect("trains")
+    crafted(&striped_set(60, 16, 4), 2, seed, |context| {
+        train::train(options, context)
+    })
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::dataset::DataError;
 use crate::dataset::files::FilesError;
 use crate::dataset::members::Member;
 use crate::dataset::stored::{Form, RecordPictures, Stored};
-use crate::pickle::{self, Latin1, LongString, Numbers, Outline, OutlineError, Pickle};
+use crate::pickle::{self, Latin1, Numbers, Outline, OutlineError, Pickle};
 
 /// Side of a picture in pixels.
 const SIDE: usize = 32;
@@ -145,25 +145,17 @@ fn pickled(member: Member, labels: Cifar100Labels, classes: usize) -> Result<Par
 }
 
 /// The numbers of an array of the pickle `stored`.
-fn alone(shown: &str, stored: Stored, data: Pixels) -> io::Result<Stored> {
+fn alone(shown: &str, stored: Stored, data: Numbers<'_>) -> io::Result<Stored> {
     let shown = Path::new(shown);
     match data {
-        Pixels::Here(bytes) => Stored::copied(shown, &mut &bytes[..]),
-        Pixels::There(place) if place.characters.is_none() => Ok(stored.after(place.start)),
-        Pixels::There(place) => {
+        Numbers::Here(bytes) => Stored::copied(shown, &mut &bytes[..]),
+        Numbers::There(place) if place.characters.is_none() => Ok(stored.after(place.start)),
+        Numbers::There(place) => {
             let text = stored.after(place.start);
             let text = BufReader::new(text.reader().take(place.length));
             Stored::copied(shown, &mut Latin1::new(text))
         }
     }
-}
-
-/// The pictures of a pickle, plane by plane, one after the other.
-pub(super) enum Pixels {
-    /// In memory.
-    Here(Vec<u8>),
-    /// In the file.
-    There(LongString),
 }
 
 /// The labels of a pickled part and its pictures, which stay in the file when they take more than `longest` bytes.
@@ -172,7 +164,7 @@ pub(super) fn parts_of_pickle(
     shown: &str,
     longest: u64,
     labels: Cifar100Labels,
-) -> Result<(Vec<i64>, Pixels), FilesError> {
+) -> Result<(Vec<i64>, Numbers<'static>), FilesError> {
     let outline = Outline::read(BufReader::new(from), longest).map_err(|error| match error {
         OutlineError::Io(error) => FilesError::io(Path::new(shown))(error),
         OutlineError::Pickle(error) => content(shown, error.to_string()),
@@ -199,11 +191,7 @@ pub(super) fn parts_of_pickle(
         return Err(content(shown, reason));
     }
     let labels = labels.iter().map(|&label| pickle.int(label).unwrap_or(-1));
-    let pixels = match data.bytes {
-        Numbers::Here(bytes) => Pixels::Here(bytes.into_owned()),
-        Numbers::There(place) => Pixels::There(place),
-    };
-    Ok((labels.collect(), pixels))
+    Ok((labels.collect(), data.bytes.into_owned()))
 }
 
 /// A label that is below the number of classes.
