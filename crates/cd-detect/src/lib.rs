@@ -77,7 +77,10 @@ pub use cognitive::{
     CognitiveDistillation, Decay, Distilled, Fill, Objective, Preset, Reduction, Search, Step,
 };
 pub use compute::{Compute, Shard, Store};
-pub use decide::{Comparison, Decision, ThresholdError, ThresholdRule};
+pub use decide::{
+    Canary, Comparison, Decision, Power, Proof, Standing, SuspectClass, ThresholdError,
+    ThresholdRule, Verdict,
+};
 pub use detection::{Detection, Direction, Measure, Scale};
 pub use detector::cognitive::{Cdf, Cdl};
 pub use detector::{

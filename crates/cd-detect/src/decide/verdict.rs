@@ -1,0 +1,99 @@
+//! The verdict on a set: what a person, or a pipeline, acts on.
+
+use serde::{Deserialize, Serialize};
+
+/// What a set is taken for. Ordered: more is worse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standing {
+    /// Nothing beyond what clean sets show.
+    Clean,
+    /// More than clean sets show, without a proof.
+    Suspicious,
+    /// A class stands out, and evidence of another kind confirms it.
+    Backdoored,
+}
+
+/// The verdict, as `verdict.json` holds it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// What the set is taken for.
+    pub standing: Standing,
+    /// The verdict in one sentence.
+    pub summary: String,
+    /// Images that were judged.
+    pub images: usize,
+    /// Images that are flagged.
+    pub flagged: usize,
+    /// The classes that stand out, the worst first.
+    pub classes: Vec<SuspectClass>,
+    /// What this scan could have seen.
+    pub power: Power,
+    /// What limits the verdict: a classifier that has learned too little, kinds of triggers that it is blind to.
+    pub warnings: Vec<String>,
+}
+
+/// A class that stands out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SuspectClass {
+    /// Its index.
+    pub class: u32,
+    /// Its name.
+    pub name: String,
+    /// What it is taken for.
+    pub standing: Standing,
+    /// Images of the class that are taken for poisoned.
+    pub images: usize,
+    /// Between how many and how many they are, at 95 %.
+    pub interval: [usize; 2],
+    /// Why, a sentence for each piece of evidence.
+    pub evidence: Vec<String>,
+    /// What its recovered trigger does; absent where none was recovered.
+    pub proof: Option<Proof>,
+}
+
+/// What a recovered trigger does to other images, beside a control.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Proof {
+    /// How the trigger was put on: `patch` or `blend`.
+    pub kind: String,
+    /// Images of other classes that carried it.
+    pub images: usize,
+    /// Those that turned to the class.
+    pub turned: usize,
+    /// Those that turned when a random crop of an unflagged image of the class, of equal size and strength, took its place.
+    pub control: usize,
+    /// The trigger's picture, relative to the folder of the verdict.
+    pub picture: Option<String>,
+}
+
+/// What a scan could have seen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "known", rename_all = "kebab-case")]
+pub enum Power {
+    /// Nothing was planted.
+    Unknown {
+        /// Why not.
+        reason: String,
+    },
+    /// Known backdoors were planted, and looked for as everything else.
+    Measured {
+        /// One entry for each planted backdoor.
+        canaries: Vec<Canary>,
+    },
+}
+
+/// A backdoor that the scan planted itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Canary {
+    /// What it is: `patch`, `blend`, `clean-label`.
+    pub kind: String,
+    /// Its target class.
+    pub class: u32,
+    /// Its share of the images, from 0 to 1.
+    pub rate: f64,
+    /// Images that carried it.
+    pub planted: usize,
+    /// Those that were flagged.
+    pub found: usize,
+}
