@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::build::binary;
-use case::{CASES, Case};
+use case::{BATCH, CASES, Case};
 use level::Level;
 use page::{page, summary};
 use program::{FORMS, Program};
@@ -41,6 +41,12 @@ pub(crate) struct BenchArgs {
     /// The binary, instead of building one
     #[arg(long)]
     binary: Option<PathBuf>,
+    /// Images of a batch; larger ones are what a card wants
+    #[arg(long, default_value_t = BATCH)]
+    batch_size: usize,
+    /// Only these forms of PyTorch: eager, folded, compiled, tuned
+    #[arg(long, value_delimiter = ',')]
+    forms: Vec<String>,
     /// Only cases whose name holds this, such as `train` or `resnet18 w16, forward`; may be given several times
     #[arg(long)]
     only: Vec<String>,
@@ -57,7 +63,7 @@ const STAY: usize = 3;
 
 /// What was measured of one case at one level.
 struct Outcome {
-    case: &'static Case,
+    case: Case,
     level: &'static Level,
     series: Vec<Series>,
 }
@@ -78,6 +84,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<bool> {
         args.only.is_empty() || args.only.iter().any(holds)
     };
     for case in CASES.iter().filter(is_asked) {
+        let case = &case.in_batches_of(args.batch_size);
         let weights = folder.join(format!("{}-{}.safetensors", case.model, case.width));
         save_weights(&binary, case, &weights)?;
         for &level in &levels {
@@ -85,7 +92,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<bool> {
             let (mut ours, theirs) = programs(args, &binary, &devices, case, level, &weights)?;
             let series = rounds(case, level, &mut ours, theirs, args.rounds)?;
             outcomes.push(Outcome {
-                case,
+                case: case.clone(),
                 level,
                 series,
             });
@@ -114,6 +121,7 @@ fn programs(
         .map(|(device, preset)| Program::ours(binary, device, preset, level, case, weights));
     let theirs = FORMS
         .iter()
+        .filter(|form| form.is_asked(&args.device, &args.forms))
         .map(|form| Program::theirs(&args.python, &args.device, form, level, case, weights));
     Ok((ours.collect(), theirs.collect::<Result<_>>()?))
 }

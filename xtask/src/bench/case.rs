@@ -3,15 +3,17 @@
 use super::program::PASSES;
 
 /// One piece of work of one network.
+#[derive(Clone)]
 pub(super) struct Case {
     pub(super) model: &'static str,
     pub(super) width: usize,
     pub(super) work: &'static str,
     pub(super) images: usize,
+    pub(super) batch: usize,
     pub(super) steps: usize,
 }
 
-/// Batches of 32 throughout, the reference's on small cards.
+/// The reference's batch on small cards.
 pub(super) const BATCH: usize = 32;
 
 pub(super) const CASES: &[Case] = &[
@@ -39,11 +41,22 @@ pub(super) const fn case(
         width,
         work,
         images,
+        batch: BATCH,
         steps,
     }
 }
 
 impl Case {
+    /// The same work in batches of another size, and as many of them.
+    pub(super) fn in_batches_of(&self, batch: usize) -> Self {
+        let images = self.images.div_ceil(self.batch) * batch;
+        Self {
+            images,
+            batch,
+            ..self.clone()
+        }
+    }
+
     pub(super) fn name(&self) -> String {
         format!("{}, {}", self.network(), self.what())
     }
@@ -75,7 +88,7 @@ impl Case {
             ("--work", self.work.to_owned()),
             ("--width", self.width.to_string()),
             ("--images", self.images.to_string()),
-            ("--batch-size", BATCH.to_string()),
+            ("--batch-size", self.batch.to_string()),
         ];
         let words = pairs.into_iter();
         words
@@ -87,6 +100,12 @@ impl Case {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn larger_batches_are_as_many() {
+        let larger = case("resnet18", 16, "train", 256, 8).in_batches_of(512);
+        assert_eq!((larger.images, larger.batch), (4096, 512));
+    }
 
     #[test]
     fn a_search_counts_as_a_hundred_steps() {

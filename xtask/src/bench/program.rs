@@ -51,6 +51,15 @@ pub(super) const FORMS: &[Form] = &[
     Form("tuned, kept", "tuned", true),
 ];
 
+impl Form {
+    /// Whether it is to be measured: on a card, what is kept of the host's memory makes no difference.
+    pub(super) fn is_asked(&self, device: &str, asked: &[String]) -> bool {
+        let &Self(_, form, keeps) = self;
+        let is_named = asked.is_empty() || asked.iter().any(|name| name == form);
+        is_named && !(keeps && form != "tuned" && device != "cpu")
+    }
+}
+
 /// glibc's largest limit for blocks of the heap, and a limit of returned memory that is never reached.
 const KEPT: &[(&str, &str)] = &[
     ("MALLOC_MMAP_THRESHOLD_", "33554432"),
