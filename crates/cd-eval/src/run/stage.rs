@@ -1,6 +1,7 @@
 //! The stages of a run, one file each: what a stage depends on, and the work itself.
 
 mod agreement;
+pub(crate) mod canary;
 pub(crate) mod classifier;
 mod counting;
 pub(crate) mod data;
@@ -17,6 +18,8 @@ pub(crate) mod report;
 mod report_texts;
 mod sample;
 pub(crate) mod train;
+mod trusted;
+pub(crate) mod verdict;
 
 use std::path::Path;
 use std::time::Instant;
