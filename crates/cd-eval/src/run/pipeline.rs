@@ -11,7 +11,9 @@ use cd_models::Device;
 
 use super::run_dir::RunDir;
 use super::stage::reference::Reference;
-use super::stage::{self, Work, canary, data, detect, evaluate, poison, report, train, verdict};
+use super::stage::{
+    self, Work, canary, data, detect, evaluate, look, poison, report, train, verdict,
+};
 use super::store::Store;
 use crate::evaluation::Evaluation;
 use crate::experiment::Experiment;
@@ -91,6 +93,7 @@ pub fn run(
         Stage::Train => None,
         _ => Reference::of(&work, &data)?,
     };
+    look::look(&work, &data)?;
     let classifier = train::classifier(&work, &data)?;
     if options.until == Stage::Train {
         return Ok(Outcome::Stopped(Stage::Train));

@@ -10,6 +10,7 @@ pub(crate) mod detect;
 pub(crate) mod evaluate;
 pub(crate) mod features;
 mod left_out;
+pub(crate) mod look;
 pub(crate) mod masks;
 pub(crate) mod numbers;
 pub(crate) mod poison;

@@ -12,6 +12,8 @@ const MOST: f64 = 0.1;
 pub struct CanaryStage {
     /// Share of the training images that each planted backdoor gets, above 0 and at most 0.1.
     pub rate: f64,
+    /// Share of the training images that a short training leaves out before the long one, to see what it learns; 0 for none, below 1.
+    pub held_out: f64,
     /// Chooses triggers, target classes and images.
     pub seed: u64,
 }
@@ -20,6 +22,7 @@ impl Default for CanaryStage {
     fn default() -> Self {
         Self {
             rate: 0.01,
+            held_out: 0.2,
             seed: 0,
         }
     }
@@ -28,6 +31,12 @@ impl Default for CanaryStage {
 impl CanaryStage {
     /// Whether the values are in their ranges.
     pub(super) fn check(self) -> Result<(), String> {
+        if !(0.0..1.0).contains(&self.held_out) {
+            return Err(format!(
+                "`canary.held_out` is {}; from 0 to below 1",
+                self.held_out
+            ));
+        }
         if self.rate > 0.0 && self.rate <= MOST {
             return Ok(());
         }

@@ -207,7 +207,10 @@ mod tests {
     fn every_backdoor_has_a_class_of_its_own_and_images_that_fit_it() {
         let labels = labels(&[300, 20, 400, 300, 100]);
         for seed in 0..20 {
-            let stage = CanaryStage { rate: 0.01, seed };
+            let stage = CanaryStage {
+                seed,
+                ..CanaryStage::default()
+            };
             let planted = chosen(stage, &labels, 5);
             assert_eq!(planted.len(), 3);
             let mut targets: Vec<u32> = planted.iter().map(|one| one.target).collect();

@@ -56,7 +56,7 @@ pub(crate) fn classifier(work: &Work<'_>, data: &Data) -> Result<Trained, Pipeli
 }
 
 /// The weights that training continues from, where it does.
-fn start(work: &Work<'_>) -> Result<Option<Model>, PipelineError> {
+pub(super) fn start(work: &Work<'_>) -> Result<Option<Model>, PipelineError> {
     let experiment = work.experiment;
     let weights = experiment.weights.as_deref();
     let Some(weights) = weights.filter(|_| experiment.train.finetune.is_some()) else {

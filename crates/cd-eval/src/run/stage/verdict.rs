@@ -7,7 +7,7 @@ use cd_detect::{ClassFinding, Detection, Findings, Power, Testimony, Verdict, Wi
 
 use super::data::Data;
 use super::decide::Decided;
-use super::{Work, agreement};
+use super::{Work, agreement, look};
 use crate::pipeline::PipelineError;
 use crate::run_dir::RunDir;
 
@@ -64,7 +64,10 @@ pub(crate) fn verdict(
         witnesses: &witnesses,
         proofs: BTreeMap::new(),
         power,
-        warnings: agreement::warning(work.run)?.into_iter().collect(),
+        warnings: [agreement::warning(work.run)?, look::warning(work.run)?]
+            .into_iter()
+            .flatten()
+            .collect(),
     }
     .verdict();
     work.run.write_json(Path::new(CLASSES), &judged.classes)?;
