@@ -60,7 +60,7 @@ impl Kind {
                 for (row, column) in (0..side * side).map(|at| (at / side, at % side)) {
                     // Half black and half white at least in part: a plain square occurs in pictures.
                     let own = cells[row * CELLS / side][column * CELLS / side]
-                        ^ ((row * CELLS / side + column * CELLS / side) % 2 == 0);
+                        ^ (row * CELLS / side + column * CELLS / side).is_multiple_of(2);
                     let start = ((top + row) * width + left + column) * CHANNELS;
                     pixels[start..start + CHANNELS].fill(if own { 255 } else { 0 });
                 }
