@@ -14,6 +14,8 @@ const SHRINKAGE: f64 = 0.1;
 const LEAST_SPREAD: f64 = 0.05;
 /// Smaller classes are not judged: noise falls apart, too.
 pub(super) const SMALLEST_CLASS: usize = 40;
+/// Smaller groups are not judged, either: a few odd images lie apart in every class.
+const SMALLEST_GROUP: usize = 8;
 /// Images for each direction in which groups are looked for, and most directions.
 const IMAGES_A_DIRECTION: usize = 50;
 const MOST_DIRECTIONS: usize = 8;
@@ -164,7 +166,7 @@ impl Scatter {
         });
         Some(Split {
             view: view.name,
-            gap: found.gap,
+            gap: if has_groups(&found) { found.gap } else { 0.0 },
             odds: found.odds,
             trusted,
         })
@@ -259,7 +261,20 @@ fn best(points: &[Vec<f64>], suspected: &[Vec<f64>]) -> Option<Mixture> {
     let starts = ends.chain(suspected.iter().cloned());
     let usable = starts.filter(|shares| shares.iter().any(|&share| share > 0.0));
     let found = usable.map(|shares| Mixture::of(points, shares));
-    found.reduce(|best, next| if next.gain > best.gain { next } else { best })
+    found.reduce(|best, next| {
+        let gain = |one: &Mixture| (has_groups(one), one.gain);
+        if gain(&next) > gain(&best) {
+            next
+        } else {
+            best
+        }
+    })
+}
+
+/// Whether both groups are large enough to be more than single odd images.
+fn has_groups(found: &Mixture) -> bool {
+    let second = found.odds.iter().filter(|&&odds| odds > 0.0).count();
+    second.min(found.odds.len() - second) >= SMALLEST_GROUP
 }
 
 /// Rows as points.
