@@ -11,7 +11,7 @@ use crate::build;
 
 #[derive(Args)]
 pub(crate) struct ReproduceArgs {
-    /// Name of the table, a file of configs/table
+    /// Name of the table, a file of configs/table; or `verdicts`, the sets of configs/verdict
     table: String,
     /// Where to compute; its cargo feature is built
     #[arg(long, default_value = "cpu")]
@@ -30,14 +30,31 @@ pub(crate) struct ReproduceArgs {
     page: Option<PathBuf>,
 }
 
+/// What is no table: many sets, and the verdicts on them.
+const VERDICTS: &str = "verdicts";
+const SETS: &str = "configs/verdict/sets.toml";
+
 /// Runs the missing rows; `false` when a figure misses.
 pub(crate) fn reproduce(args: &ReproduceArgs) -> Result<bool> {
-    let file = table(&args.table)?;
+    let is_verdicts = args.table == VERDICTS;
+    let file = if is_verdicts {
+        PathBuf::from(SETS)
+    } else {
+        table(&args.table)?
+    };
     let binary = build::binary(&[&args.device])?;
     let mut command = Command::new(&binary);
-    command.arg("reproduce").arg(file);
+    if is_verdicts {
+        let out = args.runs.join(VERDICTS);
+        command.arg(VERDICTS).arg(file).arg("--out").arg(out);
+    } else {
+        command
+            .arg("reproduce")
+            .arg(file)
+            .arg("--runs")
+            .arg(&args.runs);
+    }
     command.args(["--device", &args.device]);
-    command.arg("--runs").arg(&args.runs);
     if let Some(shard) = &args.shard {
         command.args(["--shard", shard]);
     }
@@ -79,6 +96,7 @@ mod tests {
 
     #[test]
     fn tables_are_found_by_name() {
+        assert!(crate::root().join(SETS).exists());
         assert!(
             table("smoke")
                 .expect("part of the repository")

@@ -4,9 +4,11 @@ mod attacks;
 mod bench;
 mod features;
 mod lists;
+mod power;
 mod runs;
 mod transfer;
 mod values;
+mod verdicts;
 
 use std::path::PathBuf;
 
@@ -18,9 +20,11 @@ pub(crate) use attacks::{AttacksCommand, MakeArgs, PicturesArgs, ShowAttackArgs}
 pub(crate) use bench::{BenchArgs, Work};
 pub(crate) use features::{FeaturesArgs, Part};
 pub(crate) use lists::{ConvertArgs, ModelsCommand, Show};
+pub(crate) use power::PowerArgs;
 pub(crate) use runs::{RunsArgs, RunsCommand};
 pub(crate) use transfer::{ReferenceArgs, WeightsArgs};
-use values::{positive, shard, share, threads, to_4096};
+use values::{positive, shard, share, share_above_0, threads, to_4096};
+pub(crate) use verdicts::VerdictsArgs;
 
 /// Finds backdoored images in training data.
 #[derive(Debug, Parser)]
@@ -94,6 +98,9 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Run the rows of a table of experiments and print ours beside what was expected and reported
     Reproduce(ReproduceArgs),
+    /// Make clean and poisoned sets, scan each, and count the right verdicts
+    #[command(hide = true)]
+    Verdicts(VerdictsArgs),
     /// List what runs keep in their stores, and remove what no run stands on
     Runs(RunsArgs),
     /// Measure how fast this machine forwards, searches and trains
@@ -191,26 +198,26 @@ pub(crate) struct ModelArgs {
 /// How to search.
 #[derive(Debug, Args)]
 pub(crate) struct SearchArgs {
-    /// Detectors to run (see `cd-cli detectors`)
-    #[arg(long = "detector", value_name = "NAME", default_values_t = [String::from(DETECTORS[0].name)])]
+    /// Detectors to run (see `cd-cli detectors`) [default: `cd-l`; of `scan` `cascade`, which the verdict stands on, and `cd-l`, which
+    /// makes pictures, and `probe-label` where there is a network to compare labels with]
+    #[arg(long = "detector", value_name = "NAME")]
     pub(crate) detectors: Vec<String>,
     #[command(flatten)]
     pub(crate) reference: ReferenceArgs,
-    /// Settings of the search that belong together
-    #[arg(long, value_enum, default_value_t = Preset::Accurate)]
-    pub(crate) preset: Preset,
+    /// Settings of the search that belong together [default: `accurate`, `fast` for the default detectors of `scan`]
+    #[arg(long, value_enum)]
+    pub(crate) preset: Option<Preset>,
     /// Optimisation steps of each search instead of the preset's (`accurate` searches every picture eight times)
     #[arg(long, value_name = "N", value_parser = positive)]
     pub(crate) steps: Option<usize>,
     /// Flag what is this many robust standard deviations more suspicious than the median; detectors with a rule of their own
-    /// (see `cd-cli detectors show NAME`) are flagged by that
-    #[arg(
-        long,
-        default_value_t = 2.0,
-        value_name = "T",
-        allow_negative_numbers = true
-    )]
-    pub(crate) threshold: f64,
+    /// (see `cd-cli detectors show NAME`) are flagged by that [default of `detect`: 2]
+    #[arg(long, value_name = "T", allow_negative_numbers = true)]
+    pub(crate) threshold: Option<f64>,
+    /// Flag so many that on average no more than this share of the flags is false, against the pictures of `--clean` or the less
+    /// suspicious half of the pictures themselves [default of `scan`: 0.05]
+    #[arg(long, value_name = "SHARE", value_parser = share_above_0, conflicts_with = "threshold")]
+    pub(crate) fdr: Option<f64>,
     /// Compare all images with each other, or those of a class of which nearly all are suspicious with
     /// their own class
     #[arg(long, value_enum, default_value_t = Comparison::SmallClasses)]
@@ -236,6 +243,8 @@ pub(crate) struct ScanArgs {
     pub(crate) model: ModelArgs,
     #[command(flatten)]
     pub(crate) search: SearchArgs,
+    #[command(flatten)]
+    pub(crate) power: PowerArgs,
     /// Folder of the results
     #[arg(long, default_value = "runs/scan", value_name = "DIR")]
     pub(crate) out: PathBuf,

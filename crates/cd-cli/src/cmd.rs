@@ -15,6 +15,7 @@ mod poison;
 mod reproduce;
 mod runs;
 mod size;
+mod verdicts;
 
 use anyhow::{Context, Result};
 use cd_data::DatasetConfig;
@@ -133,6 +134,7 @@ fn with_session(command: &Command, session: &Session) -> Result<Ending> {
         Command::Run(args) => experiment::run(args, session),
         Command::Report(args) => experiment::report(args, session),
         Command::Reproduce(args) => reproduce::reproduce(args, session),
+        Command::Verdicts(args) => verdicts::verdicts(args, session),
         Command::Scan(args) => folder::scan(args, session),
         Command::Train(args) => folder::train(args, session),
         Command::Models {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::decide::Decision;
+use crate::decide::{ClassFinding, Decision};
 use crate::masks::Masks;
 
 /// Which end of a raw measure is suspicious.
@@ -71,6 +71,8 @@ pub struct Detection {
     pub masks: Option<Masks>,
     /// What the method's own rule flags, where it has one; the `own` rule takes it over.
     pub own: Option<Decision>,
+    /// What it found of each class that it judged, where it [judges classes](crate::Testimony::Classes).
+    pub classes: Vec<ClassFinding>,
 }
 
 impl Detection {
@@ -82,6 +84,7 @@ impl Detection {
             clean: None,
             masks: None,
             own: None,
+            classes: Vec::new(),
         }
     }
 

@@ -39,6 +39,7 @@ use serde::Serialize;
 pub use registry::UnknownDetector;
 pub use settings::SettingError;
 
+use crate::decide::Testimony;
 use crate::detection::Detection;
 use crate::error::DetectError;
 use crate::evidence::Evidence;
@@ -158,6 +159,11 @@ pub trait Detector: Debug + Send + Sync {
     /// What it needs besides images and classifier, with these settings.
     fn needs(&self) -> Needs {
         Needs::default()
+    }
+
+    /// What its numbers are evidence of.
+    fn testimony(&self) -> Testimony {
+        Testimony::Images
     }
 
     /// Looks at all images, or at this shard's where it sweeps. `None` when parts of other shards are missing yet.

@@ -78,8 +78,9 @@ pub use cognitive::{
 };
 pub use compute::{Compute, Shard, Store};
 pub use decide::{
-    Canary, Comparison, Decision, Power, Proof, Standing, SuspectClass, ThresholdError,
-    ThresholdRule, Verdict,
+    Canary, ClassFinding, Comparison, Decision, Findings, Power, Proof, SearchFinding, Standing,
+    SuspectClass, Testimony, ThresholdError, ThresholdRule, Verdict, Witness, discoveries,
+    joint_p_values,
 };
 pub use detection::{Detection, Direction, Measure, Scale};
 pub use detector::cognitive::{Cdf, Cdl};

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use cd_data::{DatasetConfig, Orientation, PictureOptions, Pictured};
-use cd_detect::{DetectorConfig, ThresholdRule};
+use cd_detect::{DETECTORS, DetectorConfig, Power, Preset, ThresholdRule, Verdict};
 use cd_eval::Experiment;
 use cd_eval::bootstrap::Bootstrap;
-use cd_eval::experiment::{ConfiguredDetector, DetectStage};
+use cd_eval::experiment::{CanaryStage, ConfiguredDetector, DetectStage};
 use cd_eval::pipeline::{self, Outcome, Stage};
 use cd_eval::run_dir::OWN_STORE;
 
@@ -19,10 +19,75 @@ use crate::args::{DetectArgs, ImagesArgs, ScanArgs, SearchArgs, TrainArgs, Turn}
 use crate::output;
 
 pub(crate) fn scan(args: &ScanArgs, session: &Session) -> Result<Ending> {
-    let detect = detect_stage(&args.search, args.model.seed)?;
-    let classifier = Classifier::of(&args.weights, &args.model).or_reference(&detect, session);
-    let experiment = experiment("scan", &args.images, &classifier, &detect, session)?;
+    let experiment = scan_experiment(args, session)?;
     search(&experiment, args.search.shard, &args.out, session)
+}
+
+/// What `scan` runs.
+pub(super) fn scan_experiment(args: &ScanArgs, session: &Session) -> Result<Experiment> {
+    let named = &args.search.detectors;
+    let chosen = if named.is_empty() {
+        usual(args)?
+    } else {
+        named.clone()
+    };
+    let preset = args.search.preset.unwrap_or(match named.len() {
+        // The verdict does not stand on masks, and pictures of them do not need the slow search.
+        0 => Preset::Fast,
+        _ => Preset::Accurate,
+    });
+    let rule = match args.search.threshold {
+        Some(t) => ThresholdRule::Robust { t },
+        None => fdr(args.search.fdr.unwrap_or(USUAL_FDR)),
+    };
+    let detect = detect_stage(&args.search, &chosen, preset, rule, args.model.seed)?;
+    let classifier = Classifier::of(&args.weights, &args.model).or_reference(&detect, session);
+    let mut experiment = experiment("scan", &args.images, &classifier, &detect, session)?;
+    if let Some(clean) = absolute(args.power.clean.as_deref())? {
+        let mut clean = DatasetConfig::of_images(&clean, picture_options(&args.images));
+        if let Some(size) = clean.dataset_mut().size() {
+            *size = experiment
+                .dataset
+                .dataset_mut()
+                .size()
+                .and_then(|size| *size);
+        }
+        experiment.detect.clean = Some(clean);
+    }
+    if !args.power.no_canary && experiment.given_weights().is_none() {
+        experiment.canary = Some(CanaryStage {
+            seed: args.model.seed,
+            ..CanaryStage::default()
+        });
+    }
+    Ok(experiment)
+}
+
+/// Share of flags that may be false when nobody says one.
+const USUAL_FDR: f64 = 0.05;
+
+fn fdr(rate: f64) -> ThresholdRule {
+    ThresholdRule::Fdr {
+        rate,
+        two_sided: false,
+    }
+}
+
+/// The detectors of a scan that names none.
+fn usual(args: &ScanArgs) -> Result<Vec<String>> {
+    let masks = DETECTORS[0].name;
+    let path = absolute(Some(&args.images.images))?.context("a path was given")?;
+    let mut dataset = DatasetConfig::of_images(&path, picture_options(&args.images));
+    let is_given = args.weights.weights.is_some() && !args.weights.finetune;
+    // Classes that are nothing but predictions cannot be judged.
+    if is_given && dataset.dataset_mut().drop_missing_labels() {
+        return Ok(vec![masks.to_owned()]);
+    }
+    let mut names = vec!["cascade", masks];
+    if args.search.reference.features_weights.is_some() || args.weights.finetune {
+        names.push("probe-label");
+    }
+    Ok(names.into_iter().map(str::to_owned).collect())
 }
 
 pub(crate) fn train(args: &TrainArgs, session: &Session) -> Result<Ending> {
@@ -46,7 +111,19 @@ pub(crate) fn train(args: &TrainArgs, session: &Session) -> Result<Ending> {
 }
 
 pub(crate) fn detect(args: &DetectArgs, session: &Session) -> Result<Ending> {
-    let detect = detect_stage(&args.search, args.seed)?;
+    let named = &args.search.detectors;
+    let chosen = match named.len() {
+        0 => vec![DETECTORS[0].name.to_owned()],
+        _ => named.clone(),
+    };
+    let rule = match args.search.fdr {
+        Some(rate) => fdr(rate),
+        None => ThresholdRule::Robust {
+            t: args.search.threshold.unwrap_or(2.0),
+        },
+    };
+    let preset = args.search.preset.unwrap_or(Preset::Accurate);
+    let detect = detect_stage(&args.search, &chosen, preset, rule, args.seed)?;
     let classifier = Classifier::given(args.weights.as_deref(), args.weights_key.as_deref());
     let classifier = classifier.or_reference(&detect, session);
     if !classifier.is_there() {
@@ -67,9 +144,47 @@ fn search(
 ) -> Result<Ending> {
     let options = session.options(Stage::Evaluate, shard);
     let outcome = pipeline::run(experiment, out, &out.join(OWN_STORE), &options)?;
+    let verdict = match outcome {
+        Outcome::Complete(_) => pipeline::verdict(out)?,
+        _ => None,
+    };
+    if let (true, Outcome::Complete(evaluation)) = (session.json, &outcome) {
+        let mut whole = serde_json::to_value(evaluation)?;
+        whole["verdict"] = serde_json::to_value(&verdict)?;
+        output::json(&whole)?;
+        return Ok(Ending::Done);
+    }
+    if let Some(verdict) = &verdict {
+        say_verdict(verdict)?;
+    }
     let ending = finish(&outcome, out, session)?;
     point_to_results(experiment, &outcome, out, session)?;
     Ok(ending)
+}
+
+/// The verdict for people: what it is, why, and what limits it.
+fn say_verdict(verdict: &Verdict) -> Result<()> {
+    output::line(&verdict.summary)?;
+    for class in &verdict.classes {
+        for sentence in &class.evidence {
+            output::line(&format!("  {}: {sentence}", class.name))?;
+        }
+    }
+    if let Power::Measured { canaries } = &verdict.power {
+        for canary in canaries {
+            output::line(&format!(
+                "  planted by this scan: a {} trigger on {:.1} % of the images, {} of {} found",
+                canary.kind,
+                canary.rate * 100.0,
+                canary.found,
+                canary.planted
+            ))?;
+        }
+    }
+    for warning in &verdict.warnings {
+        output::line(&format!("  note: {warning}"))?;
+    }
+    output::line("")
 }
 
 /// Says where the lists are, for people.
@@ -121,6 +236,7 @@ fn experiment(
         weights,
         weights_key,
         train,
+        canary: None,
         detect,
         evaluate: Bootstrap::default(),
     })
@@ -133,15 +249,7 @@ fn pictures(
     session: &Session,
 ) -> Result<DatasetConfig> {
     let path = absolute(Some(&images.images))?.context("a path was given")?;
-    let options = PictureOptions {
-        size: images.size,
-        skip_bad: images.skip_bad.unwrap_or(0.0),
-        orientation: match images.orientation {
-            Turn::Ignore => Orientation::Ignore,
-            Turn::Apply => Orientation::Apply,
-        },
-    };
-    let mut dataset = DatasetConfig::of_images(&path, options);
+    let mut dataset = DatasetConfig::of_images(&path, picture_options(images));
     // Given weights need no labels.
     if classifier.is_given() && dataset.dataset_mut().drop_missing_labels() {
         session.say("nothing tells the classes of the pictures; the given weights need none");
@@ -162,14 +270,31 @@ fn pictures(
     Ok(dataset)
 }
 
+fn picture_options(images: &ImagesArgs) -> PictureOptions {
+    PictureOptions {
+        size: images.size,
+        skip_bad: images.skip_bad.unwrap_or(0.0),
+        orientation: match images.orientation {
+            Turn::Ignore => Orientation::Ignore,
+            Turn::Apply => Orientation::Apply,
+        },
+    }
+}
+
 pub(super) fn pictured(dataset: &DatasetConfig) -> Result<Pictured> {
     let pictured = dataset.dataset().pictures()?;
     pictured.context("the user's own pictures can be counted")
 }
 
-fn detect_stage(search: &SearchArgs, seed: u64) -> Result<DetectStage> {
+fn detect_stage(
+    search: &SearchArgs,
+    names: &[String],
+    preset: Preset,
+    rule: ThresholdRule,
+    seed: u64,
+) -> Result<DetectStage> {
     let configure = |name: &String| -> Result<DetectorConfig> {
-        let mut config = DetectorConfig::from_name(name)?.with_preset(search.preset);
+        let mut config = DetectorConfig::from_name(name)?.with_preset(preset);
         if let Some(steps) = search.steps.filter(|_| config.has("steps")) {
             config.set("steps", steps)?;
         }
@@ -191,16 +316,10 @@ fn detect_stage(search: &SearchArgs, seed: u64) -> Result<DetectStage> {
         sample: search.sample,
         batch_size: search.batch_size,
         compare: search.compare,
-        threshold: ThresholdRule::Robust {
-            t: search.threshold,
-        },
+        threshold: rule,
         features_weights: absolute(search.reference.features_weights.as_deref())?,
         features_key: search.reference.features_key.clone(),
-        detectors: search
-            .detectors
-            .iter()
-            .map(configured)
-            .collect::<Result<_>>()?,
+        detectors: names.iter().map(configured).collect::<Result<_>>()?,
         ..DetectStage::default()
     })
 }

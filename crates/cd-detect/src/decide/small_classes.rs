@@ -122,6 +122,7 @@ mod tests {
             clean: None,
             masks: None,
             own: None,
+            classes: Vec::new(),
         }
     }
 

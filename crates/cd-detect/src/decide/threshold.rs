@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::conformal::{discoveries, p_values};
 use crate::detection::{Detection, Direction, Scale};
 use crate::detector::DetectorInfo;
 use crate::statistics::{median, robust_spread};
@@ -26,6 +27,15 @@ pub enum ThresholdRule {
     },
     /// Flag what the detector's own rule flags: the one that its method was published with, or that its documentation states.
     Own,
+    /// Flag so many images that on average no more than a share of `rate` of the flags is false, by conformal p-values against
+    /// trusted clean images or, without any, against the unsuspicious half of the images themselves.
+    Fdr {
+        /// Share of false flags, above 0 and below 1.
+        rate: f64,
+        /// Whether numbers far on the other side are suspicious, too.
+        #[serde(default)]
+        two_sided: bool,
+    },
     /// Flag the most suspicious `share` of the images, in `[0, 1]`.
     Fraction {
         /// Share of the images.
@@ -98,6 +108,7 @@ impl ThresholdRule {
             Self::Calibrated { t } => calibrated(detection, t),
             Self::Robust { t } => Ok(robust(detection, t)),
             Self::Fraction { share } => Ok(most_suspicious(detection, share)),
+            Self::Fdr { rate, two_sided } => Ok(fdr(detection, rate, two_sided)),
             Self::Own => detection
                 .own
                 .clone()
@@ -137,7 +148,14 @@ impl ThresholdRule {
                     expected: "a number from 0 to 1",
                 })
             }
-            Self::Fraction { .. } | Self::Own => Ok(()),
+            Self::Fdr { rate, .. } if !(rate > 0.0 && rate < 1.0) => {
+                Err(ThresholdError::Parameter {
+                    key: "rate",
+                    value: rate,
+                    expected: "a number above 0 and below 1",
+                })
+            }
+            Self::Fraction { .. } | Self::Fdr { .. } | Self::Own => Ok(()),
         }
     }
 }
@@ -193,13 +211,7 @@ fn robust(detection: &Detection, t: f64) -> Decision {
                 std.exp(),
                 middle.exp()
             );
-            let on_logarithms = Detection {
-                measure: detection.measure.clone(),
-                raw: logarithms,
-                clean: None,
-                masks: None,
-                own: None,
-            };
+            let on_logarithms = Detection::new(detection.measure.clone(), logarithms);
             let decision = beyond(&on_logarithms, middle, std, t, words);
             Decision {
                 cutoff: decision.cutoff.map(f64::exp),
@@ -225,6 +237,26 @@ fn beyond(detection: &Detection, centre: f64, std: f64, t: f64, explanation: Str
         flagged: flagged.collect(),
         explanation,
         cutoff: usable.then_some(cutoff),
+    }
+}
+
+fn fdr(detection: &Detection, rate: f64, two_sided: bool) -> Decision {
+    let flagged = discoveries(&p_values(detection, two_sided), rate);
+    let against = match detection.clean.as_ref().map_or(0, Vec::len) {
+        0 => "the less suspicious half of the images themselves".to_owned(),
+        count => format!("{count} trusted clean images"),
+    };
+    let sides = if two_sided { ", on both sides" } else { "" };
+    let last = detection
+        .ranking()
+        .into_iter()
+        .rfind(|&image| flagged[image]);
+    Decision {
+        explanation: format!("a false discovery rate of {rate} against {against}{sides}"),
+        cutoff: last
+            .filter(|_| !two_sided)
+            .map(|image| detection.raw[image]),
+        flagged,
     }
 }
 

@@ -90,6 +90,7 @@ impl Detector for Abl {
             clean: None,
             masks: None,
             own: None,
+            classes: Vec::new(),
         }))
     }
 }

@@ -17,6 +17,7 @@ use super::fusion::{Fusion, Judged};
 use super::transplant::Transplant;
 use super::{Detector, DetectorInfo};
 use crate::compute::{Compute, Shard};
+use crate::decide::{SearchFinding, Testimony};
 use crate::detection::Detection;
 use crate::error::DetectError;
 use crate::evidence::Evidence;
@@ -189,19 +190,20 @@ impl Cascade {
         }))
     }
 
-    /// What the search makes of the classes: groups turned round, and for each class whether it is a target.
+    /// What the search makes of the classes: groups turned round, and for each class whether it is a target, and what was found
+    /// of the group that is then the suspicious one.
     fn verdicts(
         &self,
         judged: &mut Judged,
         chosen: &Chosen,
         searched: &[Option<Places>],
-    ) -> Vec<bool> {
-        let mut targets = vec![false; judged.splits.len()];
+    ) -> Vec<Searched> {
+        let mut classes = vec![Searched::default(); judged.splits.len()];
         for (class, split) in judged.splits.iter_mut().enumerate() {
             let Some(split) = split.as_mut().filter(|split| self.is_raised(split)) else {
                 continue;
             };
-            let chances = chosen.chances(class, searched);
+            let mut chances = chosen.chances(class, searched);
             let is_sure = self.first.is_target(split);
             // Trusted images know where a class lies, so they are not overruled.
             if is_sure
@@ -211,16 +213,33 @@ impl Cascade {
                 for odds in &mut split.odds {
                     *odds = -*odds;
                 }
+                chances = chances.map(|chance| 1.0 - chance);
             }
-            let is_confirmed = chances.iter().all(|&chance| chance >= CONFIRMED);
-            targets[class] = is_sure || (is_confirmed && self.first.is_unnatural(split));
+            let [smaller_mask, carries_further] = chances;
+            let confirms = chances.iter().all(|&chance| chance >= CONFIRMED);
+            classes[class] = Searched {
+                is_target: is_sure || (confirms && self.first.is_unnatural(split)),
+                found: Some(SearchFinding {
+                    smaller_mask,
+                    carries_further,
+                    confirms,
+                })
+                .filter(|_| chosen.is_probed(class)),
+            };
         }
-        targets
+        classes
     }
 }
 
 /// The place of a searched image among them by small norm and by confidence on the hosts, from 0 to 1.
 type Places = [f64; 2];
+
+/// What the search has shown of a class.
+#[derive(Debug, Clone, Copy, Default)]
+struct Searched {
+    is_target: bool,
+    found: Option<SearchFinding>,
+}
 
 /// The images that are searched.
 struct Chosen {
@@ -245,6 +264,13 @@ impl Chosen {
                 _ => chance_above(&suspicious, &other),
             }
         })
+    }
+
+    /// Whether enough probes of both groups were drawn to tell.
+    fn is_probed(&self, class: usize) -> bool {
+        self.probes[class]
+            .iter()
+            .all(|group| group.len() >= FEWEST_PROBES)
     }
 
     /// What was searched, and what the probes of each class have shown.
@@ -320,6 +346,10 @@ impl Detector for Cascade {
         self.first.needs().and(self.search.needs())
     }
 
+    fn testimony(&self) -> Testimony {
+        Testimony::Classes
+    }
+
     fn detect(&self, evidence: &Evidence<'_>) -> Result<Option<Detection>, DetectError> {
         self.check()?;
         let Some(mut judged) = self.first.judge(evidence)? else {
@@ -330,14 +360,17 @@ impl Detector for Cascade {
             return Ok(None);
         };
         let words = chosen.words(&searched);
-        let targets = self.verdicts(&mut judged, &chosen, &searched);
+        let classes = self.verdicts(&mut judged, &chosen, &searched);
         for (witness, searched) in judged.witness.iter_mut().zip(&searched) {
             // The search knows better than the members where it has looked.
             *witness = searched.map_or(*witness, |[small, carried]| {
                 f64::midpoint(*witness, f64::midpoint(small, carried))
             });
         }
-        let mut found = judged.detection(self.first.border, |class, _| targets[class]);
+        let mut found = judged.detection(self.first.border, |class, _| classes[class].is_target);
+        for found in &mut found.classes {
+            found.search = classes[found.class as usize].found;
+        }
         if let Some(own) = &mut found.own {
             own.explanation = format!("{}; {words}", own.explanation);
         }
@@ -384,7 +417,7 @@ mod tests {
         };
         let targets = Cascade::default().verdicts(&mut judged, &chosen, &searched);
         let split = judged.splits[0].as_ref().expect("there is one");
-        (targets[0], split.odds[39] > 0.0)
+        (targets[0].is_target, split.odds[39] > 0.0)
     }
 
     fn verdict(gap: f64, last: f64, trusted: Vec<f64>) -> (bool, bool) {

@@ -204,6 +204,7 @@ fn detection(
         clean,
         masks: Some(masks),
         own: None,
+        classes: Vec::new(),
     }))
 }
 

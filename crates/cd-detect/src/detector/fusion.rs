@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::confidence::Confidence;
 use super::{Detector, DetectorConfig, DetectorInfo, bn_density};
-use crate::decide::Decision;
+use crate::decide::{ClassFinding, Decision, Testimony};
 use crate::detection::{Detection, Measure};
 use crate::error::DetectError;
 use crate::evidence::Evidence;
@@ -150,6 +150,7 @@ impl Judged {
         let mut raw = self.witness.clone();
         let mut flagged = vec![false; raw.len()];
         let mut targets = Vec::new();
+        let mut classes = Vec::new();
         for (class, (split, images)) in self.splits.iter().zip(&self.of_class).enumerate() {
             let Some(split) = split else { continue };
             let target = is_target(class, split);
@@ -165,6 +166,7 @@ impl Judged {
                 flagged[image] = target && odds > 0.0;
                 count += usize::from(flagged[image]);
             }
+            classes.push(found(class, images.len(), split, border, target));
             if target {
                 targets.push(format!(
                     "class {class} ({count} of {} images, a gap of {:.1} {})",
@@ -180,6 +182,7 @@ impl Judged {
                 cutoff: None,
                 flagged,
             }),
+            classes,
             ..Detection::new(
                 Measure::high(
                     "share in the suspicious group of the class, and place among the members' numbers",
@@ -223,6 +226,22 @@ impl Judged {
     }
 }
 
+/// What is known of a class of so many images.
+fn found(class: usize, images: usize, split: &Split, border: f64, is_target: bool) -> ClassFinding {
+    let inside = |odds: &[f64]| odds.iter().filter(|&&odds| odds > 0.0).count();
+    ClassFinding {
+        class: class as u32,
+        images,
+        group: inside(&split.odds),
+        gap: split.gap,
+        border,
+        view: split.view.to_owned(),
+        search: None,
+        trusted: (!split.trusted.is_empty()).then(|| [split.trusted.len(), inside(&split.trusted)]),
+        is_target,
+    }
+}
+
 impl Detector for Fusion {
     fn info(&self) -> &'static DetectorInfo {
         &Self::INFO
@@ -251,6 +270,10 @@ impl Detector for Fusion {
         };
         let members = self.members.iter();
         members.fold(own, |needs, member| needs.and(member.detector().needs()))
+    }
+
+    fn testimony(&self) -> Testimony {
+        Testimony::Classes
     }
 
     fn detect(&self, evidence: &Evidence<'_>) -> Result<Option<Detection>, DetectError> {

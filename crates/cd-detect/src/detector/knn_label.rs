@@ -13,7 +13,7 @@ use cd_core::Matrix;
 use serde::{Deserialize, Serialize};
 
 use super::{Detector, DetectorInfo};
-use crate::decide::Decision;
+use crate::decide::{Decision, Testimony};
 use crate::dense::middle;
 use crate::detection::{Detection, Measure};
 use crate::error::DetectError;
@@ -75,6 +75,10 @@ impl Detector for KnnLabel {
             reference: true,
             ..Needs::default()
         }
+    }
+
+    fn testimony(&self) -> Testimony {
+        Testimony::Labels
     }
 
     fn detect(&self, evidence: &Evidence<'_>) -> Result<Option<Detection>, DetectError> {

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::knn_label::{BORDER, KnnLabel, disagreements, doubt};
 use super::{Detector, DetectorInfo};
-use crate::decide::Decision;
+use crate::decide::{Decision, Testimony};
 use crate::detection::{Detection, Measure};
 use crate::error::DetectError;
 use crate::evidence::Evidence;
@@ -95,6 +95,10 @@ impl Detector for ProbeLabel {
             reference: true,
             ..Needs::default()
         }
+    }
+
+    fn testimony(&self) -> Testimony {
+        Testimony::Labels
     }
 
     fn detect(&self, evidence: &Evidence<'_>) -> Result<Option<Detection>, DetectError> {

@@ -106,6 +106,7 @@ impl Detector for Ss {
             clean: None,
             masks: None,
             own: None,
+            classes: Vec::new(),
         }))
     }
 }

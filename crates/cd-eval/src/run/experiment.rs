@@ -1,5 +1,6 @@
 //! Experiment files: everything that a run depends on, in one TOML file.
 
+mod canary;
 mod check;
 mod detect;
 mod offer;
@@ -17,6 +18,7 @@ use thiserror::Error;
 use crate::bootstrap::Bootstrap;
 use crate::settings::{self, SettingError};
 
+pub use canary::CanaryStage;
 pub use detect::{ConfiguredDetector, DetectStage, SearchedImages};
 
 /// One experiment: data, attack, model, training, detection, evaluation.
@@ -47,6 +49,9 @@ pub struct Experiment {
     /// How the classifier is trained.
     #[serde(default)]
     pub train: TrainConfig,
+    /// Backdoors that are planted to see whether they would be found; none when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<CanaryStage>,
     /// What is searched, with which detectors.
     #[serde(default)]
     pub detect: DetectStage,

@@ -6,12 +6,14 @@ mod error;
 use std::path::Path;
 
 use cd_core::Progress;
-use cd_detect::Shard;
+use cd_detect::{Shard, Verdict};
 use cd_models::Device;
 
 use super::run_dir::RunDir;
 use super::stage::reference::Reference;
-use super::stage::{self, Work, data, detect, evaluate, poison, report, train};
+use super::stage::{
+    self, Work, canary, data, detect, evaluate, look, poison, report, train, verdict,
+};
 use super::store::Store;
 use crate::evaluation::Evaluation;
 use crate::experiment::Experiment;
@@ -91,6 +93,7 @@ pub fn run(
         Stage::Train => None,
         _ => Reference::of(&work, &data)?,
     };
+    look::look(&work, &data)?;
     let classifier = train::classifier(&work, &data)?;
     if options.until == Stage::Train {
         return Ok(Outcome::Stopped(Stage::Train));
@@ -98,6 +101,10 @@ pub fn run(
     let Some(decided) = detect::all(&work, &data, &classifier, reference.as_ref())? else {
         return Ok(Outcome::OtherShardsMissing);
     };
+    let Some(power) = canary::power(&work, &data, &classifier, &decided)? else {
+        return Ok(Outcome::OtherShardsMissing);
+    };
+    verdict::verdict(&work, &data, &decided, power)?;
     if options.until == Stage::Detect {
         return Ok(Outcome::Stopped(Stage::Detect));
     }
@@ -117,6 +124,16 @@ pub fn finished(folder: &Path) -> Result<Option<Evaluation>, PipelineError> {
     }
     let (run, _) = RunDir::existing(folder)?;
     Ok(Some(stage::stored_evaluation(&run)?))
+}
+
+/// The verdict of the run in `folder`; `None` when it has not come that far, or none of its detectors judges classes.
+///
+/// # Errors
+///
+/// When the run is of another layout, or damaged.
+pub fn verdict(folder: &Path) -> Result<Option<Verdict>, PipelineError> {
+    let (run, _) = RunDir::existing(folder)?;
+    stage::verdict::stored(&run)
 }
 
 /// Writes the report of a complete run again.

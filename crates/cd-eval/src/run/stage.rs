@@ -1,6 +1,7 @@
 //! The stages of a run, one file each: what a stage depends on, and the work itself.
 
 mod agreement;
+pub(crate) mod canary;
 pub(crate) mod classifier;
 mod counting;
 pub(crate) mod data;
@@ -9,6 +10,7 @@ pub(crate) mod detect;
 pub(crate) mod evaluate;
 pub(crate) mod features;
 mod left_out;
+pub(crate) mod look;
 pub(crate) mod masks;
 pub(crate) mod numbers;
 pub(crate) mod poison;
@@ -17,6 +19,8 @@ pub(crate) mod report;
 mod report_texts;
 mod sample;
 pub(crate) mod train;
+mod trusted;
+pub(crate) mod verdict;
 
 use std::path::Path;
 use std::time::Instant;

@@ -13,6 +13,7 @@ fn detection(raw: &[f64]) -> Detection {
         clean: None,
         masks: None,
         own: None,
+        classes: Vec::new(),
     }
 }
 

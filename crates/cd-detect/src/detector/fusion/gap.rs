@@ -14,11 +14,15 @@ const SHRINKAGE: f64 = 0.1;
 const LEAST_SPREAD: f64 = 0.05;
 /// Smaller classes are not judged: noise falls apart, too.
 pub(super) const SMALLEST_CLASS: usize = 40;
+/// Smaller groups are not judged, either: a few odd images lie apart in every class.
+const SMALLEST_GROUP: usize = 8;
 /// Images for each direction in which groups are looked for, and most directions.
 const IMAGES_A_DIRECTION: usize = 50;
 const MOST_DIRECTIONS: usize = 8;
 /// Directions whose ends are tried as groups to start from.
 const STARTS: usize = 4;
+/// Gap from which the place of a group tells which one is suspicious.
+const WIDE: f64 = 7.5;
 /// Share of a class that groups start from.
 const START: f64 = 0.1;
 
@@ -101,6 +105,13 @@ impl Scatter {
         (0..self.classes[class].1.len()).map(of).collect()
     }
 
+    /// The median size of the classes other than `class`.
+    fn usual_size(&self, class: usize) -> f64 {
+        let others = self.classes.iter().enumerate();
+        let others = others.filter(|&(at, (_, _, images))| at != class && *images > 0);
+        median(others.map(|(_, (_, _, images))| *images as f64).collect())
+    }
+
     /// The split of `class`, whose images have these features and suspicions; `None` where it is too small to tell.
     pub(super) fn split(
         &self,
@@ -142,18 +153,20 @@ impl Scatter {
         let home = trusted_rows
             .as_ref()
             .map_or_else(|| vec![0.0; rows.ncols()], |rows| mean_row(rows.as_ref()));
-        let found = if far_is_second(&rows, &found, &home) {
-            found
+        let is_known = trusted_rows.is_some() || found.gap >= WIDE;
+        let is_second = if is_known {
+            far_is_second(&rows, &found, &home)
         } else {
-            found.swapped()
+            unusual_is_second(&found, self.usual_size(class))
         };
+        let found = if is_second { found } else { found.swapped() };
         let trusted = trusted_rows.map_or_else(Vec::new, |rows| {
             let points = self::points(&product(rows.as_ref(), axes.as_ref()));
             points.iter().map(|point| found.odds_of(point)).collect()
         });
         Some(Split {
             view: view.name,
-            gap: found.gap,
+            gap: if has_groups(&found) { found.gap } else { 0.0 },
             odds: found.odds,
             trusted,
         })
@@ -174,6 +187,15 @@ fn far_is_second(rows: &Mat<f64>, found: &Mixture, home: &[f64]) -> bool {
         home.iter().enumerate().map(of).sum::<f64>()
     };
     distance(true) >= distance(false)
+}
+
+/// Whether the first group is nearer to the usual size of a class than the second. Poison that is hardly learned lies nearer to the other
+/// classes than the clean images do, so where it lies does not tell, but it comes on top of a class, or takes a part of it.
+fn unusual_is_second(found: &Mixture, usual: f64) -> bool {
+    let second = found.odds.iter().filter(|&&odds| odds > 0.0).count();
+    let first = found.odds.len() - second;
+    let unusual = |count: usize| ((count.max(1)) as f64 / usual.max(1.0)).ln().abs();
+    unusual(first) <= unusual(second)
 }
 
 /// The directions, and those that lead from the rest of a class to what each witness suspects, made square to the ones before.
@@ -239,7 +261,20 @@ fn best(points: &[Vec<f64>], suspected: &[Vec<f64>]) -> Option<Mixture> {
     let starts = ends.chain(suspected.iter().cloned());
     let usable = starts.filter(|shares| shares.iter().any(|&share| share > 0.0));
     let found = usable.map(|shares| Mixture::of(points, shares));
-    found.reduce(|best, next| if next.gain > best.gain { next } else { best })
+    found.reduce(|best, next| {
+        let gain = |one: &Mixture| (has_groups(one), one.gain);
+        if gain(&next) > gain(&best) {
+            next
+        } else {
+            best
+        }
+    })
+}
+
+/// Whether both groups are large enough to be more than single odd images.
+fn has_groups(found: &Mixture) -> bool {
+    let second = found.odds.iter().filter(|&&odds| odds > 0.0).count();
+    second.min(found.odds.len() - second) >= SMALLEST_GROUP
 }
 
 /// Rows as points.

@@ -2,7 +2,7 @@
 
 use cd_detect::ThresholdRule;
 
-use super::{DetectStage, Experiment, ExperimentError};
+use super::{CanaryStage, DetectStage, Experiment, ExperimentError};
 
 /// Widths that a model may have, in channels of its stem (of the last block, for some): more would not fit any memory.
 const WIDTHS: std::ops::RangeInclusive<usize> = 1..=4096;
@@ -69,7 +69,10 @@ impl Experiment {
             .iter()
             .map(|one| one.rule(&self.detect));
         let calibrated = rules.any(|rule| matches!(rule, ThresholdRule::Calibrated { .. }));
-        if calibrated && self.detect.trusted < 2 {
+        if self.detect.clean.is_some() && self.detect.trusted > 0 {
+            return Err("`detect.clean` names trusted images: leave out `detect.trusted`".into());
+        }
+        if calibrated && self.detect.clean.is_none() && self.detect.trusted < 2 {
             return Err(
                 "the `calibrated` rule needs clean images: set `detect.trusted` to 2 or more"
                     .into(),
@@ -111,6 +114,7 @@ impl Experiment {
         if let Some(poison) = &self.poison {
             poison.check().map_err(|error| error.to_string())?;
         }
+        self.canary.map_or(Ok(()), CanaryStage::check)?;
         self.train.check().map_err(|error| error.to_string())?;
         let detectors = self.detect.detectors.iter();
         let rules = detectors.map(|one| one.rule(&self.detect));

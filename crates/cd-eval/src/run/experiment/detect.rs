@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use cd_data::DatasetConfig;
 use cd_detect::{Comparison, DetectorConfig, ThresholdRule};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -24,6 +25,9 @@ pub struct DetectStage {
     pub sample_poisoned: Option<usize>,
     /// Test images set aside as known to be clean: for the `calibrated` rule, and for detectors that want such images.
     pub trusted: usize,
+    /// Trusted pictures from elsewhere, with classes of the same names, in place of `trusted`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clean: Option<DatasetConfig>,
     /// Seed of the draws of `sample` and `trusted`.
     pub seed: u64,
     /// Images computed at a time; bounds memory, does not change results.
@@ -54,6 +58,7 @@ impl Default for DetectStage {
             sample: None,
             sample_poisoned: None,
             trusted: 0,
+            clean: None,
             seed: 0,
             batch_size: 32,
             compare: Comparison::default(),
@@ -104,6 +109,13 @@ impl From<DetectorConfig> for ConfiguredDetector {
             threshold: None,
             detector,
         }
+    }
+}
+
+impl DetectStage {
+    /// Whether there are trusted images.
+    pub(crate) fn has_trusted(&self) -> bool {
+        self.clean.is_some() || self.trusted > 0
     }
 }
 

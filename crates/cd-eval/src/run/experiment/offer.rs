@@ -20,9 +20,10 @@ impl Experiment {
             taps: self.taps(),
             labels: !self.is_unlabelled(),
             losses: self.losses_offer(),
-            clean: match self.detect.trusted {
-                0 => 0,
-                _ => usize::MAX,
+            clean: if self.detect.has_trusted() {
+                usize::MAX
+            } else {
+                0
             },
             trainable: true,
             reference: self.reference().is_some(),

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Experiment;
 
 /// The tables whose seeds follow the experiment's.
-const PARTS: [&str; 5] = ["dataset", "poison", "train", "detect", "evaluate"];
+const PARTS: [&str; 6] = ["dataset", "poison", "train", "canary", "detect", "evaluate"];
 
 impl Experiment {
     /// The experiment with its seed added to every seed of its parts, and 0 in its place, so that adding it again changes

@@ -1,5 +1,6 @@
 //! Why a run stopped.
 
+use cd_core::ImageSetError;
 use cd_data::{AttackError, DataError, ManifestError, PoisonError};
 use cd_detect::{DetectError, ThresholdError};
 use cd_models::{InputSizeError, LossesError, StorageError, TrainError, WeightsError};
@@ -60,6 +61,9 @@ pub enum PipelineError {
     /// A picture could not be made.
     #[error(transparent)]
     Picture(#[from] PictureError),
+    /// Images could not be put together.
+    #[error(transparent)]
+    Images(#[from] ImageSetError),
     /// Images or masks could not be kept or read.
     #[error(transparent)]
     Storage(#[from] StorageError),

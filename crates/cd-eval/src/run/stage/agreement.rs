@@ -125,6 +125,12 @@ fn stored(run: &RunDir) -> Result<Option<Agreement>, PipelineError> {
     Ok(None)
 }
 
+/// What a verdict says of it: nothing unless labels and predictions hardly agree.
+pub(super) fn warning(run: &RunDir) -> Result<Option<String>, PipelineError> {
+    let low = stored(run)?.filter(Agreement::is_low);
+    Ok(low.map(|agreement| agreement.text()))
+}
+
 /// What the report says of it; nothing for weights that were trained here.
 pub(super) fn note(run: &RunDir) -> Result<Option<String>, PipelineError> {
     Ok(stored(run)?.map(|agreement| agreement.text()))

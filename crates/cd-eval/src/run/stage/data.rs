@@ -7,7 +7,9 @@ use cd_core::{Key, Labels, content_key};
 use cd_data::{LoadContext, Manifest, NotRead, Poisoned, Split, Truth};
 use cd_models::{Classifier, ImageSet, NoProgress, WeightsRequest, predict};
 
+use super::canary::{self, Planted};
 use super::sample::{hold_out, positions};
+use super::trusted;
 use crate::experiment::{Experiment, SearchedImages};
 use crate::pipeline::{PipelineError, RunOptions};
 use crate::run_dir::BAD_LIST;
@@ -35,6 +37,8 @@ pub(crate) struct Data {
     pub(crate) sources: String,
     /// Key of the training images with their labels.
     pub(crate) train_key: String,
+    /// The training images with those behind them that were planted; `None` when nothing was.
+    pub(crate) planted: Option<Planted>,
     /// Known clean images; empty when none were set aside.
     pub(crate) trusted: Keyed,
     /// The images that are searched.
@@ -97,6 +101,7 @@ impl Data {
             searched_images,
             not_read,
             trusted,
+            planted: planted(experiment, &poisoned)?,
             craft: None,
             sources,
             train_key,
@@ -119,6 +124,22 @@ impl Data {
             SearchedImages::Test => self.poisoned.test().map_or(0, ImageSet::len),
         }
     }
+
+    /// What the classifier is trained on, with its key.
+    pub(super) fn training(&self) -> (&ImageSet, &str) {
+        match &self.planted {
+            Some(planted) => (&planted.images.set, &planted.images.key),
+            None => (self.poisoned.train(), &self.train_key),
+        }
+    }
+}
+
+/// What the experiment plants; nothing in images that are not trained on.
+fn planted(experiment: &Experiment, data: &Poisoned) -> Result<Option<Planted>, PipelineError> {
+    let stage = experiment.canary;
+    let stage = stage.filter(|_| experiment.given_weights().is_none());
+    let planted = stage.map(|stage| canary::plant(stage, data.train()));
+    Ok(planted.transpose()?.flatten())
 }
 
 fn no_test() -> PipelineError {
@@ -159,7 +180,13 @@ pub(crate) fn load(
             split.train.class_names().first().map_or("", String::as_str)
         )));
     }
-    let (split, trusted) = hold_out(split, &experiment.detect)?;
+    let (split, trusted) = match &experiment.detect.clean {
+        Some(clean) => {
+            let trusted = trusted::load(clean, &split.train, options.progress)?;
+            (split, trusted)
+        }
+        None => hold_out(split, &experiment.detect)?,
+    };
     if let Some(config) = &experiment.poison {
         cd_data::poison::check(&split, config)?;
     }

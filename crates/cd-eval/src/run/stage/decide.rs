@@ -20,8 +20,17 @@ const SCORES: &str = "scores.csv";
 pub(crate) struct Decided {
     pub(super) label: String,
     pub(super) slot: Slot,
+    /// Where its numbers lie.
+    numbers: PathBuf,
     /// How long its numbers took.
     pub(super) detected: DoneMark,
+}
+
+impl Decided {
+    /// Its numbers, without masks.
+    pub(super) fn detection(&self, data: &Data) -> Result<Detection, PipelineError> {
+        Ok(numbers::read(&self.numbers, data.searched.set.len())?)
+    }
 }
 
 /// The rule of a detection in words, with its border on the raw scale: `decision.json`.
@@ -66,6 +75,7 @@ pub(super) fn decided(
     )?;
     Ok(Decided {
         label: label.to_owned(),
+        numbers: detected.folder(),
         detected: detected.done_mark()?,
         slot,
     })

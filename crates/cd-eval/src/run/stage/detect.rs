@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use cd_core::{Key, Matrix};
-use cd_detect::{Clean, Detection, Detector, DetectorConfig, Evidence, Offer};
+use cd_detect::{Clean, Detection, Detector, DetectorConfig, Evidence, Offer, Testimony};
 use cd_models::{Classifier, ImageSet, read_losses};
 
 use super::classifier::Trained;
@@ -38,6 +38,10 @@ pub(crate) fn all(
         let search = Search {
             work,
             data,
+            searched: Searched {
+                images: &data.searched,
+                positions: &data.positions,
+            },
             trained,
             reference,
             config: &configured.detector,
@@ -69,20 +73,38 @@ fn offer(work: &Work<'_>, data: &Data, trained: &Trained) -> Offer {
     }
 }
 
-struct Search<'a> {
-    work: &'a Work<'a>,
-    data: &'a Data,
-    trained: &'a Trained,
-    reference: Option<&'a Reference>,
-    config: &'a DetectorConfig,
+/// One detector on a set.
+pub(super) struct Search<'a> {
+    pub(super) work: &'a Work<'a>,
+    pub(super) data: &'a Data,
+    pub(super) searched: Searched<'a>,
+    pub(super) trained: &'a Trained,
+    pub(super) reference: Option<&'a Reference>,
+    pub(super) config: &'a DetectorConfig,
+}
+
+/// The images that are searched.
+#[derive(Clone, Copy)]
+pub(super) struct Searched<'a> {
+    pub(super) images: &'a Keyed,
+    /// Their places among those of training.
+    pub(super) positions: &'a [usize],
 }
 
 impl Search<'_> {
-    /// The stage of this detector; `None` when parts of other shards are missing.
+    /// The stage of this detector, shown in the run; `None` when parts of other shards are missing.
     fn run(&self, label: &str) -> Result<Option<Slot>, PipelineError> {
-        let slot = self
-            .work
-            .slot(&format!("detect/{label}"), StageName::Detect, &self.key())?;
+        let name = format!("detect/{label}");
+        let slot = self.stored(&name)?;
+        if let Some(slot) = &slot {
+            self.work.run.publish(&name, slot, &[masks::NAME])?;
+        }
+        Ok(slot)
+    }
+
+    /// The stage of this detector, which the run knows as `name`; `None` when parts of other shards are missing.
+    pub(super) fn stored(&self, name: &str) -> Result<Option<Slot>, PipelineError> {
+        let slot = self.work.slot(name, StageName::Detect, &self.key())?;
         let what = self.config.detector().info().title;
         let parts = slot.join(PARTS);
         let compute = |_: &Path| self.detection(&parts, slot.key());
@@ -98,19 +120,22 @@ impl Search<'_> {
         }
         discard(&parts)?;
         slot.check(&[numbers::NAME])?;
-        self.work
-            .run
-            .publish(&format!("detect/{label}"), &slot, &[masks::NAME])?;
         Ok(Some(slot))
     }
 
     fn key(&self) -> String {
-        let needs = self.config.detector().needs();
+        let detector = self.config.detector();
+        let needs = detector.needs();
         let training = self.trained.training.as_ref().filter(|_| needs.losses > 0);
-        let key = Key::of("detect 1")
+        // Those that judge classes keep what they find of each since version 2.
+        let version = match detector.testimony() {
+            Testimony::Classes => "detect 2",
+            _ => "detect 1",
+        };
+        let key = Key::of(version)
             .with("detector", self.config)
             .text("classifier", &self.trained.key)
-            .text("images", &self.data.searched.key)
+            .text("images", &self.searched.images.key)
             .text("trusted", &self.data.trusted.key)
             .with("training", &training.map(Slot::key))
             .text("device", self.work.options.device_name);
@@ -124,7 +149,7 @@ impl Search<'_> {
     /// Gives the detector what it needs, and its share of the work.
     fn detection(&self, parts: &Path, key: &str) -> Result<Option<Detection>, PipelineError> {
         let detector = self.config.detector();
-        let Some(found) = self.seen(detector, &self.data.searched)? else {
+        let Some(found) = self.seen(detector, self.searched.images)? else {
             return Ok(None);
         };
         let mut trusted = None;
@@ -136,13 +161,13 @@ impl Search<'_> {
         }
         let mut reference = None;
         if let Some(network) = self.reference.filter(|_| detector.needs().reference) {
-            reference = network.features(self.work, &self.data.searched)?;
+            reference = network.features(self.work, self.searched.images)?;
             if reference.is_none() {
                 return Ok(None);
             }
         }
         let losses = self.losses(detector)?;
-        let images = &self.data.searched.set;
+        let images = &self.searched.images.set;
         let evidence = Evidence {
             labels: labels(images),
             class_count: images.class_count(),
@@ -177,8 +202,8 @@ impl Search<'_> {
         let Some(training) = training.filter(|_| detector.needs().losses > 0) else {
             return Ok(None);
         };
-        let losses = read_losses(&training.join(LOSSES), self.data.whole_len())?;
-        Ok(Some(losses.select_columns(&self.data.positions)))
+        let losses = read_losses(&training.join(LOSSES), self.data.training().0.len())?;
+        Ok(Some(losses.select_columns(self.searched.positions)))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cd_detect::{Decision, Detection, Measure};
+use cd_detect::{ClassFinding, Decision, Detection, Measure};
 use serde::{Deserialize, Serialize};
 
 use crate::store::{StoreError, read_json, write_json};
@@ -20,6 +20,8 @@ struct Numbers {
     clean: Option<Vec<f64>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     own: Option<Decision>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    classes: Vec<ClassFinding>,
 }
 
 /// Writes everything of `detection` but its masks into `folder`.
@@ -29,6 +31,7 @@ pub(super) fn write(folder: &Path, detection: &Detection) -> Result<(), StoreErr
         raw: detection.raw.clone(),
         clean: detection.clean.clone(),
         own: detection.own.clone(),
+        classes: detection.classes.clone(),
     };
     write_json(&folder.join(NAME), &numbers)
 }
@@ -41,6 +44,7 @@ pub(super) fn read(folder: &Path, count: usize) -> Result<Detection, StoreError>
         raw,
         clean,
         own,
+        classes,
     } = read_json(&path)?;
     if raw.len() != count {
         return Err(StoreError::Damaged {
@@ -62,6 +66,7 @@ pub(super) fn read(folder: &Path, count: usize) -> Result<Detection, StoreError>
         clean,
         masks: None,
         own,
+        classes,
     })
 }
 
@@ -88,6 +93,7 @@ mod tests {
                 cutoff: Some(0.1 + 0.2),
                 flagged: vec![false, false, true],
             }),
+            classes: Vec::new(),
         };
         write(scratch.path(), &detection).expect("written");
         assert_eq!(read(scratch.path(), 3).expect("readable"), detection);

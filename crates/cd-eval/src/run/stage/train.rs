@@ -56,7 +56,7 @@ pub(crate) fn classifier(work: &Work<'_>, data: &Data) -> Result<Trained, Pipeli
 }
 
 /// The weights that training continues from, where it does.
-fn start(work: &Work<'_>) -> Result<Option<Model>, PipelineError> {
+pub(super) fn start(work: &Work<'_>) -> Result<Option<Model>, PipelineError> {
     let experiment = work.experiment;
     let weights = experiment.weights.as_deref();
     let Some(weights) = weights.filter(|_| experiment.train.finetune.is_some()) else {
@@ -75,10 +75,11 @@ fn training(work: &Work<'_>, data: &Data) -> Result<Slot, PipelineError> {
         record_losses: work.experiment.recorded_losses(),
         ..work.experiment.train.clone()
     };
+    let (images, images_key) = data.training();
     let key = Key::of("train 1")
         .with("model", model)
         .with("train", &config)
-        .text("images", &data.train_key)
+        .text("images", images_key)
         .text("device", work.options.device_name);
     let key = match &start {
         Some(start) => key.text("start", &start.fingerprint()),
@@ -88,8 +89,8 @@ fn training(work: &Work<'_>, data: &Data) -> Result<Slot, PipelineError> {
     let what = format!("{}, {} epochs", model.name, config.epochs);
     slot.fill::<PipelineError>(&what, work.options.progress, |folder| {
         let checkpoints = folder.join(CHECKPOINTS);
-        let checkpoints = Checkpoints::in_folder(&checkpoints).of_images(&data.train_key);
-        let (images, checkpoints) = (data.poisoned.train(), Some(checkpoints));
+        let checkpoints = Checkpoints::in_folder(&checkpoints).of_images(images_key);
+        let checkpoints = Some(checkpoints);
         let (device, progress) = (work.options.device, work.options.progress);
         let trained = match &start {
             Some(start) => fine_tune(start, images, &config, checkpoints, device, progress),

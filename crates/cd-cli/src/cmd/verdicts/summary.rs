@@ -1,0 +1,171 @@
+//! Shares of right verdicts, and which were wrong.
+
+use std::fmt::Write as _;
+
+use cd_detect::Standing;
+
+use super::case::Sets;
+use super::record::Record;
+
+/// The page on `records` of `wanted` sets.
+pub(super) fn page(sets: &Sets, records: &[Record], wanted: usize) -> String {
+    let (clean, poisoned): (Vec<&Record>, Vec<&Record>) =
+        records.iter().partition(|record| record.is_clean());
+    let mut page = format!("# {}\n\n{}\n\n", sets.title, sets.note.trim());
+    if records.len() < wanted {
+        line(
+            &mut page,
+            &format!("{} of {wanted} sets are scanned.\n", records.len()),
+        );
+    }
+    line(
+        &mut page,
+        "| sets | scanned | right | share |\n|---|---|---|---|",
+    );
+    let right = |records: &[&Record]| records.iter().filter(|one| one.is_right()).count();
+    let mut row = |name: &str, records: &[&Record]| {
+        if records.is_empty() {
+            return;
+        }
+        let share = right(records) as f64 / records.len() as f64;
+        let text = format!(
+            "| {name} | {} | {} | {share:.3} |",
+            records.len(),
+            right(records)
+        );
+        line(&mut page, &text);
+    };
+    row("clean", &clean);
+    for source in &sets.sources {
+        let of = |records: &[&'_ Record]| -> Vec<usize> {
+            (0..records.len())
+                .filter(|&at| records[at].source == source.name)
+                .collect()
+        };
+        let own: Vec<&Record> = of(&clean).into_iter().map(|at| clean[at]).collect();
+        row(&format!("clean, {}", source.name), &own);
+    }
+    row("poisoned", &poisoned);
+    for (name, found) in [
+        ("poisoned, canary of the kind found", Some(true)),
+        ("poisoned, canary of the kind missed", Some(false)),
+        ("poisoned, of no planted kind", None),
+    ] {
+        let own: Vec<&Record> = poisoned
+            .iter()
+            .copied()
+            .filter(|one| one.is_canary_found() == found)
+            .collect();
+        row(name, &own);
+    }
+    figures(&mut page, &clean, &poisoned);
+    failures(&mut page, records);
+    page
+}
+
+fn figures(page: &mut String, clean: &[&Record], poisoned: &[&Record]) {
+    let silent = poisoned.iter().filter(|one| {
+        one.verdict.standing == Standing::Clean
+            && one.is_canary_found() != Some(true)
+            && !one.is_warned()
+    });
+    line(
+        page,
+        &format!(
+            "\nCalled clean without the warning that this kind may go unseen: {}.",
+            silent.count()
+        ),
+    );
+    let mean = |records: &[&Record], of: fn(&Record) -> f64| {
+        records.iter().map(|one| of(one)).sum::<f64>() / records.len().max(1) as f64
+    };
+    line(
+        page,
+        &format!(
+            "Images flagged in clean sets: {:.4} in the mean. Images flagged in poisoned sets: {:.3} of the poisoned, {:.4} of the others. \
+             Seconds of a set: {:.0}.",
+            mean(clean, |one| one.false_positives),
+            mean(poisoned, |one| one.true_positives.unwrap_or(0.0)),
+            mean(poisoned, |one| one.false_positives),
+            mean(&[clean, poisoned].concat(), |one| one.seconds)
+        ),
+    );
+    if clean.is_empty() || poisoned.is_empty() {
+        return;
+    }
+    let pairs = poisoned
+        .iter()
+        .flat_map(|a| clean.iter().map(move |b| (a.gap(), b.gap())));
+    let wins: f64 = pairs
+        .map(|(a, b)| {
+            if a > b {
+                1.0
+            } else if a < b {
+                0.0
+            } else {
+                0.5
+            }
+        })
+        .sum();
+    let area = wins / (clean.len() * poisoned.len()) as f64;
+    line(
+        page,
+        &format!(
+            "The largest gap of a class alone tells poisoned from clean sets with an AUROC of {area:.3}:\n"
+        ),
+    );
+    line(
+        page,
+        "| border | clean sets above | poisoned sets above |\n|---|---|---|",
+    );
+    for border in [3.0, 4.0, 4.5, 5.0, 5.5, 6.0, 7.0, 8.0, 10.0] {
+        let above = |records: &[&Record]| {
+            let count = records.iter().filter(|one| one.gap() >= border).count();
+            count as f64 / records.len() as f64
+        };
+        line(
+            page,
+            &format!(
+                "| {border} | {:.3} | {:.3} |",
+                above(clean),
+                above(poisoned)
+            ),
+        );
+    }
+}
+
+fn failures(page: &mut String, records: &[Record]) {
+    let wrong: Vec<&Record> = records.iter().filter(|one| !one.is_right()).collect();
+    if wrong.is_empty() {
+        return;
+    }
+    line(
+        page,
+        "\nWrong verdicts:\n\n| set | verdict | classes | largest gap | canary of the kind |\n|---|---|---|---|---|",
+    );
+    for one in wrong {
+        let classes: Vec<String> = one
+            .verdict
+            .classes
+            .iter()
+            .map(|class| class.class.to_string())
+            .collect();
+        let canary = match one.is_canary_found() {
+            Some(true) => "found",
+            Some(false) => "missed",
+            None => "none",
+        };
+        let text = format!(
+            "| {} | {:?} | {} | {:.1} | {canary} |",
+            one.name,
+            one.verdict.standing,
+            classes.join(", "),
+            one.gap()
+        );
+        line(page, &text);
+    }
+}
+
+fn line(page: &mut String, text: &str) {
+    writeln!(page, "{text}").expect("writing to a string cannot fail");
+}

@@ -1,0 +1,198 @@
+//! From what detectors found to a verdict on the set. Nothing here computes on images, so every line of a verdict can be told from the
+//! numbers that a run keeps.
+
+mod evidence;
+mod words;
+
+use std::collections::BTreeMap;
+
+use self::evidence::{Counted, confirms, contradicts_class, interval, is_separate, proves};
+use super::verdict::{Power, Proof, Standing, SuspectClass, Verdict};
+use super::{ClassFinding, Testimony};
+
+/// Trusted images of a class that are needed before their place says something.
+const ENOUGH_TRUSTED: usize = 8;
+/// Share of the images of a canary that must be found before its kind counts as seen.
+pub(crate) const SEEN: f64 = 0.5;
+
+/// What was found on a set.
+#[derive(Debug, Clone)]
+pub struct Findings<'a> {
+    /// Names of the classes.
+    pub class_names: &'a [String],
+    /// The class of each image.
+    pub labels: &'a [u32],
+    /// The classes as a detector judged them that [judges classes](Testimony::Classes).
+    pub classes: &'a [ClassFinding],
+    /// Whether that detector flags each image.
+    pub flagged: &'a [bool],
+    /// What others say.
+    pub witnesses: &'a [Witness<'a>],
+    /// What the recovered trigger of a class does, where one was recovered.
+    pub proofs: BTreeMap<u32, Proof>,
+    /// What the scan could have seen.
+    pub power: Power,
+    /// What is known to limit the verdict already.
+    pub warnings: Vec<String>,
+}
+
+/// Another detector that flags images by a rule of its own.
+#[derive(Debug, Clone, Copy)]
+pub struct Witness<'a> {
+    /// What its results are called.
+    pub label: &'a str,
+    /// What its numbers are evidence of.
+    pub testimony: Testimony,
+    /// Whether it compared the images with trusted ones.
+    pub knows_trusted: bool,
+    /// Whether it flags each image.
+    pub flagged: &'a [bool],
+}
+
+impl Findings<'_> {
+    /// The verdict.
+    pub fn verdict(&self) -> Verdict {
+        let judged = self.classes.iter();
+        let mut classes: Vec<SuspectClass> = judged
+            .filter(|found| found.is_target)
+            .map(|found| self.target(found))
+            .collect();
+        let targets: Vec<u32> = classes.iter().map(|class| class.class).collect();
+        classes.extend(self.contradicted(&targets));
+        classes.sort_by_key(|class| (std::cmp::Reverse(class.standing), class.class));
+        let standing = classes.iter().map(|class| class.standing).max();
+        let mut verdict = Verdict {
+            standing: standing.unwrap_or(Standing::Clean),
+            summary: String::new(),
+            images: self.classes.iter().map(|found| found.images).sum(),
+            flagged: self.flagged.iter().filter(|&&flag| flag).count(),
+            classes,
+            power: self.power.clone(),
+            warnings: self.warnings.clone(),
+        };
+        verdict.warnings.extend(words::limits(&verdict, self));
+        verdict.summary = words::summary(&verdict, self.labels.len());
+        verdict
+    }
+
+    /// A class that falls apart, with all that speaks for poison in it.
+    fn target(&self, found: &ClassFinding) -> SuspectClass {
+        let mut evidence = vec![words::apart(found, self.classes)];
+        // What lies below the border is a target because the search confirms it, so the search is no second evidence there.
+        let mut is_confirmed = false;
+        if let Some(search) = &found.search {
+            is_confirmed |= search.confirms && found.gap >= found.border;
+            evidence.push(words::search(search));
+        }
+        if let Some([count, inside]) = found.trusted
+            && count >= ENOUGH_TRUSTED
+        {
+            let share = found.group as f64 / found.images.max(1) as f64;
+            is_confirmed |= is_separate(count, inside, share);
+            evidence.push(words::trusted(count, inside, share));
+        }
+        for witness in self.witnesses {
+            let counted = self.counted(found.class, witness);
+            let counts = witness.testimony == Testimony::Labels || witness.knows_trusted;
+            if counts && confirms(&counted) {
+                is_confirmed = true;
+                evidence.push(words::witness(witness, &counted));
+            }
+        }
+        let proof = self.proofs.get(&found.class).cloned();
+        if let Some(proof) = &proof {
+            is_confirmed |= proves(proof);
+            evidence.push(words::proof(proof, self.name(found.class)));
+        }
+        SuspectClass {
+            class: found.class,
+            name: self.name(found.class).to_owned(),
+            standing: if is_confirmed {
+                Standing::Backdoored
+            } else {
+                Standing::Suspicious
+            },
+            images: found.group,
+            interval: interval(found.group, found.images),
+            evidence,
+            proof,
+        }
+    }
+
+    /// Classes whose labels are doubted far more often than those of any other, where nothing falls apart.
+    fn contradicted(&self, targets: &[u32]) -> Vec<SuspectClass> {
+        let mut suspects = Vec::new();
+        for witness in self
+            .witnesses
+            .iter()
+            .filter(|one| one.testimony == Testimony::Labels)
+        {
+            let counts = self.by_class(witness);
+            for (class, &[images, flagged]) in counts.iter().enumerate() {
+                let others = counts
+                    .iter()
+                    .enumerate()
+                    .filter(|&(other, _)| other != class);
+                let others: Vec<[usize; 2]> = others.map(|(_, &count)| count).collect();
+                let number = class as u32;
+                let is_known = targets.contains(&number)
+                    || suspects
+                        .iter()
+                        .any(|known: &SuspectClass| known.class == number);
+                if is_known || !contradicts_class([images, flagged], &others) {
+                    continue;
+                }
+                suspects.push(SuspectClass {
+                    class: number,
+                    name: self.name(number).to_owned(),
+                    standing: Standing::Suspicious,
+                    images: flagged,
+                    interval: interval(flagged, images),
+                    evidence: vec![words::doubted(witness.label, [images, flagged], &others)],
+                    proof: None,
+                });
+            }
+        }
+        suspects
+    }
+
+    /// Images of each class, and those that the witness flags.
+    fn by_class(&self, witness: &Witness<'_>) -> Vec<[usize; 2]> {
+        let mut counts = vec![[0; 2]; self.class_names.len()];
+        for (&label, &flag) in self.labels.iter().zip(witness.flagged) {
+            if let Some([images, flagged]) = counts.get_mut(label as usize) {
+                *images += 1;
+                *flagged += usize::from(flag);
+            }
+        }
+        counts
+    }
+
+    /// What a witness says inside and outside of the suspicious group of `class`.
+    fn counted(&self, class: u32, witness: &Witness<'_>) -> Counted {
+        let mut counted = Counted::default();
+        let images = self.labels.iter().zip(self.flagged).zip(witness.flagged);
+        for ((&label, &inside), &flag) in images {
+            if label != class {
+                continue;
+            }
+            let part = if inside {
+                &mut counted.inside
+            } else {
+                &mut counted.outside
+            };
+            part[0] += 1;
+            part[1] += usize::from(flag);
+        }
+        counted
+    }
+
+    fn name(&self, class: u32) -> &str {
+        self.class_names
+            .get(class as usize)
+            .map_or("?", String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests;

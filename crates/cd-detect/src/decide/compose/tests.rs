@@ -1,0 +1,247 @@
+use super::super::verdict::Canary;
+use super::*;
+use crate::decide::SearchFinding;
+
+const CLASSES: usize = 4;
+/// Images of each class; the first thirty of class 1 are its suspicious group.
+const IMAGES: usize = 100;
+const GROUP: usize = 30;
+
+struct Set {
+    names: Vec<String>,
+    labels: Vec<u32>,
+    classes: Vec<ClassFinding>,
+    flagged: Vec<bool>,
+}
+
+impl Set {
+    /// One in which class 1 falls apart by so much, if that makes it a target.
+    fn new(gap: f64, is_target: bool) -> Self {
+        let found = |class: usize| ClassFinding {
+            class: class as u32,
+            images: IMAGES,
+            group: GROUP,
+            gap: if class == 1 { gap } else { 2.0 },
+            border: 5.0,
+            view: "in the features".into(),
+            search: None,
+            trusted: None,
+            is_target: class == 1 && is_target,
+        };
+        Self {
+            names: (0..CLASSES).map(|class| format!("c{class}")).collect(),
+            labels: (0..CLASSES * IMAGES)
+                .map(|at| (at / IMAGES) as u32)
+                .collect(),
+            classes: (0..CLASSES).map(found).collect(),
+            flagged: (0..CLASSES * IMAGES)
+                .map(|at| is_target && (IMAGES..IMAGES + GROUP).contains(&at))
+                .collect(),
+        }
+    }
+
+    fn findings<'a>(&'a self, witnesses: &'a [Witness<'a>]) -> Findings<'a> {
+        Findings {
+            class_names: &self.names,
+            labels: &self.labels,
+            classes: &self.classes,
+            flagged: &self.flagged,
+            witnesses,
+            proofs: BTreeMap::new(),
+            power: Power::Unknown {
+                reason: "nothing was planted".into(),
+            },
+            warnings: Vec::new(),
+        }
+    }
+
+    fn searched(mut self, confirms: bool) -> Self {
+        self.classes[1].search = Some(SearchFinding {
+            smaller_mask: 0.9,
+            carries_further: 0.8,
+            confirms,
+        });
+        self
+    }
+
+    fn standing(&self) -> Standing {
+        self.findings(&[]).verdict().standing
+    }
+}
+
+#[test]
+fn a_second_kind_of_evidence_makes_the_difference() {
+    assert_eq!(Set::new(3.0, false).standing(), Standing::Clean);
+    assert_eq!(Set::new(8.0, true).standing(), Standing::Suspicious);
+    assert_eq!(
+        Set::new(8.0, true).searched(false).standing(),
+        Standing::Suspicious
+    );
+    assert_eq!(
+        Set::new(8.0, true).searched(true).standing(),
+        Standing::Backdoored
+    );
+    // Below the border the search is what made it a target.
+    assert_eq!(
+        Set::new(4.0, true).searched(true).standing(),
+        Standing::Suspicious
+    );
+    let mut trusted = Set::new(8.0, true);
+    trusted.classes[1].trusted = Some([20, 0]);
+    assert_eq!(trusted.standing(), Standing::Backdoored);
+    trusted.classes[1].trusted = Some([5, 0]);
+    assert_eq!(trusted.standing(), Standing::Suspicious);
+}
+
+#[test]
+fn the_class_is_named_with_a_number_and_an_interval() {
+    let verdict = Set::new(8.0, true).searched(true).findings(&[]).verdict();
+    let [class] = &verdict.classes[..] else {
+        panic!("one class: {verdict:?}")
+    };
+    assert_eq!(
+        (class.class, class.name.as_str(), class.images),
+        (1, "c1", GROUP)
+    );
+    assert!(class.interval[0] < GROUP && class.interval[1] > GROUP && class.interval[1] < IMAGES);
+    assert_eq!((verdict.images, verdict.flagged), (CLASSES * IMAGES, GROUP));
+    assert!(
+        verdict
+            .summary
+            .starts_with("Backdoored: 30 images of `c1` (22 to 40)"),
+        "{}",
+        verdict.summary
+    );
+    assert!(
+        class.evidence[0].contains("8.0 standard deviations"),
+        "{:?}",
+        class.evidence
+    );
+    assert!(
+        class.evidence[1].contains("90 % of pairs"),
+        "{:?}",
+        class.evidence
+    );
+}
+
+#[test]
+fn doubted_labels_confirm_a_group_and_raise_a_class() {
+    let flags = |from: usize, to: usize| -> Vec<bool> {
+        (0..CLASSES * IMAGES)
+            .map(|at| (from..to).contains(&at))
+            .collect()
+    };
+    let witness = |flagged| Witness {
+        label: "probe-label",
+        testimony: Testimony::Labels,
+        knows_trusted: false,
+        flagged,
+    };
+    let inside = flags(IMAGES, IMAGES + GROUP);
+    let set = Set::new(8.0, true);
+    let verdict = set.findings(&[witness(&inside)]).verdict();
+    assert_eq!(verdict.standing, Standing::Backdoored);
+    assert!(
+        verdict.classes[0].evidence[1].contains("30 of the 30"),
+        "{verdict:?}"
+    );
+    // Outside of the group they confirm nothing.
+    let outside = flags(IMAGES + GROUP, 2 * IMAGES);
+    assert_eq!(
+        set.findings(&[witness(&outside)]).verdict().standing,
+        Standing::Suspicious
+    );
+    // A detector that orders images by the same features is no second kind.
+    let alike = Witness {
+        testimony: Testimony::Images,
+        ..witness(&inside)
+    };
+    assert_eq!(
+        set.findings(&[alike]).verdict().standing,
+        Standing::Suspicious
+    );
+    let clean = Set::new(2.0, false);
+    let verdict = clean.findings(&[witness(&inside)]).verdict();
+    assert_eq!(
+        (verdict.standing, verdict.classes[0].images),
+        (Standing::Suspicious, GROUP)
+    );
+}
+
+#[test]
+fn a_proof_confirms_where_its_control_does_not_do_the_same() {
+    let set = Set::new(8.0, true);
+    let standing = |turned, control| {
+        let proof = Proof {
+            kind: "patch".into(),
+            images: 100,
+            turned,
+            control,
+            picture: None,
+        };
+        let proofs = BTreeMap::from([(1, proof)]);
+        Findings {
+            proofs,
+            ..set.findings(&[])
+        }
+        .verdict()
+        .standing
+    };
+    assert_eq!(standing(97, 2), Standing::Backdoored);
+    assert_eq!(standing(97, 60), Standing::Suspicious);
+    assert_eq!(standing(30, 0), Standing::Suspicious);
+}
+
+#[test]
+fn what_was_missed_or_not_planted_is_said_whatever_the_verdict() {
+    let set = Set::new(2.0, false);
+    let canary = |kind: &str, found| Canary {
+        kind: kind.into(),
+        class: 0,
+        rate: 0.01,
+        planted: 11,
+        found,
+    };
+    let verdict = Findings {
+        power: Power::Measured {
+            canaries: vec![canary("patch", 11), canary("blend", 4)],
+        },
+        ..set.findings(&[])
+    }
+    .verdict();
+    let about: Vec<&String> = verdict
+        .warnings
+        .iter()
+        .filter(|one| one.contains("proves nothing"))
+        .collect();
+    assert_eq!(about.len(), 1, "{:?}", verdict.warnings);
+    assert!(
+        about[0].contains("a blend trigger on 1.0 %") && about[0].contains("4 of 11"),
+        "{about:?}"
+    );
+    assert!(verdict.warnings.iter().any(|one| one.contains("warps")));
+    let unknown = set.findings(&[]).verdict();
+    assert!(
+        unknown.warnings[0].contains("unknown: nothing was planted"),
+        "{:?}",
+        unknown.warnings
+    );
+}
+
+#[test]
+fn a_set_without_classes_to_judge_has_no_verdict() {
+    let mut set = Set::new(2.0, false);
+    set.classes.clear();
+    let verdict = set.findings(&[]).verdict();
+    assert_eq!(verdict.images, 0);
+    assert!(
+        verdict.summary.starts_with("No verdict"),
+        "{}",
+        verdict.summary
+    );
+    assert!(
+        verdict.warnings[0].contains("4 of 4 classes"),
+        "{:?}",
+        verdict.warnings
+    );
+}

@@ -1,0 +1,157 @@
+//! The sentences of a verdict.
+
+use super::super::verdict::{Canary, Power, Proof, Standing, Verdict};
+use super::super::{ClassFinding, SearchFinding};
+use super::evidence::{Counted, largest_share};
+use super::{Findings, SEEN, Witness};
+use crate::statistics::median;
+
+const REMEDY: &str = "More epochs, more pictures a class, larger pictures (`--size`) or weights that know their kind (`--weights FILE \
+                      --finetune`) may change that, and trusted pictures (`--clean DIR`) need no such power.";
+
+/// The verdict in one sentence.
+pub(super) fn summary(verdict: &Verdict, images: usize) -> String {
+    if verdict.images == 0 && verdict.classes.is_empty() {
+        return format!(
+            "No verdict: no class of these {images} images has enough of them to be judged"
+        );
+    }
+    let named: Vec<String> = verdict
+        .classes
+        .iter()
+        .map(|class| {
+            let [low, high] = class.interval;
+            format!(
+                "{} images of `{}` ({low} to {high})",
+                class.images, class.name
+            )
+        })
+        .collect();
+    let named = named.join(", ");
+    match verdict.standing {
+        Standing::Clean => format!("Clean: nothing in {images} images beyond what clean sets show"),
+        Standing::Suspicious => {
+            format!("Suspicious: {named} stand out, and nothing else confirms it")
+        }
+        Standing::Backdoored => {
+            format!("Backdoored: {named} carry something that leads to their class")
+        }
+    }
+}
+
+pub(super) fn apart(found: &ClassFinding, classes: &[ClassFinding]) -> String {
+    let usual = median(classes.iter().map(|class| class.gap).collect());
+    format!(
+        "Its images fall apart in two groups, {:.1} standard deviations from each other {}: the border is {}, the median of the classes \
+         {usual:.1}.",
+        found.gap, found.view, found.border
+    )
+}
+
+pub(super) fn search(search: &SearchFinding) -> String {
+    let SearchFinding {
+        smaller_mask,
+        carries_further,
+        confirms,
+    } = search;
+    let figures = format!(
+        "in {:.0} % of pairs an image of the group has the smaller mask, and in {:.0} % it carries its class further onto other images",
+        smaller_mask * 100.0,
+        carries_further * 100.0
+    );
+    if *confirms {
+        format!("A search confirms it: {figures}.")
+    } else {
+        format!("A search does not confirm it: {figures}.")
+    }
+}
+
+pub(super) fn trusted(count: usize, inside: usize, share: f64) -> String {
+    format!(
+        "Of {count} trusted images of the class {inside} lie in the suspicious group, which holds {:.0} % of the class.",
+        share * 100.0
+    )
+}
+
+pub(super) fn witness(witness: &Witness<'_>, counted: &Counted) -> String {
+    let Counted { inside, outside } = counted;
+    format!(
+        "`{}` flags {} of the {} images of the group, and {} of the {} others of the class.",
+        witness.label, inside[1], inside[0], outside[1], outside[0]
+    )
+}
+
+pub(super) fn doubted(label: &str, [images, doubted]: [usize; 2], others: &[[usize; 2]]) -> String {
+    format!(
+        "`{label}` doubts the labels of {doubted} of its {images} images, and of at most {:.0} % in any other class.",
+        largest_share(others) * 100.0
+    )
+}
+
+pub(super) fn proof(proof: &Proof, name: &str) -> String {
+    format!(
+        "The recovered {} turns {} of {} other images into `{name}`, a random crop of equal size {}.",
+        proof.kind, proof.turned, proof.images, proof.control
+    )
+}
+
+/// What the verdict does not cover.
+pub(super) fn limits(verdict: &Verdict, findings: &Findings<'_>) -> Vec<String> {
+    let mut limits = Vec::new();
+    let mut sizes = vec![0; findings.class_names.len()];
+    for &label in findings.labels {
+        if let Some(size) = sizes.get_mut(label as usize) {
+            *size += 1;
+        }
+    }
+    let is_judged = |class: usize| {
+        findings
+            .classes
+            .iter()
+            .any(|found| found.class as usize == class)
+    };
+    let skipped: Vec<usize> = (0..sizes.len())
+        .filter(|&class| sizes[class] > 0 && !is_judged(class))
+        .collect();
+    if !skipped.is_empty() {
+        limits.push(format!(
+            "{} of {} classes are too small to be judged; this scan proves nothing about them.",
+            skipped.len(),
+            sizes.iter().filter(|&&size| size > 0).count()
+        ));
+    }
+    match &verdict.power {
+        Power::Unknown { reason } => {
+            limits.push(format!(
+                "What this scan could have seen is unknown: {reason}."
+            ));
+        }
+        Power::Measured { canaries } => {
+            limits.extend(
+                canaries
+                    .iter()
+                    .filter(|canary| is_missed(canary))
+                    .map(missed),
+            );
+            limits.push(
+                "Triggers of other kinds were not planted: warps, filters and triggers that differ from image to image may go unseen."
+                    .to_owned(),
+            );
+        }
+    }
+    limits
+}
+
+fn is_missed(canary: &Canary) -> bool {
+    (canary.found as f64) < SEEN * canary.planted as f64
+}
+
+fn missed(canary: &Canary) -> String {
+    format!(
+        "This scan proves nothing about a {} trigger on {:.1} % of the images: {} of {} planted ones were found. {REMEDY}",
+        canary.kind,
+        canary.rate * 100.0,
+        canary.found,
+        canary.planted
+    )
+}

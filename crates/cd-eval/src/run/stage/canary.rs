@@ -1,0 +1,265 @@
+//! What a scan could have seen: backdoors of its own, planted in copies of training images and looked for as everything else.
+
+mod trigger;
+
+use std::ops::Range;
+
+use cd_core::Key;
+use cd_core::random::{named, stream};
+use cd_detect::{Canary, Power, Testimony};
+use cd_models::ImageSet;
+use rand::seq::SliceRandom;
+
+use self::trigger::Kind;
+use super::Work;
+use super::classifier::Trained;
+use super::data::{Data, Keyed};
+use super::decide::Decided;
+use super::detect::{Search, Searched};
+use crate::experiment::{CanaryStage, SearchedImages};
+use crate::pipeline::PipelineError;
+
+/// Fewer images of a class cannot be taken apart, so nothing is planted there.
+const SMALLEST_CLASS: usize = 40;
+/// Copies of each backdoor, at least: fewer are learned one by one.
+const FEWEST: usize = 8;
+/// Largest share of the target class that a clean-label backdoor takes copies of.
+const LARGEST_SHARE: f64 = 0.5;
+
+/// The training images with the planted ones behind them.
+#[derive(Debug)]
+pub(crate) struct Planted {
+    pub(super) images: Keyed,
+    backdoors: Vec<Backdoor>,
+}
+
+/// One planted backdoor.
+#[derive(Debug, Clone, PartialEq)]
+struct Backdoor {
+    kind: Kind,
+    target: u32,
+    /// The images that are copied.
+    sources: Vec<usize>,
+    /// Where the copies stand in the set.
+    places: Range<usize>,
+}
+
+/// Plants what the experiment asks for; `None` when nothing can be: see [`why_not`].
+pub(super) fn plant(
+    stage: CanaryStage,
+    train: &ImageSet,
+) -> Result<Option<Planted>, PipelineError> {
+    let backdoors = chosen(stage, train.labels(), train.class_count());
+    if backdoors.is_empty() {
+        return Ok(None);
+    }
+    let mut set = train.clone();
+    for backdoor in &backdoors {
+        for &source in &backdoor.sources {
+            let mut pixels = train.pixels(source)?.to_vec();
+            let [height, width] = [train.height(), train.width()];
+            backdoor.kind.stamp(&mut pixels, height, width, stage.seed);
+            let name = format!("planted {} of {}", backdoor.kind.name(), train.name(source));
+            set.push(name, &pixels, backdoor.target)?;
+        }
+    }
+    Ok(Some(Planted {
+        images: Keyed::of(set)?,
+        backdoors,
+    }))
+}
+
+/// The backdoors for images with these labels: each with a target class of its own, drawn from the classes that are large enough.
+fn chosen(stage: CanaryStage, labels: &[u32], class_count: usize) -> Vec<Backdoor> {
+    let mut sizes = vec![0_usize; class_count];
+    for &label in labels {
+        sizes[label as usize] += 1;
+    }
+    let large = (0..class_count).filter(|&class| sizes[class] >= SMALLEST_CLASS);
+    let mut targets: Vec<u32> = large.map(|class| class as u32).collect();
+    if class_count < 2 {
+        return Vec::new();
+    }
+    targets.shuffle(&mut stream(stage.seed, named("canary targets")));
+    let wanted = (stage.rate * labels.len() as f64).ceil() as usize;
+    let wanted = wanted.max(FEWEST);
+    let mut start = labels.len();
+    let mut backdoors = Vec::new();
+    for (kind, target) in Kind::ALL.into_iter().zip(targets) {
+        let most = match kind {
+            Kind::CleanLabel => (LARGEST_SHARE * sizes[target as usize] as f64) as usize,
+            _ => sizes[target as usize],
+        };
+        let takes = |&image: &usize| kind.takes(labels[image], target);
+        let mut sources: Vec<usize> = (0..labels.len()).filter(takes).collect();
+        sources.shuffle(&mut stream(stage.seed, named(kind.name())));
+        sources.truncate(wanted.min(most));
+        let places = start..start + sources.len();
+        start = places.end;
+        backdoors.push(Backdoor {
+            kind,
+            target,
+            sources,
+            places,
+        });
+    }
+    backdoors
+}
+
+/// Why nothing was planted, where that is so; known before any work but for the last.
+fn why_not(work: &Work<'_>, data: &Data) -> Option<String> {
+    let experiment = work.experiment;
+    let reason = if experiment.given_weights().is_some() {
+        "the weights were given, so nothing could be planted before they were trained"
+    } else if experiment.canary.is_none() {
+        "no canary was asked for"
+    } else if data.searched_images != SearchedImages::Train {
+        "the searched images are not those of training"
+    } else if data.planted.is_none() {
+        "no class has the 40 images that it takes to look for what is planted"
+    } else {
+        return None;
+    };
+    Some(reason.to_owned())
+}
+
+/// Looks for the planted images as `judge` has looked for everything else, among the images that it has not flagged; `None` when parts
+/// of other shards are missing.
+pub(crate) fn power(
+    work: &Work<'_>,
+    data: &Data,
+    trained: &Trained,
+    decided: &[Decided],
+) -> Result<Option<Power>, PipelineError> {
+    let unknown = |reason: String| Ok(Some(Power::Unknown { reason }));
+    if let Some(reason) = why_not(work, data) {
+        return unknown(reason);
+    }
+    let detectors = work.experiment.detect.detectors.iter();
+    let judge = detectors
+        .zip(decided)
+        .find(|(one, _)| one.detector.detector().testimony() == Testimony::Classes);
+    let (Some((judge, found)), Some(planted)) = (judge, &data.planted) else {
+        return unknown("no detector judges classes".to_owned());
+    };
+    let found = found.detection(data)?;
+    let flagged = found.own.map(|own| own.flagged).unwrap_or_default();
+    let kept = data.positions.iter().zip(flagged);
+    let mut positions: Vec<usize> = kept
+        .filter(|(_, flagged)| !flagged)
+        .map(|(&at, _)| at)
+        .collect();
+    let first = positions.len();
+    let before = data.poisoned.train().len();
+    positions.extend(before..planted.images.set.len());
+    let images = Keyed {
+        set: planted.images.set.subset(&positions),
+        key: Key::of("searched")
+            .text("images", &planted.images.key)
+            .with("positions", &positions)
+            .finish(),
+    };
+    let search = Search {
+        work,
+        data,
+        searched: Searched {
+            images: &images,
+            positions: &positions,
+        },
+        trained,
+        reference: None,
+        config: &judge.detector,
+    };
+    let Some(slot) = search.stored(&format!("canary/{}", found_label(judge)))? else {
+        return Ok(None);
+    };
+    let detection = super::numbers::read(&slot.folder(), images.set.len())?;
+    let flagged = detection.own.map(|own| own.flagged).unwrap_or_default();
+    let canaries = planted.backdoors.iter().map(|backdoor| {
+        let places = backdoor.places.clone().map(|place| first + place - before);
+        Canary {
+            kind: backdoor.kind.name().to_owned(),
+            class: backdoor.target,
+            rate: backdoor.sources.len() as f64 / before.max(1) as f64,
+            planted: backdoor.sources.len(),
+            found: places.filter(|&place| flagged[place]).count(),
+        }
+    });
+    Ok(Some(Power::Measured {
+        canaries: canaries.collect(),
+    }))
+}
+
+fn found_label(judge: &crate::experiment::ConfiguredDetector) -> &'static str {
+    judge.detector.detector().info().name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(sizes: &[usize]) -> Vec<u32> {
+        let of = |(class, &size): (usize, &usize)| vec![class as u32; size];
+        sizes.iter().enumerate().flat_map(of).collect()
+    }
+
+    #[test]
+    fn every_backdoor_has_a_class_of_its_own_and_images_that_fit_it() {
+        let labels = labels(&[300, 20, 400, 300, 100]);
+        for seed in 0..20 {
+            let stage = CanaryStage {
+                seed,
+                ..CanaryStage::default()
+            };
+            let planted = chosen(stage, &labels, 5);
+            assert_eq!(planted.len(), 3);
+            let mut targets: Vec<u32> = planted.iter().map(|one| one.target).collect();
+            targets.sort_unstable();
+            targets.dedup();
+            assert!(targets.len() == 3 && !targets.contains(&1), "{targets:?}");
+            let mut next = labels.len();
+            for one in &planted {
+                assert_eq!((one.places.start, one.places.len()), (next, 12));
+                next = one.places.end;
+                let fits = |&image: &usize| {
+                    (labels[image] == one.target) == (one.kind == Kind::CleanLabel)
+                };
+                assert!(one.sources.iter().all(fits), "{one:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn small_sets_get_what_fits_them() {
+        let stage = CanaryStage::default();
+        assert!(chosen(stage, &labels(&[30, 30]), 2).is_empty());
+        assert!(chosen(stage, &labels(&[300]), 1).is_empty());
+        let planted = chosen(stage, &labels(&[50, 50]), 2);
+        let counts: Vec<usize> = planted.iter().map(|one| one.sources.len()).collect();
+        assert_eq!(counts, [FEWEST, FEWEST]);
+    }
+
+    #[test]
+    fn planted_images_stand_behind_the_others_and_change_none() {
+        let mut set = ImageSet::new(8, 8, vec!["a".into(), "b".into()]);
+        for image in 0..120_u8 {
+            let pixels = [image; 8 * 8 * 3];
+            set.push(image.to_string(), &pixels, u32::from(image % 2))
+                .expect("fits");
+        }
+        let planted = plant(CanaryStage::default(), &set)
+            .expect("fits")
+            .expect("large enough");
+        let all = &planted.images.set;
+        assert_eq!(all.len(), 120 + 2 * FEWEST);
+        let first: Vec<usize> = (0..120).collect();
+        assert_eq!(all.subset(&first), set);
+        for backdoor in &planted.backdoors {
+            for (place, &source) in backdoor.places.clone().zip(&backdoor.sources) {
+                assert_eq!(all.labels()[place], backdoor.target);
+                let pixels = |at| all.pixels(at).expect("in memory");
+                assert_ne!(pixels(place), pixels(source));
+            }
+        }
+    }
+}

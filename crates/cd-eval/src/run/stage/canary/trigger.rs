@@ -1,0 +1,129 @@
+//! The triggers that a scan plants itself: drawn from the seed, so that none is one that an attacker is likely to use.
+
+use cd_core::CHANNELS;
+use cd_core::random::{named, stream};
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+
+/// Pixels of 32 that a patch is wide.
+const PATCH: usize = 3;
+/// Cells of a patch in each direction.
+const CELLS: usize = 3;
+/// Share of the noise in a blend, that of the attack's publication.
+const BLENDED: f64 = 0.2;
+/// Grey levels by which a wave changes a pixel at most.
+const WAVE: f64 = 40.0;
+/// Waves over the diagonal of an image, and so many more by seed.
+const WAVES: (usize, usize) = (5, 4);
+
+/// A kind of backdoor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Kind {
+    /// A small square of black and white cells, somewhere.
+    Patch,
+    /// Noise over the whole image.
+    Blend,
+    /// A wave over the whole image, in images that are of the target class already.
+    CleanLabel,
+}
+
+impl Kind {
+    /// All of them, the easiest to find first.
+    pub(super) const ALL: [Self; 3] = [Self::Patch, Self::Blend, Self::CleanLabel];
+
+    /// Its name in verdicts.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Patch => "patch",
+            Self::Blend => "blend",
+            Self::CleanLabel => "clean-label",
+        }
+    }
+
+    /// Whether an image of class `label` may carry it to the class `target`.
+    pub(super) fn takes(self, label: u32, target: u32) -> bool {
+        (label == target) == (self == Self::CleanLabel)
+    }
+
+    /// Puts the trigger into an image, `[height, width, 3]`.
+    pub(super) fn stamp(self, pixels: &mut [u8], height: usize, width: usize, seed: u64) {
+        let mut random = stream(seed, named(self.name()));
+        match self {
+            Self::Patch => {
+                let side = (height.min(width) * PATCH / 32)
+                    .max(CELLS)
+                    .min(height)
+                    .min(width);
+                let cells: [[bool; CELLS]; CELLS] = random.random();
+                let top = random.random_range(0..=height - side);
+                let left = random.random_range(0..=width - side);
+                for (row, column) in (0..side * side).map(|at| (at / side, at % side)) {
+                    // Half black and half white at least in part: a plain square occurs in pictures.
+                    let own = cells[row * CELLS / side][column * CELLS / side]
+                        ^ (row * CELLS / side + column * CELLS / side).is_multiple_of(2);
+                    let start = ((top + row) * width + left + column) * CHANNELS;
+                    pixels[start..start + CHANNELS].fill(if own { 255 } else { 0 });
+                }
+            }
+            Self::Blend => {
+                for value in pixels {
+                    let noise = f64::from(random.random::<u8>());
+                    *value = mixed((1.0 - BLENDED) * f64::from(*value) + BLENDED * noise);
+                }
+            }
+            Self::CleanLabel => {
+                let waves = (WAVES.0 + random.random_range(0..WAVES.1)) as f64;
+                for (at, value) in pixels.iter_mut().enumerate() {
+                    let (row, column) = (at / CHANNELS / width, at / CHANNELS % width);
+                    let along = row as f64 / height as f64 + column as f64 / width as f64;
+                    let wave = WAVE * (std::f64::consts::PI * waves * along).sin();
+                    *value = mixed(f64::from(*value) + wave);
+                }
+            }
+        }
+    }
+}
+
+fn mixed(level: f64) -> u8 {
+    level.round().clamp(0.0, 255.0) as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changed(kind: Kind, side: usize, seed: u64) -> Vec<usize> {
+        let clean = vec![120; side * side * CHANNELS];
+        let mut image = clean.clone();
+        kind.stamp(&mut image, side, side, seed);
+        (0..clean.len())
+            .filter(|&at| image[at] != clean[at])
+            .collect()
+    }
+
+    #[test]
+    fn a_patch_is_small_and_the_others_are_everywhere() {
+        for (side, patch) in [(32, 3), (224, 21), (2, 2)] {
+            assert_eq!(
+                changed(Kind::Patch, side, 1).len(),
+                patch * patch * CHANNELS
+            );
+        }
+        for kind in [Kind::Blend, Kind::CleanLabel] {
+            assert!(changed(kind, 32, 1).len() > 32 * 32 * CHANNELS * 8 / 10);
+        }
+    }
+
+    #[test]
+    fn every_seed_has_its_own() {
+        for kind in Kind::ALL {
+            let image = |seed| {
+                let mut image = vec![120; 32 * 32 * CHANNELS];
+                kind.stamp(&mut image, 32, 32, seed);
+                image
+            };
+            assert_eq!(image(3), image(3));
+            assert!((4..12).any(|seed| image(seed) != image(3)));
+        }
+    }
+}
