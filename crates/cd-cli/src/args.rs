@@ -4,6 +4,7 @@ mod attacks;
 mod bench;
 mod features;
 mod lists;
+mod pipeline;
 mod runs;
 mod transfer;
 mod values;
@@ -18,6 +19,7 @@ pub(crate) use attacks::{AttacksCommand, MakeArgs, PicturesArgs, ShowAttackArgs}
 pub(crate) use bench::{BenchArgs, Work};
 pub(crate) use features::{FeaturesArgs, Part};
 pub(crate) use lists::{ConvertArgs, ModelsCommand, Show};
+pub(crate) use pipeline::PipelineArgs;
 pub(crate) use runs::{RunsArgs, RunsCommand};
 pub(crate) use transfer::{ReferenceArgs, WeightsArgs};
 use values::{positive, shard, share, threads, to_4096};
@@ -32,7 +34,7 @@ use values::{positive, shard, share, threads, to_4096};
     arg_required_else_help = true
 )]
 #[command(
-    after_help = "Start with `cd-cli demo`. Exit codes: 0 done; 1 ran, but a gate was missed; \
+    after_help = "Start with `cd-cli demo`. Exit codes: 0 done; 1 ran, but a gate was missed or `--fail-on` stops; \
 2 usage, configuration or environment; 130 interrupted (the same command continues)."
 )]
 pub(crate) struct Cli {
@@ -239,6 +241,8 @@ pub(crate) struct ScanArgs {
     /// Folder of the results
     #[arg(long, default_value = "runs/scan", value_name = "DIR")]
     pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) pipeline: PipelineArgs,
 }
 
 #[derive(Debug, Args)]
@@ -396,6 +400,8 @@ pub(crate) struct DetectArgs {
     /// Folder of the results
     #[arg(long, default_value = "runs/detect", value_name = "DIR")]
     pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) pipeline: PipelineArgs,
 }
 
 #[derive(Debug, Args)]

@@ -13,16 +13,18 @@ use cd_eval::run_dir::OWN_STORE;
 
 use super::classifier::Classifier;
 use super::experiment::finish;
+use super::gate::Gate;
 use super::{Session, size};
 use crate::Ending;
 use crate::args::{DetectArgs, ImagesArgs, ScanArgs, SearchArgs, TrainArgs, Turn};
 use crate::output;
 
 pub(crate) fn scan(args: &ScanArgs, session: &Session) -> Result<Ending> {
+    let gate = Gate::open(&args.pipeline, &args.out, &args.images.images)?;
     let detect = detect_stage(&args.search, args.model.seed)?;
     let classifier = Classifier::of(&args.weights, &args.model).or_reference(&detect, session);
     let experiment = experiment("scan", &args.images, &classifier, &detect, session)?;
-    search(&experiment, args.search.shard, &args.out, session)
+    search(&experiment, args.search.shard, &args.out, &gate, session)
 }
 
 pub(crate) fn train(args: &TrainArgs, session: &Session) -> Result<Ending> {
@@ -46,6 +48,7 @@ pub(crate) fn train(args: &TrainArgs, session: &Session) -> Result<Ending> {
 }
 
 pub(crate) fn detect(args: &DetectArgs, session: &Session) -> Result<Ending> {
+    let gate = Gate::open(&args.pipeline, &args.out, &args.images.images)?;
     let detect = detect_stage(&args.search, args.seed)?;
     let classifier = Classifier::given(args.weights.as_deref(), args.weights_key.as_deref());
     let classifier = classifier.or_reference(&detect, session);
@@ -55,7 +58,7 @@ pub(crate) fn detect(args: &DetectArgs, session: &Session) -> Result<Ending> {
         );
     }
     let experiment = experiment("detect", &args.images, &classifier, &detect, session)?;
-    search(&experiment, args.search.shard, &args.out, session)
+    search(&experiment, args.search.shard, &args.out, &gate, session)
 }
 
 /// Runs a search and says where its results are.
@@ -63,13 +66,17 @@ fn search(
     experiment: &Experiment,
     shard: Option<(usize, usize)>,
     out: &Path,
+    gate: &Gate,
     session: &Session,
 ) -> Result<Ending> {
     let options = session.options(Stage::Evaluate, shard);
     let outcome = pipeline::run(experiment, out, &out.join(OWN_STORE), &options)?;
-    let ending = finish(&outcome, out, session)?;
+    finish(&outcome, out, session)?;
     point_to_results(experiment, &outcome, out, session)?;
-    Ok(ending)
+    match outcome {
+        Outcome::Complete(_) => gate.close(out, session),
+        Outcome::Stopped(_) | Outcome::OtherShardsMissing => gate.left_open(),
+    }
 }
 
 /// Says where the lists are, for people.

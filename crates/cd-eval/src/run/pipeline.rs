@@ -15,6 +15,7 @@ use super::stage::{self, Work, data, detect, evaluate, poison, report, train};
 use super::store::Store;
 use crate::evaluation::Evaluation;
 use crate::experiment::Experiment;
+use crate::findings;
 
 pub use super::stage::report::channel_last;
 pub use error::PipelineError;
@@ -102,6 +103,7 @@ pub fn run(
         return Ok(Outcome::Stopped(Stage::Detect));
     }
     let evaluation = evaluate::evaluation(&work, &data, &classifier, &decided)?;
+    findings::write_contents(run.path(), &data.searched.set)?;
     report::write(experiment, &run, &data, &evaluation)?;
     Ok(Outcome::Complete(evaluation))
 }
