@@ -40,6 +40,7 @@ pub use format::Format;
 pub use ruling::Ruling;
 
 pub(crate) use contents::write as write_contents;
+pub(crate) use gather::verdict;
 
 use std::collections::BTreeMap;
 use std::io;

@@ -46,7 +46,7 @@ pub(super) fn read(folder: &Path, root: &Path) -> Result<Findings, FindingsError
 }
 
 /// The verdict in `folder`, where one was reached.
-pub(super) fn verdict(folder: &Path) -> Result<Option<Verdict>, FindingsError> {
+pub(crate) fn verdict(folder: &Path) -> Result<Option<Verdict>, FindingsError> {
     let path = folder.join(VERDICT);
     match fs::read_to_string(&path) {
         Ok(text) => serde_json::from_str(&text)

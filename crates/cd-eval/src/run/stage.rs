@@ -15,6 +15,7 @@ pub(crate) mod poison;
 pub(crate) mod reference;
 pub(crate) mod report;
 mod report_texts;
+mod report_verdict;
 mod sample;
 pub(crate) mod train;
 
