@@ -171,7 +171,10 @@ mod tests {
 
     #[test]
     fn the_demo_is_the_experiment_file() {
-        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs/experiment/demo.toml");
+        let file = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../configs/experiment/demo.toml"
+        );
         let text = std::fs::read_to_string(file).expect("part of the repository");
         assert_eq!(text, DEMO);
     }

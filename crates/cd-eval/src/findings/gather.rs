@@ -62,13 +62,14 @@ fn detectors(folder: &Path) -> Result<Vec<Judged>, FindingsError> {
     let config = folder.join("config.toml");
     let experiment = Experiment::parse(&text, &config.display().to_string(), &[])
         .map_err(|error| format_error(&config, error.to_string()))?;
+    let stage = &experiment.detect;
+    let rules: Vec<_> = stage.detectors.iter().map(|one| one.rule(stage)).collect();
     let labels = experiment.detector_labels().into_iter();
     labels
-        .zip(&experiment.detect.detectors)
-        .map(|(label, configured)| {
+        .zip(judging(&rules))
+        .map(|(label, judges)| {
             let folder = folder.join("detect").join(&label);
             let rows = scores::read(&folder.join("scores.csv"))?;
-            let judges = judges(&configured.rule(&experiment.detect));
             let rule = DetectorRule {
                 rule: decision(&folder)?.rule,
                 judges,
@@ -80,9 +81,16 @@ fn detectors(folder: &Path) -> Result<Vec<Judged>, FindingsError> {
         .collect()
 }
 
-/// Whether flags of this rule tell something: a number of deviations or a share flags pictures of every set.
-fn judges(rule: &ThresholdRule) -> bool {
-    matches!(rule, ThresholdRule::Own)
+/// Which detectors judge: those with a rule of their own, or else those whose rule bounds false flags. A number of deviations or a
+/// share flags pictures of every set and tells nothing.
+fn judging(rules: &[ThresholdRule]) -> Vec<bool> {
+    use ThresholdRule::{Calibrated, Fraction, Own, Robust};
+    let with_own = rules.iter().any(|rule| *rule == Own);
+    let judges = |rule: &ThresholdRule| {
+        let flags_always = matches!(rule, Calibrated { .. } | Robust { .. } | Fraction { .. });
+        *rule == Own || !with_own && !flags_always
+    };
+    rules.iter().map(judges).collect()
 }
 
 fn decision(folder: &Path) -> Result<Decision, FindingsError> {
@@ -131,4 +139,24 @@ fn images(
         }
     };
     Ok((0..count).map(image).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_that_always_flag_do_not_judge() {
+        let robust = ThresholdRule::Robust { t: 2.0 };
+        let share = ThresholdRule::Fraction { share: 0.1 };
+        assert_eq!(
+            judging(&[robust, ThresholdRule::Own, share]),
+            [false, true, false]
+        );
+        assert_eq!(
+            judging(&[robust, ThresholdRule::Calibrated { t: 1.0 }]),
+            [false, false]
+        );
+        assert!(judging(&[]).is_empty());
+    }
 }

@@ -283,7 +283,9 @@ pub(super) fn verdict() -> VerdictSection {
             power: Power::Measured {
                 canaries: vec![canary("patch", 11), canary("blend", 4), canary("clean-label", 9)],
             },
-            warnings: vec!["The classifier is right about 71 % of held-out images; more epochs would help.".into()],
+            warnings: vec![
+                "This scan proves nothing about a blend on 1 % of the images: 4 of 11 planted ones were found.".into(),
+                "The classifier is right about 71 % of held-out images; more epochs would help.".into()],
         },
         triggers: vec![Some(trigger.expect("fits")), None],
     }

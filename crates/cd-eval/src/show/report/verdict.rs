@@ -148,22 +148,16 @@ fn power(power: &Power) -> Markup {
         }
         Power::Measured { canaries } => canaries,
     };
-    let missed: Vec<&str> = canaries
-        .iter()
-        .filter(|canary| canary.found * 2 < canary.planted)
-        .map(|canary| canary.kind.as_str())
-        .collect();
     html! {
         p class="muted" { "Backdoors that the scan planted itself and looked for like everything else." }
         @for canary in canaries { (planted(canary)) }
-        @if !missed.is_empty() {
-            p class="blind" { "This scan proves nothing about triggers like these: " (missed.join(", ")) "." }
-        }
     }
 }
 
 fn planted(canary: &Canary) -> Markup {
-    let name = format!("{} on {}", canary.kind, percent(canary.rate));
+    // A hundredth of a percent is less than one image of any set that is scanned in full.
+    let rate = (canary.rate * 1e4).round() / 1e2;
+    let name = format!("{} on {rate} %", canary.kind);
     bar(&name, canary.found, canary.planted)
 }
 
@@ -198,14 +192,11 @@ mod tests {
     }
 
     #[test]
-    fn power_says_what_was_found_and_what_the_scan_is_blind_to() {
+    fn power_says_what_was_found_of_what_was_planted() {
         let canaries = vec![canary("patch", 11), canary("blend", 4)];
         let page = power(&Power::Measured { canaries }).into_string();
-        assert!(page.contains("patch on 1.0 %") && page.contains("11 of 11"));
-        assert!(
-            page.contains("4 of 11")
-                && page.contains("proves nothing about triggers like these: blend.")
-        );
+        assert!(page.contains("patch on 1 %") && page.contains("11 of 11"));
+        assert!(page.contains("blend on 1 %") && page.contains("4 of 11"));
         let unknown = Power::Unknown {
             reason: "the weights were given.".into(),
         };
