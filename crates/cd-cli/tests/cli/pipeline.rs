@@ -12,7 +12,7 @@ use crate::planted::{golden, plant};
 fn search(rest: &str) -> String {
     let weights = golden("resnet18_w16_badnets.safetensors");
     format!(
-        "scan --images pictures --weights {} --detector frequency {rest}",
+        "scan --images pictures --weights {} --detector scale-up {rest}",
         weights.display()
     )
 }
@@ -20,24 +20,6 @@ fn search(rest: &str) -> String {
 fn read(path: &Path) -> Value {
     let text = fs::read_to_string(path).expect("written");
     serde_json::from_str(&text).expect("json")
-}
-
-/// Replaces flags of the run in `scan` and writes its report, as if its detector had flagged the pictures in `flagged`.
-fn flag(here: &Path, scan: &str, flagged: &[&str]) {
-    let path = here.join(scan).join("detect/frequency/scores.csv");
-    let table = fs::read_to_string(&path).expect("written");
-    let lines = table.lines().enumerate().map(|(at, line)| {
-        let (row, _) = line.rsplit_once(',').expect("fields");
-        let is_flagged = flagged.iter().any(|name| row.contains(name));
-        if at == 0 {
-            line.to_owned()
-        } else {
-            format!("{row},{is_flagged}")
-        }
-    });
-    let text: Vec<String> = lines.collect();
-    fs::remove_file(&path).expect("a link is removed, not written through");
-    fs::write(&path, text.join("\n")).expect("written");
 }
 
 #[test]
@@ -64,7 +46,7 @@ fn findings_are_written_before_the_exit_code_is_decided() {
     let table = fs::read_to_string(here.join("f/a.csv")).expect("written");
     assert_eq!(table.lines().next(), Some("filepath,label,score,tags"));
     assert_eq!(table.lines().count(), 65);
-    assert_eq!(table.matches("flagged:frequency").count(), flagged);
+    assert_eq!(table.matches("flagged:scale-up").count(), flagged);
     let path = table.lines().nth(1).and_then(|line| line.split(',').next());
     assert!(here.join(path.expect("a path")).is_file(), "{path:?}");
     assert!(
@@ -78,40 +60,68 @@ fn findings_are_written_before_the_exit_code_is_decided() {
     assert_eq!(results.is_empty(), flagged == 0);
 }
 
+/// Takes the flag of one picture back in the table of the run in `scan`.
+fn forget_a_flag(scan: &Path) {
+    let path = scan.join("detect/scale-up/scores.csv");
+    let table = fs::read_to_string(&path).expect("written");
+    fs::remove_file(&path).expect("a link is removed, not written through");
+    fs::write(&path, table.replacen(",true\n", ",false\n", 1)).expect("written");
+}
+
 #[test]
 fn only_what_is_new_since_the_baseline_stops() {
     let scratch = tempfile::tempdir().expect("temporary folder");
     let here = scratch.path();
     plant(here);
-    succeed(here, &search("--out old"));
-    flag(here, "old", &["cats/02.png", "dogs/03.png"]);
-    let gate = |baseline: &str, rest: &str| {
-        let again = search(&format!(
-            "--out new --baseline {baseline} --fail-on suspicious {rest}"
-        ));
-        run(here, &again)
+    succeed(here, &search("--out old --output old.json"));
+    let mut old = read(&here.join("old.json"));
+    let images = old["images"].as_array_mut().expect("a list");
+    let mut flagged: Vec<&mut Value> = images
+        .iter_mut()
+        .filter(|image| image["flagged"] == true)
+        .collect();
+    assert!(flagged.len() > 1, "the fixture has flagged pictures");
+    flagged[0]["flagged"] = json!(false);
+    fs::write(here.join("less.json"), old.to_string()).expect("written");
+
+    let gate = |baseline: &str| {
+        let rest =
+            format!("--out new --baseline {baseline} --fail-on suspicious --output now.json");
+        let output = run(here, &search(&rest));
+        let since = read(&here.join("now.json"))["since"].clone();
+        (output.status.code(), since, stderr(&output))
     };
-    succeed(here, &search("--out new"));
-    flag(here, "new", &["dogs/03.png"]);
-    // A run that is complete is read again, not searched again.
-    let same = gate("old", "--output same.json");
-    assert_eq!(same.status.code(), Some(0), "{}", stderr(&same));
-    assert_eq!(read(&here.join("same.json"))["since"]["flagged"], 0);
-    flag(here, "new", &["dogs/03.png", "cats/04.png"]);
-    for baseline in ["old", "same.json"] {
-        let worse = gate(baseline, "--output worse.json");
-        assert_eq!(worse.status.code(), Some(1), "{}", stderr(&worse));
-        assert!(
-            stderr(&worse).contains("New since the baseline: 1 pictures"),
-            "{}",
-            stderr(&worse)
-        );
-        let since = &read(&here.join("worse.json"))["since"];
+    let nothing = json!({ "flagged": 0, "classes": [], "standing": "clean" });
+    let one = json!({ "flagged": 1, "classes": [], "standing": "suspicious" });
+    for (baseline, code, expected) in [
+        ("old.json", 0, &nothing),
+        ("old", 0, &nothing),
+        ("less.json", 1, &one),
+    ] {
+        let (ended, since, message) = gate(baseline);
         assert_eq!(
-            since,
-            &json!({ "flagged": 1, "classes": [], "standing": "suspicious" })
+            (ended, &since),
+            (Some(code), expected),
+            "{baseline}: {message}"
         );
     }
+    forget_a_flag(&here.join("old"));
+    let (ended, since, message) = gate("old");
+    assert_eq!((ended, since), (Some(1), one), "{message}");
+    assert!(
+        message.contains("New since the baseline: 1 picture"),
+        "{message}"
+    );
+
+    fs::rename(here.join("pictures/cats"), here.join("pictures/lions")).expect("renamed");
+    let rest = "--out other --baseline old.json --fail-on suspicious --output now.json";
+    let output = run(here, &search(rest));
+    assert_eq!(
+        output.status.code(),
+        Some(1),
+        "another label: {}",
+        stderr(&output)
+    );
 }
 
 #[test]
@@ -120,7 +130,6 @@ fn a_verdict_decides_when_there_is_one() {
     let here = scratch.path();
     plant(here);
     succeed(here, &search("--out scan"));
-    flag(here, "scan", &[]);
     let verdict = |standing: &str, found: u32| {
         json!({
             "standing": standing, "summary": "As found.", "images": 64, "flagged": 0, "classes": [], "warnings": [],
@@ -189,7 +198,7 @@ fn what_cannot_be_judged_never_passes() {
             "--fail-on suspicious",
         ),
         (
-            search("--out b --fail-on suspicious --shard 0/2"),
+            search("--out b --fail-on suspicious --shard 1/2"),
             "part that ends last",
         ),
         (

@@ -197,7 +197,7 @@ fn the_examples_name_inputs_and_hooks_that_exist() {
         .skip_while(|line| line.trim() != "with:")
         .skip(1);
     let names: Vec<&str> = with
-        .take_while(|line| line.starts_with("          "))
+        .take_while(|line| line.starts_with("              "))
         .filter_map(|line| Some(line.trim().split_once(':')?.0))
         .collect();
     assert!(names.len() >= 3, "{names:?}");

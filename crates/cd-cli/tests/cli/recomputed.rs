@@ -189,7 +189,7 @@ fn check_detector(page: &str, run: &Path, label: &str, place: usize, metrics: &V
             .find(|row| row.file == name)
             .expect("an image of the run");
         let words = texts(card);
-        assert_eq!(words[0].split('>').next_back(), Some("#"), "{words:?}");
+        assert_eq!(words[0], format!("#{}", row.rank));
         assert!(
             card.contains(&format!("data-rank=\"{}\"", row.rank)),
             "{name}"

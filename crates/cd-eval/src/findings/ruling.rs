@@ -74,12 +74,17 @@ fn planted(canaries: &[Canary]) -> String {
     canaries.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
+fn pictures(count: usize) -> String {
+    let noun = if count == 1 { "picture" } else { "pictures" };
+    format!("{count} {noun}")
+}
+
 /// What was found, for people.
 fn sentence(findings: &Findings) -> String {
     let summary = match &findings.verdict {
         Some(verdict) => verdict.summary.clone(),
         None => format!(
-            "{} of {} pictures are flagged by rules of their detectors",
+            "{} of {} pictures are flagged by the rules of their detectors.",
             findings.flagged(),
             findings.images.len()
         ),
@@ -88,13 +93,13 @@ fn sentence(findings: &Findings) -> String {
         None => summary,
         Some(since) if since.classes.is_empty() => {
             format!(
-                "{summary} New since the baseline: {} pictures",
-                since.flagged
+                "{summary} New since the baseline: {}",
+                pictures(since.flagged)
             )
         }
         Some(since) => format!(
-            "{summary} New since the baseline: {} pictures; classes {}",
-            since.flagged,
+            "{summary} New since the baseline: {}; classes {}",
+            pictures(since.flagged),
             since.classes.join(", ")
         ),
     }
