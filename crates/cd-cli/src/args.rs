@@ -4,6 +4,7 @@ mod attacks;
 mod bench;
 mod features;
 mod lists;
+mod pipeline;
 mod power;
 mod runs;
 mod transfer;
@@ -20,6 +21,7 @@ pub(crate) use attacks::{AttacksCommand, MakeArgs, PicturesArgs, ShowAttackArgs}
 pub(crate) use bench::{BenchArgs, Work};
 pub(crate) use features::{FeaturesArgs, Part};
 pub(crate) use lists::{ConvertArgs, ModelsCommand, Show};
+pub(crate) use pipeline::PipelineArgs;
 pub(crate) use power::PowerArgs;
 pub(crate) use runs::{RunsArgs, RunsCommand};
 pub(crate) use transfer::{ReferenceArgs, WeightsArgs};
@@ -36,7 +38,7 @@ pub(crate) use verdicts::VerdictsArgs;
     arg_required_else_help = true
 )]
 #[command(
-    after_help = "Start with `cd-cli demo`. Exit codes: 0 done; 1 ran, but a gate was missed; \
+    after_help = "Start with `cd-cli demo`. Exit codes: 0 done; 1 ran, but a gate was missed or `--fail-on` stops; \
 2 usage, configuration or environment; 130 interrupted (the same command continues)."
 )]
 pub(crate) struct Cli {
@@ -248,6 +250,8 @@ pub(crate) struct ScanArgs {
     /// Folder of the results
     #[arg(long, default_value = "runs/scan", value_name = "DIR")]
     pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) pipeline: PipelineArgs,
 }
 
 #[derive(Debug, Args)]
@@ -405,6 +409,8 @@ pub(crate) struct DetectArgs {
     /// Folder of the results
     #[arg(long, default_value = "runs/detect", value_name = "DIR")]
     pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) pipeline: PipelineArgs,
 }
 
 #[derive(Debug, Args)]

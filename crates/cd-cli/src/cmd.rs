@@ -9,6 +9,7 @@ mod evaluate;
 mod experiment;
 mod features;
 mod folder;
+mod gate;
 mod inspect;
 mod models;
 mod poison;

@@ -1,7 +1,7 @@
 //! `cd-cli`: finds backdoored images from the command line.
 //!
-//! Exit codes: 0 done; 1 ran, but a gate was missed; 2 usage, configuration or environment;
-//! 130 interrupted, and resumable by the same command.
+//! Exit codes: 0 done; 1 ran, but a gate was missed or there are findings that `--fail-on` names; 2 usage, configuration or
+//! environment, or pictures that could not be judged; 130 interrupted, and resumable by the same command.
 
 mod args;
 mod bars;
@@ -25,9 +25,12 @@ enum Ending {
     Done,
     /// The command ran, but a figure missed the gate that was set for it.
     GateMissed,
+    /// The command ran, and found what `--fail-on` names.
+    Findings,
 }
 
-const GATE_MISSED: u8 = 1;
+/// A gate that was missed, and findings.
+const STOPPED: u8 = 1;
 const FAILED: u8 = 2;
 const INTERRUPTED: i32 = 130;
 
@@ -46,7 +49,7 @@ fn main() -> ExitCode {
     }
     match cmd::dispatch(&cli) {
         Ok(Ending::Done) => ExitCode::SUCCESS,
-        Ok(Ending::GateMissed) => ExitCode::from(GATE_MISSED),
+        Ok(Ending::GateMissed | Ending::Findings) => ExitCode::from(STOPPED),
         Err(error) => failed(&error),
     }
 }

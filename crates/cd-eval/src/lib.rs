@@ -1,8 +1,9 @@
 //! Experiments: configuration, stored stages, metrics, tables and reports.
 //!
 //! `measure` has metrics and their intervals, `run` experiments and the stages that they go through, `show` plots, pictures and
-//! the report; `vectors` writes what a network sees.
+//! the report; `findings` is what other programs get, `vectors` writes what a network sees.
 
+pub mod findings;
 mod measure;
 mod run;
 pub mod settings;

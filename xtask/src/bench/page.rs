@@ -118,7 +118,7 @@ mod tests {
     fn the_summary_compares_with_eager_and_with_the_best() {
         let levels = Level::chosen(&[], &["avx2".to_owned()]).expect("known");
         let outcome = Outcome {
-            case: &CASES[0],
+            case: CASES[0].clone(),
             level: levels[0],
             series: vec![
                 series("ours (cpu)", &[4.0, 6.0, 5.0], 1.0),

@@ -15,8 +15,9 @@ use crate::Ending;
 use crate::args::{DemoArgs, ReportArgs, RunArgs, Until};
 use crate::output;
 
-/// The experiment behind `demo`, embedded so that the binary needs no other file.
-pub(crate) const DEMO: &str = include_str!("../../../../configs/experiment/demo.toml");
+/// The experiment behind `demo`, embedded so that the binary needs no other file; `configs/experiment/demo.toml` again, as a crate
+/// that is published holds its own files alone.
+pub(crate) const DEMO: &str = include_str!("../demo.toml");
 
 /// What the demo promises.
 const MIN_ATTACK_SUCCESS: f64 = 0.95;
@@ -162,4 +163,19 @@ pub(crate) fn report(args: &ReportArgs, session: &Session) -> Result<Ending> {
     pipeline::rewrite_report(&args.run, &options)?;
     output::line(&args.run.join("report.html").display().to_string())?;
     Ok(Ending::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::DEMO;
+
+    #[test]
+    fn the_demo_is_the_experiment_file() {
+        let file = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../configs/experiment/demo.toml"
+        );
+        let text = std::fs::read_to_string(file).expect("part of the repository");
+        assert_eq!(text, DEMO);
+    }
 }

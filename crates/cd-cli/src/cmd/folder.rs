@@ -13,14 +13,16 @@ use cd_eval::run_dir::OWN_STORE;
 
 use super::classifier::Classifier;
 use super::experiment::finish;
+use super::gate::Gate;
 use super::{Session, size};
 use crate::Ending;
 use crate::args::{DetectArgs, ImagesArgs, ScanArgs, SearchArgs, TrainArgs, Turn};
 use crate::output;
 
 pub(crate) fn scan(args: &ScanArgs, session: &Session) -> Result<Ending> {
+    let gate = Gate::open(&args.pipeline, &args.out, &args.images.images)?;
     let experiment = scan_experiment(args, session)?;
-    search(&experiment, args.search.shard, &args.out, session)
+    search(&experiment, args.search.shard, &args.out, &gate, session)
 }
 
 /// What `scan` runs.
@@ -111,6 +113,7 @@ pub(crate) fn train(args: &TrainArgs, session: &Session) -> Result<Ending> {
 }
 
 pub(crate) fn detect(args: &DetectArgs, session: &Session) -> Result<Ending> {
+    let gate = Gate::open(&args.pipeline, &args.out, &args.images.images)?;
     let named = &args.search.detectors;
     let chosen = match named.len() {
         0 => vec![DETECTORS[0].name.to_owned()],
@@ -132,7 +135,7 @@ pub(crate) fn detect(args: &DetectArgs, session: &Session) -> Result<Ending> {
         );
     }
     let experiment = experiment("detect", &args.images, &classifier, &detect, session)?;
-    search(&experiment, args.search.shard, &args.out, session)
+    search(&experiment, args.search.shard, &args.out, &gate, session)
 }
 
 /// Runs a search and says where its results are.
@@ -140,6 +143,7 @@ fn search(
     experiment: &Experiment,
     shard: Option<(usize, usize)>,
     out: &Path,
+    gate: &Gate,
     session: &Session,
 ) -> Result<Ending> {
     let options = session.options(Stage::Evaluate, shard);
@@ -148,18 +152,25 @@ fn search(
         Outcome::Complete(_) => pipeline::verdict(out)?,
         _ => None,
     };
-    if let (true, Outcome::Complete(evaluation)) = (session.json, &outcome) {
-        let mut whole = serde_json::to_value(evaluation)?;
-        whole["verdict"] = serde_json::to_value(&verdict)?;
-        output::json(&whole)?;
-        return Ok(Ending::Done);
+    match (&outcome, &verdict) {
+        (Outcome::Complete(evaluation), verdict) if session.json => {
+            let mut whole = serde_json::to_value(evaluation)?;
+            whole["verdict"] = serde_json::to_value(verdict)?;
+            output::json(&whole)?;
+        }
+        (_, Some(verdict)) => {
+            say_verdict(verdict)?;
+            finish(&outcome, out, session)?;
+        }
+        (_, None) => {
+            finish(&outcome, out, session)?;
+        }
     }
-    if let Some(verdict) = &verdict {
-        say_verdict(verdict)?;
-    }
-    let ending = finish(&outcome, out, session)?;
     point_to_results(experiment, &outcome, out, session)?;
-    Ok(ending)
+    match outcome {
+        Outcome::Complete(_) => gate.close(out, session),
+        Outcome::Stopped(_) | Outcome::OtherShardsMissing => gate.left_open(),
+    }
 }
 
 /// The verdict for people: what it is, why, and what limits it.

@@ -17,6 +17,7 @@ use super::stage::{
 use super::store::Store;
 use crate::evaluation::Evaluation;
 use crate::experiment::Experiment;
+use crate::findings;
 
 pub use super::stage::report::channel_last;
 pub use error::PipelineError;
@@ -109,6 +110,7 @@ pub fn run(
         return Ok(Outcome::Stopped(Stage::Detect));
     }
     let evaluation = evaluate::evaluation(&work, &data, &classifier, &decided)?;
+    findings::write_contents(run.path(), &data.searched.set)?;
     report::write(experiment, &run, &data, &evaluation)?;
     Ok(Outcome::Complete(evaluation))
 }

@@ -17,6 +17,7 @@ pub(crate) mod poison;
 pub(crate) mod reference;
 pub(crate) mod report;
 mod report_texts;
+mod report_verdict;
 mod sample;
 pub(crate) mod train;
 mod trusted;

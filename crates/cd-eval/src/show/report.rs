@@ -1,9 +1,11 @@
 //! The report: one self-contained HTML file.
 //!
-//! Everything is inside the file: style, plots (SVG) and pictures (data URIs). It needs no script and
-//! no network, and its content policy forbids both, so it can be mailed, archived and opened years
-//! later. It follows the reader's light or dark theme, prints, and fits narrow screens. Text that
-//! comes from outside (file names, class names, settings) is escaped.
+//! Everything is inside the file: style, plots (SVG) and pictures (data URIs). It needs no network, and its
+//! content policy forbids all of it, so it can be mailed, archived and opened years later. The verdict comes
+//! first, then classes, then images. One small script, the only one that the policy lets run, sorts and
+//! filters the images; without it everything is shown all the same. The page follows the reader's light or
+//! dark theme, prints, fits narrow screens and has at most 5 MB. Text that comes from outside (file names,
+//! class names, settings) is escaped.
 //!
 //! ```
 //! use cd_eval::report::{Report, Tile, render};
@@ -24,18 +26,24 @@ mod detector;
 mod format;
 mod gallery;
 mod guide;
+mod listing;
 mod metrics_table;
 mod page;
+mod script;
+mod thumbnail;
+mod verdict;
 mod write;
 
 #[cfg(test)]
 mod escape_tests;
 #[cfg(test)]
+mod page_tests;
+#[cfg(test)]
 mod sample;
 
 pub use crate::measure::rows::{MeasureError, meaning, metric_rows};
 pub use classes::{ClassCounts, Concentration, concentration};
-pub use content::{Card, DetectorSection, Report, Threshold, Tile};
+pub use content::{Card, DetectorSection, Listed, Report, Threshold, Tile, VerdictSection};
 pub use page::render;
 pub use write::write_report;
 

@@ -7,6 +7,7 @@ use cd_models::{InputSizeError, LossesError, StorageError, TrainError, WeightsEr
 use thiserror::Error;
 
 use crate::experiment::ExperimentError;
+use crate::findings::FindingsError;
 use crate::picture::PictureError;
 use crate::report::{MeasureError, ReportError};
 use crate::run_dir::RunDirError;
@@ -58,6 +59,9 @@ pub enum PipelineError {
     /// The report could not be made.
     #[error(transparent)]
     Report(#[from] ReportError),
+    /// The verdict could not be read.
+    #[error(transparent)]
+    Findings(#[from] FindingsError),
     /// A picture could not be made.
     #[error(transparent)]
     Picture(#[from] PictureError),

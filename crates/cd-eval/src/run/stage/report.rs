@@ -6,16 +6,21 @@ use super::data::Data;
 use super::decide;
 use super::masks::StoredMasks;
 use super::report_texts::{notes, subtitle, tiles, title};
+use super::report_verdict;
 use crate::evaluation::{DetectorMetrics, Evaluation};
 use crate::experiment::Experiment;
 use crate::picture::Picture;
 use crate::pipeline::PipelineError;
-use crate::report::{Card, ClassCounts, DetectorSection, Report, Threshold, write_report};
+use crate::report::{Card, ClassCounts, DetectorSection, Listed, Report, Threshold, write_report};
 use crate::run_dir::RunDir;
 use crate::scores::ScoreRow;
 
-/// Images in each gallery.
-const GALLERY: usize = 24;
+/// The most suspicious images that are shown with their pictures.
+const MOST: usize = 48;
+/// The least suspicious ones.
+const LEAST: usize = 12;
+/// Flagged images that are listed.
+const LISTED: usize = 5000;
 
 /// Writes `report.html` of the run.
 pub(crate) fn write(
@@ -46,6 +51,7 @@ pub(crate) fn write(
             "toolkit {} on `{}` ({}, {} threads)",
             meta.toolkit_version, meta.device, meta.platform, meta.threads
         ),
+        verdict: report_verdict::section(run)?,
         summary: tiles(data, evaluation),
         detectors,
         settings: experiment.to_toml(),
@@ -86,10 +92,25 @@ fn section(
         metrics: metrics.metrics.clone(),
         level: 0.0,
         classes: class_counts(&data.searched.set, &rows, truth.as_deref()),
-        most_suspicious: gallery(order.iter().take(GALLERY).copied().collect())?,
-        least_suspicious: gallery(order.iter().rev().take(GALLERY).copied().collect())?,
+        listed: listed(&order),
+        most_suspicious: gallery(order.iter().take(MOST).copied().collect())?,
+        least_suspicious: gallery(order.iter().rev().take(LEAST).copied().collect())?,
         truth,
     })
+}
+
+/// The flagged images of those in `order`.
+fn listed(order: &[&ScoreRow]) -> Vec<Listed> {
+    let flagged = order.iter().filter(|row| row.flagged);
+    flagged
+        .take(LISTED)
+        .map(|row| Listed {
+            name: row.file.clone(),
+            label: row.label.clone(),
+            score: row.score,
+            rank: row.rank,
+        })
+        .collect()
 }
 
 fn class_counts(set: &ImageSet, rows: &[ScoreRow], truth: Option<&[bool]>) -> Vec<ClassCounts> {

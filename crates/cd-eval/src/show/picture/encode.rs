@@ -12,8 +12,6 @@ use super::{Picture, PictureError};
 
 /// Longest side of a picture that a page embeds without loss.
 const EXACT_SIDE: usize = 64;
-/// Longest side of larger pictures after shrinking.
-const THUMBNAIL_SIDE: usize = 112;
 const THUMBNAIL_QUALITY: u8 = 85;
 
 impl Picture {
@@ -37,17 +35,17 @@ impl Picture {
         Ok(data_uri("image/png", &self.to_png()?))
     }
 
-    /// A `data:` URI for a gallery: pictures of up to 64 pixels exactly (PNG), larger ones shrunk to
-    /// 112 pixels (JPEG), so that a page with many of them stays small.
+    /// A `data:` URI for a gallery: pictures of up to 64 pixels exactly (PNG), larger ones as JPEG, shrunk to
+    /// `longest_side` pixels where they are larger, so that a page with many of them stays small.
     ///
     /// # Errors
     /// As [`to_png`](Self::to_png).
-    pub fn to_thumbnail_uri(&self) -> Result<String, PictureError> {
+    pub fn to_thumbnail_uri(&self, longest_side: usize) -> Result<String, PictureError> {
         if self.is_small() {
             return self.to_data_uri();
         }
         let mut bytes = Vec::new();
-        self.shrunk_to(THUMBNAIL_SIDE)
+        self.shrunk_to(longest_side)
             .encode(JpegEncoder::new_with_quality(&mut bytes, THUMBNAIL_QUALITY))?;
         Ok(data_uri("image/jpeg", &bytes))
     }
@@ -97,10 +95,10 @@ mod tests {
     fn thumbnails_are_exact_when_small_and_shrunk_when_large() {
         let small = gradient(64);
         assert_eq!(
-            small.to_thumbnail_uri().expect("encodes"),
+            small.to_thumbnail_uri(8).expect("encodes"),
             small.to_data_uri().expect("encodes")
         );
-        let uri = gradient(224).to_thumbnail_uri().expect("encodes");
+        let uri = gradient(224).to_thumbnail_uri(112).expect("encodes");
         let encoded = uri.strip_prefix("data:image/jpeg;base64,").expect("a JPEG");
         let bytes = STANDARD.decode(encoded).expect("valid base64");
         let decoded = image::load_from_memory(&bytes).expect("a valid file");

@@ -1,5 +1,7 @@
 //! What a report says, as plain data.
 
+use cd_detect::Verdict;
+
 use super::ClassCounts;
 use crate::evaluation::Metric;
 use crate::picture::{Picture, PictureError, mask_to_rgb};
@@ -13,6 +15,8 @@ pub struct Report {
     pub subtitle: String,
     /// When the run was made, as text; the report itself never looks at a clock.
     pub created: String,
+    /// The verdict on the set, where one was reached.
+    pub verdict: Option<VerdictSection>,
     /// Headline figures, most important first.
     pub summary: Vec<Tile>,
     /// One section per detector.
@@ -21,6 +25,15 @@ pub struct Report {
     pub settings: String,
     /// Remarks about this run, one sentence each.
     pub notes: Vec<String>,
+}
+
+/// The verdict and pictures of the triggers that prove it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VerdictSection {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The recovered trigger of each class of the verdict, in the same order, where there is a picture of it.
+    pub triggers: Vec<Option<Picture>>,
 }
 
 /// A headline figure.
@@ -75,6 +88,8 @@ pub struct DetectorSection {
     pub level: f64,
     /// Flagged images per class, in any order.
     pub classes: Vec<ClassCounts>,
+    /// The flagged images, most suspicious first; not all of them have to be listed.
+    pub listed: Vec<Listed>,
     /// The most suspicious images, most suspicious first.
     pub most_suspicious: Vec<Card>,
     /// The least suspicious images, least suspicious first.
@@ -91,6 +106,19 @@ pub struct Threshold {
     pub value: Option<f64>,
     /// Number of images flagged.
     pub flagged: usize,
+}
+
+/// One row of the table of flagged images.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listed {
+    /// File name or record.
+    pub name: String,
+    /// Name of the class that the image is labelled as.
+    pub label: String,
+    /// The detector's score.
+    pub score: f64,
+    /// Place among all images, 1 = most suspicious.
+    pub rank: usize,
 }
 
 /// One image of a gallery.

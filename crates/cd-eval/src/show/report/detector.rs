@@ -6,17 +6,23 @@ use super::ReportError;
 use super::classes;
 use super::content::{DetectorSection, Threshold};
 use super::format::{count, counted, metric, percent};
-use super::gallery::gallery;
+use super::gallery::{Heading, gallery};
+use super::listing::listing;
 use super::metrics_table;
+use super::page::Limits;
 use crate::metrics::{average_precision, precision_recall_curve, roc_auc, roc_curve};
 use crate::plot::{self, Group, Histogram, Marker, Tone};
 
 const BINS: usize = 48;
 
 /// The section with the anchor `detector-<position>`.
-pub(super) fn section(detector: &DetectorSection, position: usize) -> Result<Markup, ReportError> {
+pub(super) fn section(
+    detector: &DetectorSection,
+    position: usize,
+    limits: Limits,
+) -> Result<Markup, ReportError> {
     check_lengths(detector)?;
-    let galleries = galleries(detector)?;
+    let images = images(detector, limits)?;
     Ok(html! {
         section class="panel" id={ "detector-" (position) } {
             h2 { (detector.title) " " code class="name" { (detector.name) } }
@@ -24,14 +30,14 @@ pub(super) fn section(detector: &DetectorSection, position: usize) -> Result<Mar
             @if let Some(threshold) = &detector.threshold {
                 (rule(threshold, detector.scores.len()))
             }
-            @if !detector.scores.is_empty() { (histogram(detector)) }
             @if !detector.classes.is_empty() { (classes::section(&detector.classes)) }
+            (images)
+            @if !detector.scores.is_empty() { (histogram(detector)) }
             @if let Some(truth) = &detector.truth { (curves(truth, &detector.scores)) }
             @if !detector.metrics.is_empty() {
                 h3 { "Metrics" }
                 (metrics_table::table(&detector.metrics, detector.level))
             }
-            (galleries)
         }
     })
 }
@@ -155,31 +161,34 @@ fn curve_plots(truth: &[bool], scores: &[f64]) -> Result<[String; 2], crate::met
     ])
 }
 
-fn galleries(detector: &DetectorSection) -> Result<Markup, ReportError> {
-    let most = &detector.most_suspicious;
-    let least = &detector.least_suspicious;
-    let most = (!most.is_empty())
-        .then(|| {
-            gallery(
-                "Most suspicious images",
-                "The same small pattern at the same place in many of these is the mark of a trigger.",
-                most,
-                &detector.raw_label,
-            )
-        })
-        .transpose()?;
-    let least = (!least.is_empty())
-        .then(|| {
-            gallery(
-                "Least suspicious images",
-                "For comparison: images at the other end of the ranking.",
-                least,
-                &detector.raw_label,
-            )
-        })
-        .transpose()?;
+/// The pictures, and all flagged images as a table.
+fn images(detector: &DetectorSection, limits: Limits) -> Result<Markup, ReportError> {
+    let gallery = |title, lead, end, cards| {
+        let raw = &detector.raw_label;
+        let heading = Heading {
+            title,
+            lead,
+            end,
+            raw,
+        };
+        gallery(&heading, cards, limits.cards, limits.thumbnails)
+    };
+    let most = gallery(
+        "Most suspicious images",
+        "The same small pattern at the same place in many of these is the mark of a trigger.",
+        "most",
+        &detector.most_suspicious,
+    )?;
+    let least = gallery(
+        "Least suspicious images",
+        "For comparison: images at the other end of the ranking.",
+        "least",
+        &detector.least_suspicious,
+    )?;
+    let flagged = detector.threshold.as_ref().map_or(0, |rule| rule.flagged);
     Ok(html! {
-        @if let Some(most) = most { (most) }
-        @if let Some(least) = least { (least) }
+        (most)
+        (listing(&detector.listed, flagged, limits.rows, &detector.name))
+        (least)
     })
 }

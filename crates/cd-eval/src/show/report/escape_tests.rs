@@ -1,6 +1,8 @@
 //! Text from outside stays text.
 
-use super::sample::report;
+use cd_detect::Power;
+
+use super::sample::{report, verdict};
 use super::*;
 
 #[test]
@@ -9,6 +11,23 @@ fn text_from_outside_is_escaped() {
     assert!(page.contains("&lt;photo&gt; &amp; &quot;copy&quot;.png"));
     assert!(!page.contains("<photo>"));
     assert!(page.contains("BadNets &lt;5 %&gt;"));
+}
+
+fn hostile_verdict(text: &mut impl FnMut() -> String) -> VerdictSection {
+    let mut section = verdict();
+    let verdict = &mut section.verdict;
+    verdict.summary = text();
+    verdict.warnings = vec![text()];
+    let class = &mut verdict.classes[0];
+    class.name = text();
+    class.evidence = vec![text()];
+    if let Some(proof) = &mut class.proof {
+        proof.kind = text();
+    }
+    if let Power::Measured { canaries } = &mut verdict.power {
+        canaries[0].kind = text();
+    }
+    section
 }
 
 /// A report with markup in every field that holds text, numbered, and how many there are.
@@ -26,6 +45,7 @@ fn hostile_report() -> (Report, usize) {
     hostile.notes = vec![text()];
     hostile.summary = vec![Tile::new(text(), text()).with_hint(text())];
     hostile.detectors.truncate(1);
+    hostile.verdict = Some(hostile_verdict(&mut text));
     let detector = &mut hostile.detectors[0];
     detector.name = text();
     detector.title = text();
@@ -36,6 +56,8 @@ fn hostile_report() -> (Report, usize) {
     if let Some(threshold) = &mut detector.threshold {
         threshold.rule = text();
     }
+    detector.listed[0].name = text();
+    detector.listed[0].label = text();
     detector.most_suspicious[0].name = text();
     detector.most_suspicious[0].label = text();
     (hostile, fields)

@@ -4,43 +4,66 @@ use maud::{Markup, html};
 
 use super::ReportError;
 use super::content::Card;
-use super::format::{count, metric, raw};
+use super::format::{count, counted, metric, raw};
+use super::thumbnail::Thumbnails;
 use crate::picture::Picture;
 
+/// What a gallery says above its cards.
+pub(super) struct Heading<'a> {
+    pub(super) title: &'a str,
+    pub(super) lead: &'a str,
+    /// `most` or `least`: which end of the ranking comes first.
+    pub(super) end: &'a str,
+    /// The unit of the raw values.
+    pub(super) raw: &'a str,
+}
+
+/// The gallery of at most `most` of the cards; nothing without any.
 pub(super) fn gallery(
-    heading: &str,
-    lead: &str,
+    heading: &Heading<'_>,
     cards: &[Card],
-    raw_label: &str,
+    most: usize,
+    thumbnails: Thumbnails,
 ) -> Result<Markup, ReportError> {
-    let cards = cards
+    let shown = &cards[..cards.len().min(most)];
+    let hidden = cards.len() - shown.len();
+    if shown.is_empty() {
+        return Ok(html! {});
+    }
+    let markup = shown
         .iter()
-        .map(|card| one(card, raw_label))
+        .map(|card| one(card, heading.raw, thumbnails))
         .collect::<Result<Vec<_>, _>>()?;
     Ok(html! {
-        h3 { (heading) }
-        p class="muted" { (lead) }
-        ul class="gallery" {
-            @for card in &cards { (card) }
+        h3 { (heading.title) }
+        p class="muted" {
+            (heading.lead)
+            @if hidden > 0 {
+                " " (counted(hidden, "more image is", "more images are")) " left out to keep this file small."
+            }
+        }
+        ul class="gallery" data-items=(heading.end) {
+            @for card in &markup { (card) }
         }
     })
 }
 
-fn one(card: &Card, raw_label: &str) -> Result<Markup, ReportError> {
+fn one(card: &Card, raw_label: &str, thumbnails: Thumbnails) -> Result<Markup, ReportError> {
+    let picture =
+        |kind, alternative: &str, picture| picture_of(thumbnails, card, kind, alternative, picture);
     let name = &card.name;
     let mut pictures = vec![picture(
-        card,
         "image",
         &format!("Image {name}, labelled {}", card.label),
         &card.image,
     )?];
     if let Some(mask) = &card.mask {
         let alternative = format!("Mask of {name}: bright where the model needs the pixel");
-        pictures.push(picture(card, "mask", &alternative, mask)?);
+        pictures.push(picture("mask", &alternative, mask)?);
     }
     if let Some(pattern) = &card.pattern {
         let alternative = format!("Pattern of {name}: the image seen through its mask");
-        pictures.push(picture(card, "pattern", &alternative, pattern)?);
+        pictures.push(picture("pattern", &alternative, pattern)?);
     }
     let classes = if card.flagged {
         "card is-flagged"
@@ -48,12 +71,12 @@ fn one(card: &Card, raw_label: &str) -> Result<Markup, ReportError> {
         "card"
     };
     Ok(html! {
-        li class=(classes) {
+        li class=(classes) data-rank=(card.rank) data-name=(name) data-label=(card.label) data-state=(state(card)) {
             div class="card-head" {
                 span class="rank" { "#" (count(card.rank)) }
                 (badges(card))
             }
-            div class="pictures" { @for picture in &pictures { (picture) } }
+            div class=(format!("pictures of-{}", pictures.len())) { @for picture in &pictures { (picture) } }
             p class="card-name" title=(name) { (name) }
             dl {
                 div { dt { "Labelled as" } dd { (card.label) } }
@@ -81,23 +104,28 @@ fn badges(card: &Card) -> Markup {
     }
 }
 
-fn picture(
+fn picture_of(
+    thumbnails: Thumbnails,
     card: &Card,
     kind: &'static str,
     alternative: &str,
     picture: &Picture,
 ) -> Result<Markup, ReportError> {
-    let uri = picture
-        .to_thumbnail_uri()
-        .map_err(|source| ReportError::Picture {
-            kind,
-            card: card.name.clone(),
-            source,
-        })?;
+    let image = thumbnails.image(kind, &card.name, alternative, picture)?;
     Ok(html! {
         figure {
-            img class=[picture.is_small().then_some("exact")] src=(uri) alt=(alternative) width=(picture.width()) height=(picture.height());
+            (image)
             figcaption { (kind) }
         }
     })
+}
+
+/// What the card can be filtered by.
+fn state(card: &Card) -> String {
+    let flagged = if card.flagged { "flagged" } else { "unflagged" };
+    match card.poisoned {
+        Some(true) => format!("{flagged} poisoned"),
+        Some(false) => format!("{flagged} clean"),
+        None => flagged.to_owned(),
+    }
 }

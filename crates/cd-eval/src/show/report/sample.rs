@@ -1,5 +1,6 @@
 //! A made-up scan with everything that a report can show, and tests on the page that it gives.
 
+use cd_detect::{Canary, Power, Proof, Standing, SuspectClass, Verdict};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -167,7 +168,7 @@ impl Scan {
         let flagged: Vec<bool> = scores.iter().map(|&score| score >= threshold).collect();
         let mut order: Vec<usize> = (0..IMAGES).collect();
         order.sort_by(|&left, &right| scores[right].total_cmp(&scores[left]));
-        let most = (0..cards)
+        let most: Vec<Card> = (0..cards)
             .map(|place| self.card(order[place], place + 1, threshold))
             .collect();
         let least = (0..cards)
@@ -192,10 +193,23 @@ impl Scan {
             scores,
             raw_label: "Mask norm (pixels)".into(),
             truth: Some(truth),
+            listed: listed(&most),
             most_suspicious: most,
             least_suspicious: least,
         }
     }
+}
+
+fn listed(cards: &[Card]) -> Vec<Listed> {
+    let flagged = cards.iter().filter(|card| card.flagged);
+    flagged
+        .map(|card| Listed {
+            name: card.name.clone(),
+            label: card.label.clone(),
+            score: card.score,
+            rank: card.rank,
+        })
+        .collect()
 }
 
 /// A detector without ground truth, rule, masks or raw values: the plainest section there is.
@@ -218,6 +232,65 @@ fn plain_section(scan: &mut Scan, cards: usize) -> DetectorSection {
     }
 }
 
+/// A verdict with everything that it can hold.
+pub(super) fn verdict() -> VerdictSection {
+    let proof = Proof {
+        kind: "patch".into(),
+        images: 100,
+        turned: 97,
+        control: 2,
+        picture: Some("proof/airplane.png".into()),
+    };
+    let class = SuspectClass {
+        class: TARGET as u32,
+        name: CLASSES[TARGET].into(),
+        standing: Standing::Backdoored,
+        images: 50,
+        interval: [44, 57],
+        evidence: vec![
+            "Its features fall into two groups, 11.2 times as far apart as those of other classes"
+                .into(),
+            "48 of its flagged images share a pattern at one place".into(),
+        ],
+        proof: Some(proof),
+    };
+    let canary = |kind: &str, found| Canary {
+        kind: kind.into(),
+        class: 3,
+        rate: 0.01,
+        planted: 11,
+        found,
+    };
+    let trigger = Picture::new(2, 2, vec![0, 0, 0, 255, 255, 255, 255, 255, 255, 0, 0, 0]);
+    VerdictSection {
+        verdict: Verdict {
+            standing: Standing::Backdoored,
+            summary: "Class airplane holds a backdoor: about 50 of its images carry a trigger that turns other images into it.".into(),
+            images: IMAGES,
+            flagged: 59,
+            classes: vec![
+                class.clone(),
+                SuspectClass {
+                    class: 1,
+                    name: CLASSES[1].into(),
+                    standing: Standing::Suspicious,
+                    images: 9,
+                    interval: [3, 17],
+                    evidence: vec!["9 labels disagree with what the features say".into()],
+                    proof: None,
+                },
+            ],
+            power: Power::Measured {
+                canaries: vec![canary("patch", 11), canary("blend", 4), canary("clean-label", 9)],
+            },
+            warnings: vec![
+                "This scan proves nothing about a blend on 1 % of the images: 4 of 11 planted ones were found.".into(),
+                "The classifier is right about 71 % of held-out images; more epochs would help.".into()],
+        },
+        triggers: vec![Some(trigger.expect("fits")), None],
+    }
+}
+
 pub(super) fn report(side: usize, cards_per_gallery: usize) -> Report {
     let mut scan = Scan::new(side);
     let detectors = vec![
@@ -228,6 +301,7 @@ pub(super) fn report(side: usize, cards_per_gallery: usize) -> Report {
         title: "CIFAR-10 with BadNets <5 %>".into(),
         subtitle: "ResNet-18, 60 epochs, seed 0".into(),
         created: "2026-03-01 12:00 UTC, version 0.1.0".into(),
+        verdict: None,
         summary: vec![
             Tile::new("Images scanned", "1,000"),
             Tile::new("Flagged", "59").with_hint("5.9 % of the images"),
@@ -239,28 +313,6 @@ pub(super) fn report(side: usize, cards_per_gallery: usize) -> Report {
         settings: "[attack]\nname = \"badnets\"\nrate = 0.05\n\n[detector.cd-l]\nsteps = 100\nalpha = 0.01\nbeta = 1.0\n".into(),
         notes: vec!["The model was trained on the scanned images themselves.".into()],
     }
-}
-
-#[test]
-fn two_detectors_with_24_cards_each_stay_small() {
-    const LIMIT: usize = 1_500_000;
-    for side in [32, 224] {
-        let page = render(&report(side, 12)).expect("renders");
-        assert_eq!(page.matches("<img ").count(), 2 * 24 * 3);
-        assert!(page.len() < LIMIT, "{side} pixels: {} bytes", page.len());
-    }
-}
-
-#[test]
-fn the_page_needs_nothing_from_outside() {
-    let page = render(&report(32, 2)).expect("renders");
-    let without_namespace = page.replace("http://www.w3.org/2000/svg", "");
-    for forbidden in [
-        "http:", "https:", "<script", "<link", "@import", "url(", " onload",
-    ] {
-        assert!(!without_namespace.contains(forbidden), "{forbidden}");
-    }
-    assert!(page.contains("Content-Security-Policy"));
 }
 
 #[test]

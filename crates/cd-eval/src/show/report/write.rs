@@ -37,7 +37,7 @@ mod tests {
         write_report(&path, &report("first")).expect("writes");
         write_report(&path, &report("second")).expect("writes");
         let text = std::fs::read_to_string(&path).expect("readable");
-        assert!(text.contains("second") && !text.contains("first"));
+        assert!(text.contains("<title>second") && !text.contains("<title>first"));
         let files = std::fs::read_dir(folder.path()).expect("a folder").count();
         assert_eq!(files, 1);
     }
