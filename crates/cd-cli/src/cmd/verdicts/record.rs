@@ -93,7 +93,7 @@ impl Record {
         };
         let kind = self.kind.as_ref()?;
         let canary = canaries.iter().find(|canary| canary.kind == *kind)?;
-        Some(2 * canary.found >= canary.planted)
+        Some(5 * canary.found >= 4 * canary.planted)
     }
 
     /// Whether a warning says that this kind of attack may go unseen.
