@@ -123,120 +123,99 @@ fn run(here: &Path) -> (PathBuf, String) {
     (run, page)
 }
 
-/// Checks everything that the section of one detector says.
-fn check_detector(page: &str, run: &Path, label: &str, place: usize, metrics: &Value) {
-    let section = between(page, &format!("id=\"detector-{place}\""), "</section>");
-    let (rows, bad) = (rows(&run.join("detect").join(label)), poisoned(run));
-    let flagged = rows.iter().filter(|row| row.flagged).count();
-    let share = percent(flagged, rows.len());
-    let rule = texts(between(section, "class=\"rule\">", "</p>")).concat();
-    assert!(
-        rule.starts_with(&format!(
-            "{flagged} of {} images flagged({share}). Rule: ",
-            rows.len()
-        )),
-        "{rule}"
-    );
-    let decision = read(&run.join("detect").join(label).join("decision.json"));
-    assert!(
-        rule.contains(
-            decision["rule"]
-                .as_str()
-                .expect("words")
-                .split('&')
-                .next()
-                .expect("some")
-        ),
-        "{rule}"
-    );
-    if let Some(border) = decision["score"].as_f64() {
-        assert!(rule.contains(&format!("(score {border:.3})")), "{rule}");
-    }
+/// The section of one detector, and what it should say.
+struct Section<'a> {
+    html: &'a str,
+    rows: Vec<Row>,
+    poisoned: BTreeSet<String>,
+}
 
-    let mut classes: BTreeMap<&str, [usize; 3]> = BTreeMap::new();
-    for row in &rows {
-        let counts = classes.entry(&row.label).or_default();
-        counts[0] += 1;
-        counts[1] += usize::from(row.flagged);
-        counts[2] += usize::from(bad.contains(&row.file));
-    }
-    let table = between(section, "<table class=\"classes\">", "</table>");
-    let shown = table
-        .split("<tr")
-        .filter(|line| line.contains("scope=\"row\""));
-    for line in shown {
-        let cells = texts(line);
-        let [images, flagged, poisoned] =
-            classes.get(cells[0].as_str()).copied().unwrap_or_default();
-        let share = percent(flagged, images.max(1));
-        assert_eq!(
-            cells[1..],
-            [
-                images.to_string(),
-                flagged.to_string(),
-                share,
-                poisoned.to_string()
-            ]
-        );
-    }
-
-    let cards: Vec<&str> = section.split("<li class=\"card").skip(1).collect();
-    assert!(!cards.is_empty());
-    for card in cards {
-        let name = between(card, "data-name=\"", "\"");
-        let row = rows
-            .iter()
-            .find(|row| row.file == name)
-            .expect("an image of the run");
-        let words = texts(card);
-        assert_eq!(words[0], format!("#{}", row.rank));
-        assert!(
-            card.contains(&format!("data-rank=\"{}\"", row.rank)),
-            "{name}"
-        );
-        assert!(
-            words.contains(&format!("{:.3}", row.score)),
-            "{name}: {words:?}"
-        );
-        assert!(
-            words.contains(&row.label) && words.iter().any(|word| close(word, row.raw)),
-            "{name}: {words:?}"
-        );
-        assert_eq!(words.contains(&"flagged".to_owned()), row.flagged);
-        assert_eq!(words.contains(&"poisoned".to_owned()), bad.contains(name));
-    }
-    let listed = section
-        .split("data-items=\"rows\"")
-        .nth(1)
-        .map_or(0, |rest| {
-            rest.split("</tbody>")
-                .next()
-                .map_or(0, |body| body.matches("<tr>").count())
-        });
-    assert_eq!(listed, flagged);
-
-    let stored = metrics["detectors"][place - 1]["metrics"]
-        .as_array()
-        .expect("a list");
-    assert!(!stored.is_empty());
-    for metric in stored {
-        let name = metric["name"].as_str().expect("a name");
-        let line = between(
-            section,
-            &format!("<th scope=\"row\">{}</th>", name.replace('>', "&gt;")),
-            "</tr>",
-        );
-        match metric["value"]["estimate"].as_f64() {
-            Some(value) => assert!(line.contains(&format!("{value:.3}")), "{name}: {line}"),
-            None => assert!(line.contains("not defined"), "{name}: {line}"),
+impl<'a> Section<'a> {
+    fn of(page: &'a str, run: &Path, label: &str, place: usize) -> Self {
+        Self {
+            html: between(page, &format!("id=\"detector-{place}\""), "</section>"),
+            rows: rows(&run.join("detect").join(label)),
+            poisoned: poisoned(run),
         }
     }
-    let found = stored
-        .iter()
-        .find(|metric| metric["name"] == "AUROC")
-        .expect("is there");
-    let found = found["value"]["estimate"].as_f64().expect("defined");
-    assert!((found - auroc(&rows, &bad)).abs() < 1e-9, "{found}");
+
+    fn check_rule(&self, decision: &Value) {
+        let flagged = self.rows.iter().filter(|row| row.flagged).count();
+        let (images, share) = (self.rows.len(), percent(flagged, self.rows.len()));
+        let rule = texts(between(self.html, "class=\"rule\">", "</p>")).concat();
+        let start = format!("{flagged} of {images} images flagged({share}). Rule: ");
+        assert!(rule.starts_with(&start), "{rule}");
+        let words = decision["rule"].as_str().expect("words");
+        assert!(rule.contains(words), "{rule}");
+        if let Some(border) = decision["score"].as_f64() {
+            assert!(rule.contains(&format!("(score {border:.3})")), "{rule}");
+        }
+        let rows = self.html.split("data-items=\"rows\"").nth(1);
+        let rows = rows.and_then(|rest| rest.split("</tbody>").next());
+        let listed = rows.map_or(0, |body| body.matches("<tr>").count());
+        assert_eq!(listed, flagged);
+    }
+
+    fn check_classes(&self) {
+        let mut classes: BTreeMap<&str, [usize; 3]> = BTreeMap::new();
+        for row in &self.rows {
+            let counts = classes.entry(&row.label).or_default();
+            counts[0] += 1;
+            counts[1] += usize::from(row.flagged);
+            counts[2] += usize::from(self.poisoned.contains(&row.file));
+        }
+        let table = between(self.html, "<table class=\"classes\">", "</table>");
+        let shown = table.split("<tr");
+        for line in shown.filter(|line| line.contains("scope=\"row\"")) {
+            let cells = texts(line);
+            let counts = classes.get(cells[0].as_str()).copied();
+            let [images, flagged, poisoned] = counts.unwrap_or_default();
+            let share = percent(flagged, images.max(1));
+            let [images, flagged, poisoned] = [images, flagged, poisoned].map(|n| n.to_string());
+            assert_eq!(cells[1..], [images, flagged, share, poisoned]);
+        }
+    }
+
+    fn check_cards(&self) {
+        let cards: Vec<&str> = self.html.split("<li class=\"card").skip(1).collect();
+        assert!(!cards.is_empty());
+        for card in cards {
+            let name = between(card, "data-name=\"", "\"");
+            let row = self.rows.iter().find(|row| row.file == name);
+            let row = row.expect("an image of the run");
+            let words = texts(card);
+            assert_eq!(words[0], format!("#{}", row.rank));
+            assert!(card.contains(&format!("data-rank=\"{}\"", row.rank)));
+            assert!(words.contains(&format!("{:.3}", row.score)), "{words:?}");
+            assert!(words.contains(&row.label), "{words:?}");
+            assert!(words.iter().any(|word| close(word, row.raw)), "{words:?}");
+            let is = |word: &str| words.iter().any(|one| one == word);
+            assert_eq!(is("flagged"), row.flagged);
+            assert_eq!(is("poisoned"), self.poisoned.contains(name));
+        }
+    }
+
+    fn check_metrics(&self, stored: &Value) {
+        let stored = stored.as_array().expect("a list");
+        assert!(!stored.is_empty());
+        for metric in stored {
+            let name = metric["name"].as_str().expect("a name");
+            let heading = format!("<th scope=\"row\">{}</th>", name.replace('>', "&gt;"));
+            let line = between(self.html, &heading, "</tr>");
+            let shown = match metric["value"]["estimate"].as_f64() {
+                Some(value) => format!("{value:.3}"),
+                None => "not defined".to_owned(),
+            };
+            assert!(line.contains(&shown), "{name}: {line}");
+        }
+        let found = stored.iter().find(|metric| metric["name"] == "AUROC");
+        let found = found.and_then(|found| found["value"]["estimate"].as_f64());
+        let found = found.expect("defined");
+        assert!(
+            (found - auroc(&self.rows, &self.poisoned)).abs() < 1e-9,
+            "{found}"
+        );
+    }
 }
 
 /// Whether a number as it is shown, with four digits, is `value`.
@@ -251,7 +230,11 @@ fn reports_follow_from_the_files_of_their_runs() {
     let (run, page) = run(scratch.path());
     let metrics = read(&run.join("evaluate/metrics.json"));
     for (place, label) in ["cd-l", "cd-f"].into_iter().enumerate() {
-        check_detector(&page, &run, label, place + 1, &metrics);
+        let section = Section::of(&page, &run, label, place + 1);
+        section.check_rule(&read(&run.join("detect").join(label).join("decision.json")));
+        section.check_classes();
+        section.check_cards();
+        section.check_metrics(&metrics["detectors"][place]["metrics"]);
     }
 
     let tiles = texts(between(&page, "<dl class=\"tiles\">", "</dl>"));

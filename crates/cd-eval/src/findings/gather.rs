@@ -85,7 +85,7 @@ fn detectors(folder: &Path) -> Result<Vec<Judged>, FindingsError> {
 /// share flags pictures of every set and tells nothing.
 fn judging(rules: &[ThresholdRule]) -> Vec<bool> {
     use ThresholdRule::{Calibrated, Fraction, Own, Robust};
-    let with_own = rules.iter().any(|rule| *rule == Own);
+    let with_own = rules.contains(&Own);
     let judges = |rule: &ThresholdRule| {
         let flags_always = matches!(rule, Calibrated { .. } | Robust { .. } | Fraction { .. });
         *rule == Own || !with_own && !flags_always
@@ -124,9 +124,10 @@ fn images(
             .collect();
         let flagging = || judged.iter().filter(|one| one.rows[index].flagged);
         ImageFinding {
-            filepath: match is_folder {
-                true => root.join(&row.file),
-                false => PathBuf::from(&row.file),
+            filepath: if is_folder {
+                root.join(&row.file)
+            } else {
+                PathBuf::from(&row.file)
             },
             file: row.file.clone(),
             label: row.label.clone(),

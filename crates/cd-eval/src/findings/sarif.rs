@@ -8,7 +8,7 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-use cd_detect::{Power, Standing, SuspectClass, Verdict};
+use cd_detect::{Power, Standing, SuspectClass};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -45,7 +45,7 @@ fn driver(findings: &Findings) -> Value {
         "name": "cd-cli",
         "fullName": "Cognitive Distillation toolkit",
         "semanticVersion": findings.toolkit_version,
-        "rules": rules::ALL.map(|rule| rule.descriptor()),
+        "rules": rules::ALL.map(Rule::descriptor),
     })
 }
 
@@ -116,7 +116,7 @@ fn results(findings: &Findings, places: &Places) -> Vec<Value> {
     let classes = classes.map(|class| Found {
         rule: &CLASS,
         standing: class.standing,
-        text: class_text(class, findings.verdict.as_ref()),
+        text: class_text(class),
         subject: &class.name,
         class: Some(&class.name),
         new: since.map(|since| since.classes.contains(&class.name)),
@@ -129,26 +129,22 @@ fn results(findings: &Findings, places: &Places) -> Vec<Value> {
 }
 
 /// What is said of a class.
-fn class_text(class: &SuspectClass, verdict: Option<&Verdict>) -> String {
+fn class_text(class: &SuspectClass) -> String {
     let [low, high] = class.interval;
-    let mut text = format!(
+    let mut sentences = vec![format!(
         "Class `{}`: {} pictures are taken for poisoned (95 % interval {low} to {high}).",
         class.name, class.images
-    );
-    for evidence in &class.evidence {
-        text += &format!(" {}.", evidence.trim_end_matches('.'));
-    }
-    text += &match &class.proof {
+    )];
+    let evidence = class.evidence.iter();
+    sentences.extend(evidence.map(|words| format!("{}.", words.trim_end_matches('.'))));
+    sentences.push(match &class.proof {
         Some(proof) => format!(
-            " Its recovered {} turns {} of {} other pictures into the class; a control turns {}.",
+            "Its recovered {} turns {} of {} other pictures into the class; a control turns {}.",
             proof.kind, proof.turned, proof.images, proof.control
         ),
-        None if verdict.is_some() => {
-            " No trigger was recovered: the suspicion is statistical only.".to_owned()
-        }
-        None => String::new(),
-    };
-    text
+        None => "No trigger was recovered: the suspicion is statistical only.".to_owned(),
+    });
+    sentences.join(" ")
 }
 
 /// A finding about a set or a class.

@@ -49,9 +49,10 @@ impl Places {
 
     /// The place of a picture.
     pub(super) fn picture(&self, image: &ImageFinding) -> Value {
-        match self.root.is_dir() {
-            true => self.place(&self.root.join(&image.file)),
-            false => self.place(&self.root),
+        if self.root.is_dir() {
+            self.place(&self.root.join(&image.file))
+        } else {
+            self.root()
         }
     }
 

@@ -40,7 +40,7 @@ impl Limits {
                 ..self
             });
         }
-        (self.cards + self.rows > 0).then(|| Self {
+        (self.cards + self.rows > 0).then_some(Self {
             cards: self.cards / 2,
             rows: self.rows / 2,
             ..self
