@@ -1,7 +1,7 @@
 //! Why a run stopped.
 
 use cd_data::{AttackError, DataError, ManifestError, PoisonError};
-use cd_detect::{DetectError, ThresholdError};
+use cd_detect::{DetectError, MitigationError, ThresholdError};
 use cd_models::{InputSizeError, LossesError, StorageError, TrainError, WeightsError};
 use thiserror::Error;
 
@@ -45,6 +45,9 @@ pub enum PipelineError {
     /// A detector failed.
     #[error(transparent)]
     Detect(#[from] DetectError),
+    /// A mitigation failed.
+    #[error(transparent)]
+    Mitigation(#[from] MitigationError),
     /// The rule could not be applied.
     #[error(transparent)]
     Threshold(#[from] ThresholdError),
