@@ -1,8 +1,8 @@
 //! Mitigation: a classifier is made to forget a backdoor, given which images are suspected.
 //!
 //! After Li et al., *Anti-Backdoor Learning*, `NeurIPS` 2021, with the parts of the Cognitive Distillation paper: the classifier is
-//! fine-tuned on images that are taken for safe, and then passes over these alternate with gradient ascent on the suspects. Nothing here
-//! knows which images are really poisoned.
+//! fine-tuned on images that are taken for safe, and then every step goes down the gradient of these and up that of suspects beside them.
+//! Nothing here knows which images are really poisoned.
 
 mod pass;
 
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::compute::Compute;
-use pass::{Direction, Pass};
+use pass::Pass;
 
 /// Share of the safe rate that is left from half of the fine-tuning on.
 const LATER: f64 = 0.1;
@@ -25,11 +25,11 @@ pub struct Unlearning {
     pub epochs: usize,
     /// Learning rate of these, above 0; a tenth of it from half-way on.
     pub learning_rate: f64,
-    /// Passes over the suspects after that, each followed by one over the safe images.
+    /// Passes after that in which every step unlearns suspects, too.
     pub unlearn_epochs: usize,
     /// Learning rate of the ascent on the suspects, above 0.
     pub unlearn_rate: f64,
-    /// Learning rate of the safe passes between, above 0.
+    /// Learning rate of the safe images in these passes, above 0.
     pub safe_rate: f64,
     /// Images per step, at least 2.
     pub batch_size: usize,
@@ -103,7 +103,7 @@ pub enum MitigationError {
 pub enum PassKind {
     /// Fine-tuning on the safe images.
     FineTune,
-    /// Ascent on the suspects, and a pass over the safe images after it.
+    /// The same with ascent on the suspects.
     Unlearn,
     /// Training from the start without the suspects.
     Retrain,
@@ -118,7 +118,7 @@ pub struct PassReport {
     pub learning_rate: f64,
     /// Mean cross-entropy of the safe images as they were seen.
     pub safe_loss: f64,
-    /// That of the suspects before they were unlearned; `None` where they were not.
+    /// That of the suspects; `None` where they were not unlearned.
     pub suspect_loss: Option<f64>,
 }
 
@@ -137,13 +137,15 @@ pub struct Parts<'a> {
 
 impl Unlearning {
     fn check(&self) -> Result<(), MitigationError> {
-        let require = |holds: bool, key, value: String, expected| match holds {
-            true => Ok(()),
-            false => Err(MitigationError::Setting {
+        let require = |holds: bool, key, value: String, expected| {
+            if holds {
+                return Ok(());
+            }
+            Err(MitigationError::Setting {
                 key,
                 value,
                 expected,
-            }),
+            })
         };
         for (key, rate) in [
             ("learning_rate", self.learning_rate),
@@ -188,11 +190,10 @@ pub fn unlearn<E: From<MitigationError>>(
         }));
     }
     let passes = settings.epochs + settings.unlearn_epochs;
-    let steps = passes * safe.len() + settings.unlearn_epochs * suspects.len();
+    let steps = passes * safe.len();
     let task = Task::start(compute.progress, "unlearning", Some(steps as u64));
     let mut network = model.trainable();
     let mut optimizer = sgd(0.9, true, settings.weight_decay);
-    let mut ascending = sgd(0.0, false, 0.0);
     for number in 0..passes {
         let pass = Pass {
             parts,
@@ -208,14 +209,8 @@ pub fn unlearn<E: From<MitigationError>>(
             (true, false) => settings.learning_rate * LATER,
             (false, _) => settings.safe_rate,
         };
-        let mut suspect_loss = None;
-        if !fine_tuning {
-            let rate = settings.unlearn_rate;
-            let ascent = Direction::Ascent;
-            let loss = pass.run(&mut network, &mut ascending, suspects, rate, ascent)?;
-            suspect_loss = Some(loss);
-        }
-        let descent = Direction::Descent;
+        let ascent = (!fine_tuning).then(|| settings.unlearn_rate / settings.safe_rate);
+        let losses = pass.run(&mut network, &mut optimizer, rate, ascent)?;
         let report = PassReport {
             kind: if fine_tuning {
                 PassKind::FineTune
@@ -223,8 +218,8 @@ pub fn unlearn<E: From<MitigationError>>(
                 PassKind::Unlearn
             },
             learning_rate: rate,
-            safe_loss: pass.run(&mut network, &mut optimizer, safe, rate, descent)?,
-            suspect_loss,
+            safe_loss: losses.safe,
+            suspect_loss: losses.suspects,
         };
         watch(report, &network.freeze())?;
     }

@@ -4,7 +4,8 @@
 //! not when something else is put on in the same way, the flagged images carry a trigger. Candidates are a patch (pixels at which they
 //! agree), a blend (their mean and spread beside those of others) and a patch at varying places (what Cognitive Distillation keeps of
 //! them). The candidate is chosen on some images and proven on others. Two things stand beside it, and the larger count is the control:
-//! the same recovery from unflagged images of the class, and a random crop of such an image in the trigger's place and strength.
+//! a random crop of an unflagged image of the class in the trigger's place and strength, and the same recovery from unflagged images of
+//! two other classes (those of the same class may hold poison that was missed).
 
 mod agreement;
 mod candidates;
@@ -30,6 +31,8 @@ pub use trigger::RecoveredTrigger;
 const FEWEST_FLAGGED: usize = 4;
 /// Fewest other images for a proof.
 const FEWEST_HOSTS: usize = 10;
+/// Other classes that the same recovery is tried on.
+const PLACEBOS: usize = 2;
 /// Share of the images that a proof turns at least.
 const TURNED: f64 = 0.5;
 /// How much larger that share is at least than that of the control.
@@ -109,12 +112,51 @@ pub fn prove(
         return Ok(None);
     };
     let _task = Task::start(evidence.compute.progress, "recovering the trigger", None);
+    let Some(found) = attempt(evidence, suspects, &groups, settings)? else {
+        return Ok(None);
+    };
+    let turning = Turning::new(evidence, suspects.class, settings.seed);
+    let crops = turning.by_crops(&found.trigger, &groups.donors(), &found.images)?;
+    let mut control = count(&crops);
+    for class in groups.placebos(evidence, suspects, settings)? {
+        let share = placebo(evidence, suspects, class, groups.inside.len(), settings)?;
+        control = control.max((share * found.images.len() as f64).round() as usize);
+    }
+    Ok(Some(Recovered {
+        proof: Proof {
+            kind: found.trigger.kind().to_owned(),
+            images: found.images.len(),
+            turned: count(&found.turned),
+            control,
+            picture: None,
+        },
+        trigger: found.trigger,
+        sources: found.sources,
+        images: found.images,
+        turned: found.turned,
+    }))
+}
+
+/// A recovery without its control.
+struct Attempt {
+    trigger: RecoveredTrigger,
+    sources: Option<Vec<u32>>,
+    images: Vec<usize>,
+    turned: Vec<bool>,
+}
+
+fn attempt(
+    evidence: &Evidence<'_>,
+    suspects: &Suspects<'_>,
+    groups: &Groups,
+    settings: &Recovery,
+) -> Result<Option<Attempt>, DetectError> {
     let turning = Turning::new(evidence, suspects.class, settings.seed);
     let hosts = Hosts::split(evidence, &groups.hosts, settings)?;
     let candidates = Candidates {
         evidence,
         masks: suspects.masks,
-        groups: &groups,
+        groups,
         settings,
     };
     let Some(chosen) = candidates.best(&groups.inside, &turning, &hosts)? else {
@@ -125,27 +167,46 @@ pub fn prove(
         return Ok(None);
     }
     let turned = turning.by(&chosen.trigger, &images)?;
-    let count = |turned: &[bool]| turned.iter().filter(|turned| **turned).count();
-    let mut control = count(&turning.by_crops(&chosen.trigger, &groups.donors(), &images)?);
-    let placebo = groups.placebo(settings.seed);
-    if placebo.len() >= FEWEST_FLAGGED
-        && let Some(placebo) = candidates.best(&placebo, &turning, &hosts)?
-    {
-        control = control.max(count(&turning.by(&placebo.trigger, &images)?));
-    }
-    Ok(Some(Recovered {
-        proof: Proof {
-            kind: chosen.trigger.kind().to_owned(),
-            images: images.len(),
-            turned: count(&turned),
-            control,
-            picture: None,
-        },
+    Ok(Some(Attempt {
         trigger: chosen.trigger,
         sources: chosen.sources,
         images,
         turned,
     }))
+}
+
+/// The share of images that turn to `class` by what `count` of its unflagged images share: what the same recovery does without a trigger.
+fn placebo(
+    evidence: &Evidence<'_>,
+    suspects: &Suspects<'_>,
+    class: u32,
+    count_inside: usize,
+    settings: &Recovery,
+) -> Result<f64, DetectError> {
+    let labels = evidence.labels()?;
+    let flagged: BTreeSet<usize> = suspects.flagged.iter().copied().collect();
+    let own = (0..labels.len()).filter(|at| labels[*at] == class && !flagged.contains(at));
+    let own: Vec<usize> = own.collect();
+    let inside = candidates::drawn(&own, count_inside, settings.seed, "placebo");
+    let taken: Vec<usize> = flagged.iter().chain(&inside).copied().collect();
+    let suspects = Suspects {
+        class,
+        flagged: &taken,
+        masks: suspects.masks,
+    };
+    // What is flagged in the class itself is left out with everything that is flagged.
+    let Some(groups) = Groups::of(evidence, &suspects, settings)? else {
+        return Ok(0.0);
+    };
+    let groups = Groups { inside, ..groups };
+    let found = attempt(evidence, &suspects, &groups, settings)?;
+    Ok(found.map_or(0.0, |found| {
+        count(&found.turned) as f64 / found.images.len().max(1) as f64
+    }))
+}
+
+fn count(turned: &[bool]) -> usize {
+    turned.iter().filter(|turned| **turned).count()
 }
 
 /// Images by what they are used for; every list is in ascending order.
@@ -195,9 +256,30 @@ impl Groups {
         Ok(enough.then_some(groups))
     }
 
-    /// As many unflagged images of the class as there are flagged ones, or all.
-    fn placebo(&self, seed: u64) -> Vec<usize> {
-        candidates::drawn(&self.own, self.inside.len(), seed, "placebo")
+    /// Other classes whose unflagged images are tried in the same way: of those with few flagged images, for what is missed there could
+    /// carry a trigger.
+    fn placebos(
+        &self,
+        evidence: &Evidence<'_>,
+        suspects: &Suspects<'_>,
+        settings: &Recovery,
+    ) -> Result<Vec<u32>, DetectError> {
+        let labels = evidence.labels()?;
+        let mut flagged = vec![0_usize; evidence.class_count];
+        let mut free = vec![0_usize; evidence.class_count];
+        for &index in suspects.flagged {
+            flagged[labels[index] as usize] += 1;
+        }
+        for &index in &self.others {
+            free[labels[index] as usize] += 1;
+        }
+        let classes: Vec<usize> = (0..evidence.class_count)
+            .filter(|&class| free[class] >= FEWEST_FLAGGED)
+            .collect();
+        let mut order = candidates::shuffled(&classes, settings.seed, "placebo classes");
+        order.sort_by_key(|&class| flagged[class]);
+        order.truncate(PLACEBOS);
+        Ok(order.into_iter().map(|class| class as u32).collect())
     }
 
     /// What crops are taken from: unflagged images of the class, or of others where there is none.

@@ -58,7 +58,7 @@ pub(super) fn patch(
     let mut pattern = vec![0.0; images.image_len()];
     let mut mask = vec![0.0; pixels];
     let mut values = Vec::new();
-    for pixel in 0..pixels {
+    for (pixel, share) in mask.iter_mut().enumerate() {
         let mut spreads = [0.0; 2];
         for at in pixel * CHANNELS..(pixel + 1) * CHANNELS {
             for (spread, stack) in spreads.iter_mut().zip([&others, &inside]) {
@@ -70,7 +70,7 @@ pub(super) fn patch(
             }
         }
         if spreads[0] >= VARIED && spreads[1] < AGREEING * spreads[0] {
-            mask[pixel] = 1.0;
+            *share = 1.0;
         }
     }
     let covered = mask.iter().filter(|share| **share > 0.0).count();
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_blend_shows_its_strength_and_its_picture() {
-        let picture = |at: usize| if at % 2 == 0 { 230.0 } else { 20.0 };
+        let picture = |at: usize| if at.is_multiple_of(2) { 230.0 } else { 20.0 };
         let carrying = noise(400, |at, value| 0.75 * value + 0.25 * picture(at));
         let clean = noise(400, |_, value| value);
         let indices: Vec<usize> = (0..400).collect();

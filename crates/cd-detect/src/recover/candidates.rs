@@ -7,7 +7,7 @@ use rand::seq::SliceRandom;
 use super::agreement::{Moments, blends, patch};
 use super::moving::Cuts;
 use super::turning::{Chosen, Hosts, Turning};
-use super::{Groups, Recovery};
+use super::{Groups, RecoveredTrigger, Recovery};
 use crate::cognitive::{CognitiveDistillation, Preset};
 use crate::error::DetectError;
 use crate::evidence::Evidence;
@@ -21,6 +21,14 @@ const AVERAGED: usize = 1000;
 const FEWEST_COMPARED: usize = 8;
 /// A candidate that does so much needs no other beside it.
 const ENOUGH: f64 = 0.9;
+
+/// A kind of trigger.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Patch,
+    Blend,
+    Moving,
+}
 
 /// What candidates are made from.
 pub(super) struct Candidates<'a> {
@@ -41,16 +49,11 @@ impl Candidates<'_> {
     ) -> Result<Option<Chosen>, DetectError> {
         let mut best: Option<Chosen> = None;
         let enough = |best: &Option<Chosen>| best.as_ref().is_some_and(|best| best.merit >= ENOUGH);
-        let kinds: [&dyn Fn(&[usize]) -> Result<Vec<_>, DetectError>; 3] = [
-            &|inside| self.patches(inside),
-            &|inside| self.blends(inside),
-            &|inside| self.moving(inside),
-        ];
-        for kind in kinds {
+        for kind in [Kind::Patch, Kind::Blend, Kind::Moving] {
             if enough(&best) {
                 break;
             }
-            for trigger in kind(inside)? {
+            for trigger in self.of(kind, inside)? {
                 let found = turning.chosen(trigger, hosts)?;
                 if best.as_ref().is_none_or(|best| found.merit > best.merit) {
                     best = Some(found);
@@ -60,7 +63,15 @@ impl Candidates<'_> {
         Ok(best)
     }
 
-    fn patches(&self, inside: &[usize]) -> Result<Vec<super::RecoveredTrigger>, DetectError> {
+    fn of(&self, kind: Kind, inside: &[usize]) -> Result<Vec<RecoveredTrigger>, DetectError> {
+        match kind {
+            Kind::Patch => self.patches(inside),
+            Kind::Blend => self.blends(inside),
+            Kind::Moving => self.moving(inside),
+        }
+    }
+
+    fn patches(&self, inside: &[usize]) -> Result<Vec<RecoveredTrigger>, DetectError> {
         let seed = self.settings.seed;
         let inside = drawn(inside, STACKED, seed, "patch");
         let others = drawn(&self.groups.others, STACKED, seed, "patch, others");
@@ -70,7 +81,7 @@ impl Candidates<'_> {
 
     /// Beside the images of other classes, which is what relabelled images are, and beside the others of the class, which is what
     /// images that keep their label are.
-    fn blends(&self, inside: &[usize]) -> Result<Vec<super::RecoveredTrigger>, DetectError> {
+    fn blends(&self, inside: &[usize]) -> Result<Vec<RecoveredTrigger>, DetectError> {
         let seed = self.settings.seed;
         let images = self.evidence.images;
         let own = self.groups.own.iter().copied();
@@ -87,7 +98,7 @@ impl Candidates<'_> {
         Ok(found)
     }
 
-    fn moving(&self, inside: &[usize]) -> Result<Vec<super::RecoveredTrigger>, DetectError> {
+    fn moving(&self, inside: &[usize]) -> Result<Vec<RecoveredTrigger>, DetectError> {
         if self.settings.masks == 0 {
             return Ok(Vec::new());
         }
@@ -135,13 +146,20 @@ fn averaged(channels: usize, mask: &[f32]) -> Vec<f32> {
         .collect()
 }
 
-/// At most `count` of `all`, drawn for a purpose.
+/// At most `count` of `all`, drawn for a purpose; in ascending order where some are left out.
 pub(super) fn drawn(all: &[usize], count: usize, seed: u64, purpose: &str) -> Vec<usize> {
-    let mut some = all.to_vec();
-    if count < all.len() {
-        some.shuffle(&mut random::stream(seed, random::named(purpose)));
-        some.truncate(count);
-        some.sort_unstable();
+    if count >= all.len() {
+        return all.to_vec();
     }
+    let mut some = shuffled(all, seed, purpose);
+    some.truncate(count);
+    some.sort_unstable();
     some
+}
+
+/// All of them in an order for a purpose.
+pub(super) fn shuffled(all: &[usize], seed: u64, purpose: &str) -> Vec<usize> {
+    let mut order = all.to_vec();
+    order.shuffle(&mut random::stream(seed, random::named(purpose)));
+    order
 }

@@ -31,7 +31,7 @@ struct Cut {
 
 /// The part of images that masks keep, square and of one size.
 pub(super) struct Cuts {
-    cuts: Vec<Cut>,
+    all: Vec<Cut>,
     side: usize,
     height: usize,
     width: usize,
@@ -51,14 +51,14 @@ impl Cuts {
         let most = (LARGEST * height.min(width) as f64) as usize;
         // A margin of a half, for a mask keeps no more of a patch than it must.
         let side = ((f64::from(area).sqrt() * 1.5).ceil() as usize).clamp(LEAST.min(most), most);
-        let cuts = indices.iter().zip(masks).map(|(&index, mask)| {
+        let all = indices.iter().zip(masks).map(|(&index, mask)| {
             Ok(Cut {
                 image: images.get(index)?,
                 place: heaviest(mask, height, width, side),
             })
         });
         Ok(Self {
-            cuts: cuts.collect::<Result<_, DetectError>>()?,
+            all: all.collect::<Result<_, DetectError>>()?,
             side,
             height,
             width,
@@ -67,14 +67,14 @@ impl Cuts {
 
     /// The patch that most cut-outs share, or else the first of them as they are.
     pub(super) fn triggers(&self) -> Vec<RecoveredTrigger> {
-        if self.side == 0 || self.cuts.is_empty() {
+        if self.side == 0 || self.all.is_empty() {
             return Vec::new();
         }
-        let templates = self.cuts.iter().take(TEMPLATES);
+        let templates = self.all.iter().take(TEMPLATES);
         let shared = templates.filter_map(|template| self.shared(template));
         let best = shared.max_by_key(|(covered, _)| *covered);
         let mut found: Vec<_> = best.into_iter().map(|(_, form)| form).collect();
-        let singles = self.cuts.iter().take(SINGLE);
+        let singles = self.all.iter().take(SINGLE);
         found.extend(singles.map(|cut| Form::Moving {
             pattern: self.part(cut, cut.place),
             mask: vec![1.0; self.side * self.side],
@@ -104,7 +104,7 @@ impl Cuts {
     fn shared(&self, template: &Cut) -> Option<(usize, Form)> {
         let wanted = self.part(template, template.place);
         let aligned: Vec<Vec<f32>> = self
-            .cuts
+            .all
             .iter()
             .map(|cut| self.part(cut, self.likest(cut, &wanted)))
             .collect();
@@ -139,7 +139,7 @@ impl Cuts {
     fn anywhere(&self) -> f32 {
         (0..CHANNELS)
             .map(|channel| {
-                let values = self.cuts.iter().flat_map(|cut| {
+                let values = self.all.iter().flat_map(|cut| {
                     let own = cut.image.iter().skip(channel);
                     own.step_by(CHANNELS * 7).copied()
                 });
@@ -217,7 +217,13 @@ mod tests {
 
     #[test]
     fn a_sticker_at_varying_places_is_cut_out_and_aligned() {
-        let sticker = |row: usize, column: usize| if (row + column) % 2 == 0 { 255 } else { 0 };
+        let sticker = |row: usize, column: usize| {
+            if (row + column).is_multiple_of(2) {
+                255
+            } else {
+                0
+            }
+        };
         let mut set = ImageSet::new(20, 20, vec!["only".into()]);
         let mut masks = Vec::new();
         let mut draw = random::stream(4, 4);
@@ -245,7 +251,7 @@ mod tests {
         assert!((12..=20).contains(&covered.len()), "{}", covered.len());
         let strong = covered.iter().filter(|&&at| {
             let value = pattern[at * 3];
-            value < 5.0 || value > 250.0
+            !(5.0..=250.0).contains(&value)
         });
         assert!(strong.count() >= 12);
         assert_eq!(found.len(), 1 + SINGLE);

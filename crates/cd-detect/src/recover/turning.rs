@@ -6,11 +6,10 @@ use cd_core::{CHANNELS, random};
 use cd_models::burn::tensor::Tensor;
 use cd_models::{one_batch, to_host};
 use rand::Rng;
-use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
 use super::Recovery;
-use super::candidates::drawn;
+use super::candidates::{drawn, shuffled};
 use super::trigger::{Form, RecoveredTrigger};
 use crate::error::DetectError;
 use crate::evidence::Evidence;
@@ -37,8 +36,7 @@ impl Hosts {
         settings: &Recovery,
     ) -> Result<Self, DetectError> {
         let labels = evidence.labels()?;
-        let mut order = hosts.to_vec();
-        order.shuffle(&mut random::stream(settings.seed, random::named("hosts")));
+        let order = shuffled(hosts, settings.seed, "hosts");
         let mut taken: BTreeMap<u32, usize> = BTreeMap::new();
         let ranked = order.into_iter().map(|index| {
             let rank = taken.entry(labels[index]).or_default();

@@ -91,16 +91,13 @@ fn classes(
         ));
     }
     if let Some(wanted) = wanted {
-        let found = names.iter().position(|name| name == wanted);
-        return match found {
-            Some(class) => Ok(vec![class as u32]),
-            None => {
-                let hint = cd_core::names::did_you_mean(wanted, names.iter().map(String::as_str));
-                Err(PipelineError::Missing(format!(
-                    "there is no class `{wanted}`; {hint}"
-                )))
-            }
-        };
+        if let Some(class) = names.iter().position(|name| name == wanted) {
+            return Ok(vec![class as u32]);
+        }
+        let hint = cd_core::names::did_you_mean(wanted, names.iter().map(String::as_str));
+        return Err(PipelineError::Missing(format!(
+            "there is no class `{wanted}`; {hint}"
+        )));
     }
     let all: BTreeSet<u32> = flagged.iter().map(|&index| labels[index]).collect();
     let held = |class: u32| {

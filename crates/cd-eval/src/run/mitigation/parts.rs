@@ -133,7 +133,7 @@ impl Dealt {
 
     /// How large the parts are, and how much poison is in each where that is known.
     pub(super) fn counts(&self, data: &Data) -> [PartCounts; 3] {
-        let truth = data.truth.as_ref().map(|truth| truth.train());
+        let truth = data.truth.as_ref().map(cd_data::Truth::train);
         let poisoned = truth.map(Manifest::is_poisoned);
         [&self.suspects, &self.safe, &self.rest].map(|part| PartCounts {
             images: part.len(),

@@ -62,19 +62,16 @@ impl<'a> Yardstick<'a> {
             });
         }
         let train = data.poisoned.train();
-        let (accuracy, accuracy_of, aside) = match data.poisoned.test() {
-            Some(test) => {
-                let words = format!("{} test images", test.len());
-                (test.clone(), words, Vec::new())
-            }
-            None => {
-                let aside = aside(train.len(), flagged, seed);
-                let words = format!(
-                    "{} unflagged training images that the cure does not see (the first training did)",
-                    aside.len()
-                );
-                (train.subset(&aside), words, aside)
-            }
+        let (accuracy, accuracy_of, aside) = if let Some(test) = data.poisoned.test() {
+            let words = format!("{} test images", test.len());
+            (test.clone(), words, Vec::new())
+        } else {
+            let aside = aside(train.len(), flagged, seed);
+            let words = format!(
+                "{} unflagged training images that the cure does not see (the first training did)",
+                aside.len()
+            );
+            (train.subset(&aside), words, aside)
         };
         let (success, success_of, recovered) =
             recovered(work, data, trained, flagged, &accuracy, seed)?;
