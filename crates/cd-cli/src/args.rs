@@ -2,6 +2,7 @@
 
 mod attacks;
 mod bench;
+mod cure;
 mod features;
 mod lists;
 mod pipeline;
@@ -19,6 +20,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use attacks::{AttacksCommand, MakeArgs, PicturesArgs, ShowAttackArgs};
 pub(crate) use bench::{BenchArgs, Work};
+pub(crate) use cure::{BiasArgs, Cure, MitigateArgs, RecoverArgs, SuspectArgs};
 pub(crate) use features::{FeaturesArgs, Part};
 pub(crate) use lists::{ConvertArgs, ModelsCommand, Show};
 pub(crate) use pipeline::PipelineArgs;
@@ -92,6 +94,12 @@ pub(crate) enum Command {
     Detect(DetectArgs),
     /// Write what a network sees in every picture, as a table of vectors
     Features(FeaturesArgs),
+    /// Recover the trigger from the flagged pictures of a run, and try it on others
+    Recover(RecoverArgs),
+    /// Make the classifier of a run forget the suspects, or train it again without them
+    Mitigate(MitigateArgs),
+    /// Find what a classifier of attributes leans on, by its smallest masks
+    Bias(BiasArgs),
     /// Measure a scores.csv against a truth.csv
     Evaluate(EvaluateArgs),
     /// Show image, mask and pattern of one picture

@@ -2,8 +2,10 @@
 
 mod attacks;
 mod bench;
+mod bias;
 mod classifier;
 mod config;
+mod cure;
 mod data;
 mod evaluate;
 mod experiment;
@@ -146,6 +148,9 @@ fn with_session(command: &Command, session: &Session) -> Result<Ending> {
         } => attacks::attacks(command, session),
         Command::Bench(args) => bench::bench(args, session),
         Command::Detect(args) => folder::detect(args, session),
+        Command::Recover(args) => cure::recover(args, session),
+        Command::Mitigate(args) => cure::mitigate(args, session),
+        Command::Bias(args) => bias::bias(args, session),
         Command::Features(args) => features::features(args, session),
         Command::Data { command } => data::data(command, session),
         Command::Poison(args) => poison::poison(args, session),

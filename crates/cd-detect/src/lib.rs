@@ -51,6 +51,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod bias;
 mod catalogue;
 mod cognitive;
 mod compute;
@@ -63,15 +64,18 @@ mod evidence;
 mod extract;
 mod logistic;
 mod masks;
+mod mitigate;
 mod needs;
 mod neighbours;
 mod points;
+mod recover;
 mod singular;
 mod statistics;
 mod sweep;
 #[cfg(all(test, feature = "flex"))]
 mod testing;
 
+pub use bias::{Frequency, HeadMasks, Side, head_masks};
 pub use catalogue::detectors_markdown;
 pub use cognitive::{
     CognitiveDistillation, Decay, Distilled, Fill, Objective, Preset, Reduction, Search, Step,
@@ -91,5 +95,7 @@ pub use error::DetectError;
 pub use evidence::{Clean, Evidence};
 pub use extract::{Extracted, extract};
 pub use masks::Masks;
+pub use mitigate::{MitigationError, Parts, PassKind, PassReport, Unlearning, unlearn};
 pub use needs::{LossesOffer, Need, Needs, Offer};
+pub use recover::{Recovered, RecoveredTrigger, Recovery, Suspects, prove};
 pub use sweep::{Batch, Column, Kept, Kind, Sweep, Swept};

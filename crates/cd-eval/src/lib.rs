@@ -12,8 +12,8 @@ pub mod table;
 pub mod vectors;
 
 pub use measure::{backdoor, bootstrap, evaluation, metrics};
-pub use run::{experiment, pipeline, run_dir, scores, store};
-pub use show::{picture, plot, report};
+pub use run::{experiment, mitigation, pipeline, recovery, run_dir, scores, store};
+pub use show::{cure, picture, plot, report, trigger};
 
 pub use experiment::Experiment;
 

@@ -60,7 +60,7 @@ pub use train::history::{EpochReport, History};
 pub use train::losses::{LossesError, read_losses, write_losses};
 pub use train::objective::LabelsError;
 pub use train::optimizer::{Moments, Optimizer};
-pub use train::run::{Snapshots, Trained, fine_tune, train};
+pub use train::run::{Snapshots, Trained, fine_tune, train, train_watched};
 pub use train::schedule::Schedule;
 pub use train::setting::SettingError;
 pub use weights::describe::{TensorSummary, WeightsSummary, describe_weights};

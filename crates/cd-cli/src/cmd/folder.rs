@@ -219,7 +219,7 @@ fn point_to_results(
 }
 
 /// An experiment on the user's own pictures, without ground truth.
-fn experiment(
+pub(super) fn experiment(
     name: &str,
     images: &ImagesArgs,
     classifier: &Classifier<'_>,

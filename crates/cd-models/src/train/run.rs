@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::Device;
-use cd_core::{ImageSet, Labels, Progress, Task};
+use cd_core::{ImageSet, Labels, Progress, StorageError, Task};
 
 use super::checkpoint::Checkpoints;
 use super::config::{Keep, TrainConfig};
@@ -57,10 +57,50 @@ pub fn train(
     device: &Device,
     progress: &dyn Progress,
 ) -> Result<Trained, TrainError> {
+    unstarted(config)?;
+    trained(&Order {
+        model,
+        start: None,
+        set,
+        config,
+        checkpoints,
+        device,
+        progress,
+        watch: &|_, _| Ok(()),
+    })
+}
+
+/// As [`train`] without checkpoints, and hands the model to `watch` after every epoch, counted from 0.
+///
+/// # Errors
+///
+/// As [`train`], and those of `watch`.
+pub fn train_watched(
+    model: &ModelConfig,
+    set: &ImageSet,
+    config: &TrainConfig,
+    device: &Device,
+    progress: &dyn Progress,
+    watch: &dyn Fn(usize, &Model) -> Result<(), StorageError>,
+) -> Result<Trained, TrainError> {
+    unstarted(config)?;
+    trained(&Order {
+        model,
+        start: None,
+        set,
+        config,
+        checkpoints: None,
+        device,
+        progress,
+        watch,
+    })
+}
+
+/// Whether nothing is said of weights to continue from, where there are none.
+fn unstarted(config: &TrainConfig) -> Result<(), TrainError> {
     let untouched = config.finetune.is_none();
     let expected = "to be left out, for there are no weights to continue from";
-    require(untouched, "finetune", "set", expected)?;
-    trained(model, None, set, config, checkpoints, device, progress)
+    Ok(require(untouched, "finetune", "set", expected)?)
 }
 
 /// Trains a copy of `start` on `set`: with a new head for the classes of `set`, drawn by the seed, and everything else at the lower
@@ -84,26 +124,40 @@ pub fn fine_tune(
         ..config.clone()
     };
     let model = start.config();
-    trained(
+    trained(&Order {
         model,
-        Some(start),
+        start: Some(start),
         set,
-        &config,
+        config: &config,
         checkpoints,
         device,
         progress,
-    )
+        watch: &|_, _| Ok(()),
+    })
 }
 
-fn trained(
-    model: &ModelConfig,
-    start: Option<&Model>,
-    set: &ImageSet,
-    config: &TrainConfig,
-    checkpoints: Option<Checkpoints<'_>>,
-    device: &Device,
-    progress: &dyn Progress,
-) -> Result<Trained, TrainError> {
+/// What is trained, on what, and who looks on.
+struct Order<'a> {
+    model: &'a ModelConfig,
+    start: Option<&'a Model>,
+    set: &'a ImageSet,
+    config: &'a TrainConfig,
+    checkpoints: Option<Checkpoints<'a>>,
+    device: &'a Device,
+    progress: &'a dyn Progress,
+    watch: &'a dyn Fn(usize, &Model) -> Result<(), StorageError>,
+}
+
+fn trained(order: &Order<'_>) -> Result<Trained, TrainError> {
+    let Order {
+        model,
+        start,
+        set,
+        config,
+        device,
+        progress,
+        ..
+    } = *order;
     config.check()?;
     let architecture = model.architecture()?;
     let objective = Objective::of(set, architecture)?;
@@ -133,7 +187,18 @@ fn trained(
         normalization: start.and_then(Model::normalization),
         device: &plain,
     };
-    let state = match checkpoints {
+    let wrap = |net: Net| {
+        let model = Model::new(net, model.clone(), classes)?;
+        Ok(model.with_normalization(run.normalization))
+    };
+    let watched = |state: &State| {
+        let done = state.history.epochs.len();
+        Ok((order.watch)(
+            done.saturating_sub(1),
+            &wrap(state.net.valid())?,
+        )?)
+    };
+    let state = match &order.checkpoints {
         Some(checkpoints) => {
             let identity = Identity {
                 model: model.clone(),
@@ -148,12 +213,8 @@ fn trained(
                 Ok(checkpoints.save(&identity, state)?)
             })
         }
-        None => epochs(&run, fresh, progress, |_| Ok(())),
+        None => epochs(&run, fresh, progress, watched),
     }?;
-    let wrap = |net: Net| {
-        let model = Model::new(net, model.clone(), classes)?;
-        Ok(model.with_normalization(run.normalization))
-    };
     Ok(finished(state, config.keep, wrap)?)
 }
 

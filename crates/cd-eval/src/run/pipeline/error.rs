@@ -2,7 +2,7 @@
 
 use cd_core::ImageSetError;
 use cd_data::{AttackError, DataError, ManifestError, PoisonError};
-use cd_detect::{DetectError, ThresholdError};
+use cd_detect::{DetectError, MitigationError, ThresholdError};
 use cd_models::{InputSizeError, LossesError, StorageError, TrainError, WeightsError};
 use thiserror::Error;
 
@@ -47,6 +47,9 @@ pub enum PipelineError {
     /// A detector failed.
     #[error(transparent)]
     Detect(#[from] DetectError),
+    /// A mitigation failed.
+    #[error(transparent)]
+    Mitigation(#[from] MitigationError),
     /// The rule could not be applied.
     #[error(transparent)]
     Threshold(#[from] ThresholdError),

@@ -18,7 +18,7 @@ pub(crate) struct Trained {
 
 impl Trained {
     /// What it is, as its weights tell, in words.
-    pub(super) fn title(&self) -> Result<String, PipelineError> {
+    pub(crate) fn title(&self) -> Result<String, PipelineError> {
         let config = self.model.config();
         let width = config
             .resolved_width()

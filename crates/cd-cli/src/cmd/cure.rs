@@ -1,0 +1,174 @@
+//! `recover` and `mitigate`: what comes after a verdict.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use cd_detect::{Recovery, Unlearning};
+use cd_eval::experiment::DetectStage;
+use cd_eval::mitigation::{self, Measure, Method, Mitigation, MitigationRequest, Shares};
+use cd_eval::pipeline::{self, Stage};
+use cd_eval::recovery::{self, SuspectSource};
+use cd_eval::run_dir::OWN_STORE;
+use cd_models::{Augmentation, Step};
+
+use super::Session;
+use super::classifier::Classifier;
+use super::folder;
+use crate::Ending;
+use crate::args::{Cure, ImagesArgs, MitigateArgs, RecoverArgs, SuspectArgs, Turn};
+use crate::output;
+
+fn source(args: &SuspectArgs) -> SuspectSource {
+    match &args.drop {
+        Some(list) => SuspectSource::List(list.clone()),
+        None => SuspectSource::Detector(args.detector.clone()),
+    }
+}
+
+pub(crate) fn recover(args: &RecoverArgs, session: &Session) -> Result<Ending> {
+    let out = args
+        .out
+        .clone()
+        .unwrap_or_else(|| args.run.join("recovered"));
+    let settings = Recovery {
+        images: args.pictures,
+        seed: args.seed,
+        ..Recovery::default()
+    };
+    let source = source(&args.suspects);
+    let options = session.options(Stage::Train, None);
+    let class = args.class.as_deref();
+    let found = recovery::recover(&args.run, &source, class, &settings, &out, &options)?;
+    if session.json {
+        output::json(&found)?;
+        return Ok(Ending::Done);
+    }
+    for one in &found {
+        output::line(&one.sentence())?;
+        if let Some(picture) = one.proof.as_ref().and_then(|proof| proof.picture.as_ref()) {
+            output::line(&out.join(picture).display().to_string())?;
+        }
+    }
+    Ok(Ending::Done)
+}
+
+pub(crate) fn mitigate(args: &MitigateArgs, session: &Session) -> Result<Ending> {
+    let method = match args.method {
+        Cure::Unlearn => Method::Unlearn,
+        Cure::Retrain => Method::Retrain,
+    };
+    let (run, out) = folders(args, session)?;
+    let request = MitigationRequest {
+        method,
+        suspects: source(&args.suspects),
+        control: args.control,
+        shares: Shares {
+            unlearn: args.unlearn_share,
+            safe: args.safe_share,
+        },
+        unlearning: unlearning(args),
+    };
+    let options = session.options(Stage::Train, None);
+    let done = mitigation::mitigate(&run, &request, &out, &options)?;
+    if session.json {
+        output::json(&done)?;
+    } else {
+        print(&done, &out)?;
+    }
+    Ok(Ending::Done)
+}
+
+fn unlearning(args: &MitigateArgs) -> Unlearning {
+    let usual = Unlearning {
+        epochs: args.epochs,
+        unlearn_epochs: args.unlearn_epochs,
+        unlearn_rate: args.unlearn_rate,
+        seed: args.seed,
+        ..Unlearning::default()
+    };
+    let augmentation = match &usual.augmentation {
+        Augmentation::Steps(steps) if args.no_flip => {
+            let steps = steps.iter().copied();
+            Augmentation::Steps(steps.filter(|step| *step != Step::Flip {}).collect())
+        }
+        other => other.clone(),
+    };
+    Unlearning {
+        augmentation,
+        ..usual
+    }
+}
+
+/// The folder of the run, which is made for pictures with weights, and that of the results.
+fn folders(args: &MitigateArgs, session: &Session) -> Result<(PathBuf, PathBuf)> {
+    let Some(images) = &args.images else {
+        let run = args
+            .run
+            .clone()
+            .context("the command line asks for one of them")?;
+        let name = match args.method {
+            Cure::Unlearn => "unlearn",
+            Cure::Retrain => "retrain",
+        };
+        let name = if args.control {
+            format!("{name}-control")
+        } else {
+            name.to_owned()
+        };
+        let out = args.out.clone();
+        let out = out.unwrap_or_else(|| run.join("mitigate").join(name));
+        return Ok((run, out));
+    };
+    let images = ImagesArgs {
+        images: images.clone(),
+        size: args.size,
+        skip_bad: None,
+        orientation: Turn::Ignore,
+    };
+    let out = args
+        .out
+        .clone()
+        .unwrap_or_else(|| PathBuf::from("runs/mitigate"));
+    let run = out.join("run");
+    let classifier = Classifier::given(args.weights.as_deref(), args.weights_key.as_deref());
+    let detect = DetectStage::default();
+    let experiment = folder::experiment("mitigate", &images, &classifier, &detect, session)?;
+    let options = session.options(Stage::Train, None);
+    pipeline::run(&experiment, &run, &run.join(OWN_STORE), &options)?;
+    Ok((run, out))
+}
+
+fn print(done: &Mitigation, out: &Path) -> Result<()> {
+    if done.control {
+        output::line("control: random pictures take the place of the suspects")?;
+    }
+    let names = ["suspects", "kept", "neither"];
+    for (name, part) in names.iter().zip(&done.parts) {
+        let poisoned = part
+            .poisoned
+            .map(|count| format!(", {count} of them poisoned"));
+        output::line(&format!(
+            "{name}: {}{}",
+            part.images,
+            poisoned.unwrap_or_default()
+        ))?;
+    }
+    output::line(&format!("accuracy: {}", done.accuracy_of))?;
+    output::line(&format!("turned: {}", done.success_of))?;
+    let mut table = output::table(&["pass", "accuracy", "turned"]);
+    let percent = |measure: Option<Measure>| {
+        measure.map_or("-".to_owned(), |one| format!("{:.1} %", one.share * 100.0))
+    };
+    let mut row = |name: String, figures: &mitigation::Figures| {
+        table.add_row([name, percent(figures.accuracy), percent(figures.success)]);
+    };
+    row("before".to_owned(), &done.before);
+    for (number, pass) in done.passes.iter().enumerate() {
+        row((number + 1).to_string(), &pass.figures);
+    }
+    row("after".to_owned(), &done.after);
+    output::line(&table.to_string())?;
+    let files = ["model.safetensors", "mitigation.json", "mitigation.html"];
+    let files = files.map(|file| out.join(file).display().to_string());
+    output::line(&files.join(", "))
+}

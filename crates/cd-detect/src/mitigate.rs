@@ -1,0 +1,244 @@
+//! Mitigation: a classifier is made to forget a backdoor, given which images are suspected.
+//!
+//! After Li et al., *Anti-Backdoor Learning*, `NeurIPS` 2021, with the parts of the Cognitive Distillation paper: the classifier is
+//! fine-tuned on images that are taken for safe, and then every step goes down the gradient of these and up that of suspects beside them.
+//! Nothing here knows which images are really poisoned.
+
+mod pass;
+
+use cd_core::{Pixels, StorageError, Task};
+use cd_models::{Augmentation, Model, Step, TrainConfig};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::compute::Compute;
+use pass::Pass;
+
+/// Share of the safe rate that is left from half of the fine-tuning on.
+const LATER: f64 = 0.1;
+
+/// Settings of fine-tuning and unlearning.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Unlearning {
+    /// Passes of fine-tuning over the safe images.
+    pub epochs: usize,
+    /// Learning rate of these, above 0; a tenth of it from half-way on.
+    pub learning_rate: f64,
+    /// Passes after that in which every step unlearns suspects, too.
+    pub unlearn_epochs: usize,
+    /// Learning rate of the ascent on the suspects, above 0.
+    pub unlearn_rate: f64,
+    /// Learning rate of the safe images in these passes, above 0.
+    pub safe_rate: f64,
+    /// Images per step, at least 2.
+    pub batch_size: usize,
+    /// L2 penalty of the safe passes, at least 0.
+    pub weight_decay: f64,
+    /// How the safe images are changed.
+    pub augmentation: Augmentation,
+    /// Drives order and augmentation.
+    pub seed: u64,
+}
+
+impl Default for Unlearning {
+    fn default() -> Self {
+        Self {
+            epochs: 20,
+            learning_rate: 0.01,
+            unlearn_epochs: 5,
+            unlearn_rate: 1e-3,
+            safe_rate: 1e-3,
+            batch_size: 128,
+            weight_decay: 1e-4,
+            augmentation: Augmentation::Steps(vec![
+                Step::Crop { reach: 0.125 },
+                Step::Flip {},
+                Step::Cutout { pixels: 3 },
+            ]),
+            seed: 0,
+        }
+    }
+}
+
+/// Why a mitigation stopped.
+#[derive(Debug, Error)]
+pub enum MitigationError {
+    /// A setting is out of its range.
+    #[error("mitigation: `{key}` is {value}, expected {expected}")]
+    Setting {
+        /// The setting.
+        key: &'static str,
+        /// Its value.
+        value: String,
+        /// Its range.
+        expected: &'static str,
+    },
+    /// There is nothing to do it with.
+    #[error(
+        "mitigation: there are {safe} safe images and {suspects} suspects; at least 2 and 1 are needed"
+    )]
+    TooFew {
+        /// Images that are taken for safe.
+        safe: usize,
+        /// Images to unlearn.
+        suspects: usize,
+    },
+    /// The loss became NaN or infinite.
+    #[error("mitigation: the loss is {loss} in pass {pass}; a smaller learning rate usually helps")]
+    Diverged {
+        /// The pass, from 1.
+        pass: usize,
+        /// The loss.
+        loss: f32,
+    },
+    /// Images could not be read.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// What a pass was for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PassKind {
+    /// Fine-tuning on the safe images.
+    FineTune,
+    /// The same with ascent on the suspects.
+    Unlearn,
+    /// Training from the start without the suspects.
+    Retrain,
+}
+
+/// What happened in a pass.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct PassReport {
+    /// What it was for.
+    pub kind: PassKind,
+    /// Learning rate of the safe images.
+    pub learning_rate: f64,
+    /// Mean cross-entropy of the safe images as they were seen.
+    pub safe_loss: f64,
+    /// That of the suspects; `None` where they were not unlearned.
+    pub suspect_loss: Option<f64>,
+}
+
+/// The images of a mitigation.
+#[derive(Debug, Clone, Copy)]
+pub struct Parts<'a> {
+    /// All images.
+    pub images: Pixels<'a>,
+    /// The class of each, as the classifier learned it.
+    pub labels: &'a [u32],
+    /// Positions of those to keep.
+    pub safe: &'a [usize],
+    /// Positions of those to forget.
+    pub suspects: &'a [usize],
+}
+
+impl Unlearning {
+    fn check(&self) -> Result<(), MitigationError> {
+        let require = |holds: bool, key, value: String, expected| {
+            if holds {
+                return Ok(());
+            }
+            Err(MitigationError::Setting {
+                key,
+                value,
+                expected,
+            })
+        };
+        for (key, rate) in [
+            ("learning_rate", self.learning_rate),
+            ("unlearn_rate", self.unlearn_rate),
+            ("safe_rate", self.safe_rate),
+        ] {
+            let holds = rate > 0.0 && rate.is_finite();
+            require(holds, key, rate.to_string(), "a number above 0")?;
+        }
+        let holds = self.weight_decay >= 0.0 && self.weight_decay.is_finite();
+        let decay = self.weight_decay.to_string();
+        require(holds, "weight_decay", decay, "a number of at least 0")?;
+        let passes = self.epochs + self.unlearn_epochs;
+        let expected = "at least 1 together with `unlearn_epochs`";
+        require(passes > 0, "epochs", self.epochs.to_string(), expected)?;
+        let size = self.batch_size;
+        require(size > 1, "batch_size", size.to_string(), "at least 2")
+    }
+}
+
+/// A copy of `model` that was fine-tuned on the safe images and has unlearned the suspects; `watch` sees it after every pass.
+///
+/// An image adds nothing to the ascent once the probability of its label is below `1 / classes^2`: it is forgotten, and pushing it
+/// further would harm the rest.
+///
+/// # Errors
+///
+/// When a setting is out of range, there are too few images, images cannot be read, or the loss diverges; and those of `watch`.
+pub fn unlearn<E: From<MitigationError>>(
+    model: &Model,
+    parts: &Parts<'_>,
+    settings: &Unlearning,
+    compute: &Compute<'_>,
+    mut watch: impl FnMut(PassReport, &Model) -> Result<(), E>,
+) -> Result<Model, E> {
+    settings.check()?;
+    let (safe, suspects) = (parts.safe, parts.suspects);
+    if safe.len() < 2 || suspects.is_empty() {
+        return Err(E::from(MitigationError::TooFew {
+            safe: safe.len(),
+            suspects: suspects.len(),
+        }));
+    }
+    let passes = settings.epochs + settings.unlearn_epochs;
+    let steps = passes * safe.len();
+    let task = Task::start(compute.progress, "unlearning", Some(steps as u64));
+    let mut network = model.trainable();
+    let mut optimizer = sgd(0.9, true, settings.weight_decay);
+    for number in 0..passes {
+        let pass = Pass {
+            parts,
+            settings,
+            number,
+            classes: model.classes(),
+            device: compute.device,
+            task: &task,
+        };
+        let fine_tuning = number < settings.epochs;
+        let rate = match (fine_tuning, 2 * number < settings.epochs) {
+            (true, true) => settings.learning_rate,
+            (true, false) => settings.learning_rate * LATER,
+            (false, _) => settings.safe_rate,
+        };
+        let ascent = (!fine_tuning).then(|| settings.unlearn_rate / settings.safe_rate);
+        let losses = pass.run(&mut network, &mut optimizer, rate, ascent)?;
+        let report = PassReport {
+            kind: if fine_tuning {
+                PassKind::FineTune
+            } else {
+                PassKind::Unlearn
+            },
+            learning_rate: rate,
+            safe_loss: losses.safe,
+            suspect_loss: losses.suspects,
+        };
+        watch(report, &network.freeze())?;
+    }
+    Ok(network.freeze())
+}
+
+fn sgd(
+    momentum: f64,
+    nesterov: bool,
+    weight_decay: f64,
+) -> cd_models::burn::optim::ModuleOptimizer {
+    TrainConfig {
+        momentum,
+        nesterov,
+        weight_decay,
+        ..TrainConfig::default()
+    }
+    .init_optimizer()
+}
+
+#[cfg(all(test, feature = "flex"))]
+mod tests;

@@ -1,0 +1,304 @@
+//! Proof of a backdoor: the trigger is recovered from flagged images and put on others.
+//!
+//! What flagged images of a class share is put on unflagged images of other classes. Where the classifier then says the class, and does
+//! not when something else is put on in the same way, the flagged images carry a trigger. Candidates are a patch (pixels at which they
+//! agree), a blend (their mean and spread beside those of others) and a patch at varying places (what Cognitive Distillation keeps of
+//! them). The candidate is chosen on some images and proven on others. Two things stand beside it, and the larger count is the control:
+//! a random crop of an unflagged image of the class in the trigger's place and strength, and the same recovery from unflagged images of
+//! two other classes (those of the same class may hold poison that was missed).
+
+mod agreement;
+mod candidates;
+mod moving;
+mod trigger;
+mod turning;
+
+use std::collections::BTreeSet;
+
+use cd_core::Task;
+
+use crate::decide::Proof;
+use crate::error::DetectError;
+use crate::evidence::Evidence;
+use crate::masks::Masks;
+
+use candidates::Candidates;
+use turning::{Hosts, Turning};
+
+pub use trigger::RecoveredTrigger;
+
+/// Fewest flagged images of the class that a trigger is recovered from.
+const FEWEST_FLAGGED: usize = 4;
+/// Fewest other images for a proof.
+const FEWEST_HOSTS: usize = 10;
+/// Other classes that the same recovery is tried on.
+const PLACEBOS: usize = 2;
+/// Share of the images that a proof turns at least.
+const TURNED: f64 = 0.5;
+/// How much larger that share is at least than that of the control.
+const BEYOND_CONTROL: f64 = 0.3;
+
+/// Settings of a recovery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recovery {
+    /// Images of other classes that carry the trigger for the proof, at least 1; fewer where there are fewer.
+    pub images: usize,
+    /// Flagged images whose masks are searched for a patch at varying places; 0 looks for none.
+    pub masks: usize,
+    /// Chooses images and places.
+    pub seed: u64,
+}
+
+impl Default for Recovery {
+    fn default() -> Self {
+        Self {
+            images: 100,
+            masks: 16,
+            seed: 0,
+        }
+    }
+}
+
+/// The images that are suspected to carry a trigger.
+#[derive(Debug, Clone, Copy)]
+pub struct Suspects<'a> {
+    /// The class that the trigger leads to.
+    pub class: u32,
+    /// Flagged images; those of other classes are left out of everything.
+    pub flagged: &'a [usize],
+    /// Masks of all images, where they were searched before.
+    pub masks: Option<&'a Masks>,
+}
+
+/// A trigger and what it does.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recovered {
+    /// How many images it turns, beside the control; without a picture's path.
+    pub proof: Proof,
+    /// The trigger.
+    pub trigger: RecoveredTrigger,
+    /// Classes whose images it turns, where it does not turn those of all: the images of the proof are of these.
+    pub sources: Option<Vec<u32>>,
+    /// The images of the proof, by position.
+    pub images: Vec<usize>,
+    /// Which of them turned.
+    pub turned: Vec<bool>,
+}
+
+impl Proof {
+    /// Whether it is one: at least half of the images turned, and three in ten more than by the control. Otherwise the suspicion rests on
+    /// statistics alone.
+    pub fn holds(&self) -> bool {
+        let share = |count: usize| count as f64 / self.images.max(1) as f64;
+        let (turned, control) = (share(self.turned), share(self.control));
+        turned >= TURNED && turned - control >= BEYOND_CONTROL
+    }
+}
+
+/// Recovers the trigger of the class `suspects.class` and puts it on other images. `None` where there are too few images for that:
+/// flagged ones of the class, or unflagged ones of others that the classifier does not take for the class.
+///
+/// Needs labels and predictions. It is a function of its arguments: `evidence.compute` changes nothing of the result.
+///
+/// # Errors
+///
+/// When labels or predictions are absent, a setting or an index is out of range, images cannot be read, or a search fails.
+pub fn prove(
+    evidence: &Evidence<'_>,
+    suspects: &Suspects<'_>,
+    settings: &Recovery,
+) -> Result<Option<Recovered>, DetectError> {
+    let Some(groups) = Groups::of(evidence, suspects, settings)? else {
+        return Ok(None);
+    };
+    let _task = Task::start(evidence.compute.progress, "recovering the trigger", None);
+    let Some(found) = attempt(evidence, suspects, &groups, settings)? else {
+        return Ok(None);
+    };
+    let turning = Turning::new(evidence, suspects.class, settings.seed);
+    let crops = turning.by_crops(&found.trigger, &groups.donors(), &found.images)?;
+    let mut control = count(&crops);
+    for class in groups.placebos(evidence, suspects, settings)? {
+        let share = placebo(evidence, suspects, class, groups.inside.len(), settings)?;
+        control = control.max((share * found.images.len() as f64).round() as usize);
+    }
+    Ok(Some(Recovered {
+        proof: Proof {
+            kind: found.trigger.kind().to_owned(),
+            images: found.images.len(),
+            turned: count(&found.turned),
+            control,
+            picture: None,
+        },
+        trigger: found.trigger,
+        sources: found.sources,
+        images: found.images,
+        turned: found.turned,
+    }))
+}
+
+/// A recovery without its control.
+struct Attempt {
+    trigger: RecoveredTrigger,
+    sources: Option<Vec<u32>>,
+    images: Vec<usize>,
+    turned: Vec<bool>,
+}
+
+fn attempt(
+    evidence: &Evidence<'_>,
+    suspects: &Suspects<'_>,
+    groups: &Groups,
+    settings: &Recovery,
+) -> Result<Option<Attempt>, DetectError> {
+    let turning = Turning::new(evidence, suspects.class, settings.seed);
+    let hosts = Hosts::split(evidence, &groups.hosts, settings)?;
+    let candidates = Candidates {
+        evidence,
+        masks: suspects.masks,
+        groups,
+        settings,
+    };
+    let Some(chosen) = candidates.best(&groups.inside, &turning, &hosts)? else {
+        return Ok(None);
+    };
+    let images = hosts.proof(evidence, chosen.sources.as_deref(), settings)?;
+    if images.is_empty() {
+        return Ok(None);
+    }
+    let turned = turning.by(&chosen.trigger, &images)?;
+    Ok(Some(Attempt {
+        trigger: chosen.trigger,
+        sources: chosen.sources,
+        images,
+        turned,
+    }))
+}
+
+/// The share of images that turn to `class` by what `count` of its unflagged images share: what the same recovery does without a trigger.
+fn placebo(
+    evidence: &Evidence<'_>,
+    suspects: &Suspects<'_>,
+    class: u32,
+    count_inside: usize,
+    settings: &Recovery,
+) -> Result<f64, DetectError> {
+    let labels = evidence.labels()?;
+    let flagged: BTreeSet<usize> = suspects.flagged.iter().copied().collect();
+    let own = (0..labels.len()).filter(|at| labels[*at] == class && !flagged.contains(at));
+    let own: Vec<usize> = own.collect();
+    let inside = candidates::drawn(&own, count_inside, settings.seed, "placebo");
+    let taken: Vec<usize> = flagged.iter().chain(&inside).copied().collect();
+    let suspects = Suspects {
+        class,
+        flagged: &taken,
+        masks: suspects.masks,
+    };
+    // What is flagged in the class itself is left out with everything that is flagged.
+    let Some(groups) = Groups::of(evidence, &suspects, settings)? else {
+        return Ok(0.0);
+    };
+    let groups = Groups { inside, ..groups };
+    let found = attempt(evidence, &suspects, &groups, settings)?;
+    Ok(found.map_or(0.0, |found| {
+        count(&found.turned) as f64 / found.images.len().max(1) as f64
+    }))
+}
+
+fn count(turned: &[bool]) -> usize {
+    turned.iter().filter(|turned| **turned).count()
+}
+
+/// Images by what they are used for; every list is in ascending order.
+struct Groups {
+    /// Flagged, of the class.
+    inside: Vec<usize>,
+    /// Unflagged, of the class.
+    own: Vec<usize>,
+    /// Unflagged, of other classes.
+    others: Vec<usize>,
+    /// Those of `others` that the classifier does not take for the class.
+    hosts: Vec<usize>,
+}
+
+impl Groups {
+    fn of(
+        evidence: &Evidence<'_>,
+        suspects: &Suspects<'_>,
+        settings: &Recovery,
+    ) -> Result<Option<Self>, DetectError> {
+        let labels = evidence.labels()?;
+        let predictions = evidence.predictions()?;
+        if settings.images == 0 {
+            return Err(wrong("images", &0, "at least 1"));
+        }
+        let flagged: BTreeSet<usize> = suspects.flagged.iter().copied().collect();
+        if let Some(index) = flagged.last().filter(|index| **index >= labels.len()) {
+            return Err(wrong("flagged", index, "positions of images"));
+        }
+        if suspects.class as usize >= evidence.class_count {
+            return Err(wrong("class", &suspects.class, "the number of a class"));
+        }
+        let class = suspects.class;
+        let all = |wanted: &dyn Fn(usize) -> bool| -> Vec<usize> {
+            (0..labels.len()).filter(|&index| wanted(index)).collect()
+        };
+        let free = |index: usize| !flagged.contains(&index);
+        let groups = Self {
+            inside: all(&|index| !free(index) && labels[index] == class),
+            own: all(&|index| free(index) && labels[index] == class),
+            others: all(&|index| free(index) && labels[index] != class),
+            hosts: all(&|index| {
+                free(index) && labels[index] != class && predictions.class(index) != class
+            }),
+        };
+        let enough = groups.inside.len() >= FEWEST_FLAGGED && groups.hosts.len() >= FEWEST_HOSTS;
+        Ok(enough.then_some(groups))
+    }
+
+    /// Other classes whose unflagged images are tried in the same way: of those with few flagged images, for what is missed there could
+    /// carry a trigger.
+    fn placebos(
+        &self,
+        evidence: &Evidence<'_>,
+        suspects: &Suspects<'_>,
+        settings: &Recovery,
+    ) -> Result<Vec<u32>, DetectError> {
+        let labels = evidence.labels()?;
+        let mut flagged = vec![0_usize; evidence.class_count];
+        let mut free = vec![0_usize; evidence.class_count];
+        for &index in suspects.flagged {
+            flagged[labels[index] as usize] += 1;
+        }
+        for &index in &self.others {
+            free[labels[index] as usize] += 1;
+        }
+        let classes: Vec<usize> = (0..evidence.class_count)
+            .filter(|&class| free[class] >= FEWEST_FLAGGED)
+            .collect();
+        let mut order = candidates::shuffled(&classes, settings.seed, "placebo classes");
+        order.sort_by_key(|&class| flagged[class]);
+        order.truncate(PLACEBOS);
+        Ok(order.into_iter().map(|class| class as u32).collect())
+    }
+
+    /// What crops are taken from: unflagged images of the class, or of others where there is none.
+    fn donors(&self) -> Vec<usize> {
+        if self.own.is_empty() {
+            self.others.clone()
+        } else {
+            self.own.clone()
+        }
+    }
+}
+
+fn wrong(key: &'static str, value: &impl ToString, expected: &'static str) -> DetectError {
+    DetectError::Config {
+        key,
+        value: value.to_string(),
+        expected,
+    }
+}
+
+#[cfg(all(test, feature = "flex"))]
+mod tests;

@@ -1,0 +1,165 @@
+//! The triggers that images may carry, and which of them does most.
+
+use cd_core::random;
+use cd_models::{batch, to_host};
+use rand::seq::SliceRandom;
+
+use super::agreement::{Moments, blends, patch};
+use super::moving::Cuts;
+use super::turning::{Chosen, Hosts, Turning};
+use super::{Groups, RecoveredTrigger, Recovery};
+use crate::cognitive::{CognitiveDistillation, Preset};
+use crate::error::DetectError;
+use crate::evidence::Evidence;
+use crate::masks::Masks;
+
+/// Most images whose agreement is looked at: they are in memory together.
+const STACKED: usize = 64;
+/// Most images whose mean is taken.
+const AVERAGED: usize = 1000;
+/// Fewest images that a mean is compared with.
+const FEWEST_COMPARED: usize = 8;
+/// A candidate that does so much needs no other beside it.
+const ENOUGH: f64 = 0.9;
+
+/// A kind of trigger.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Patch,
+    Blend,
+    Moving,
+}
+
+/// What candidates are made from.
+pub(super) struct Candidates<'a> {
+    pub(super) evidence: &'a Evidence<'a>,
+    pub(super) masks: Option<&'a Masks>,
+    pub(super) groups: &'a Groups,
+    pub(super) settings: &'a Recovery,
+}
+
+impl Candidates<'_> {
+    /// The trigger of the images `inside` that turns most of the hosts for choosing. Patches at varying places cost a search and are
+    /// looked at where nothing else is enough. `None` where no pixel stands out.
+    pub(super) fn best(
+        &self,
+        inside: &[usize],
+        turning: &Turning<'_>,
+        hosts: &Hosts,
+    ) -> Result<Option<Chosen>, DetectError> {
+        let mut best: Option<Chosen> = None;
+        let enough = |best: &Option<Chosen>| best.as_ref().is_some_and(|best| best.merit >= ENOUGH);
+        for kind in [Kind::Patch, Kind::Blend, Kind::Moving] {
+            if enough(&best) {
+                break;
+            }
+            for trigger in self.of(kind, inside)? {
+                let found = turning.chosen(trigger, hosts)?;
+                if best.as_ref().is_none_or(|best| found.merit > best.merit) {
+                    best = Some(found);
+                }
+            }
+        }
+        Ok(best)
+    }
+
+    fn of(&self, kind: Kind, inside: &[usize]) -> Result<Vec<RecoveredTrigger>, DetectError> {
+        match kind {
+            Kind::Patch => self.patches(inside),
+            Kind::Blend => self.blends(inside),
+            Kind::Moving => self.moving(inside),
+        }
+    }
+
+    fn patches(&self, inside: &[usize]) -> Result<Vec<RecoveredTrigger>, DetectError> {
+        let seed = self.settings.seed;
+        let inside = drawn(inside, STACKED, seed, "patch");
+        let others = drawn(&self.groups.others, STACKED, seed, "patch, others");
+        let found = patch(self.evidence.images, &inside, &others)?;
+        Ok(found.into_iter().collect())
+    }
+
+    /// Beside the images of other classes, which is what relabelled images are, and beside the others of the class, which is what
+    /// images that keep their label are.
+    fn blends(&self, inside: &[usize]) -> Result<Vec<RecoveredTrigger>, DetectError> {
+        let seed = self.settings.seed;
+        let images = self.evidence.images;
+        let own = self.groups.own.iter().copied();
+        let own: Vec<usize> = own.filter(|index| !inside.contains(index)).collect();
+        let inside = drawn(inside, AVERAGED, seed, "blend");
+        let inside = Moments::of(images, &inside)?;
+        let mut found = Vec::new();
+        for compared in [&self.groups.others, &own] {
+            if compared.len() >= FEWEST_COMPARED {
+                let compared = drawn(compared, AVERAGED, seed, "blend, others");
+                found.extend(blends(images, &inside, &Moments::of(images, &compared)?));
+            }
+        }
+        Ok(found)
+    }
+
+    fn moving(&self, inside: &[usize]) -> Result<Vec<RecoveredTrigger>, DetectError> {
+        if self.settings.masks == 0 {
+            return Ok(Vec::new());
+        }
+        let inside = drawn(inside, self.settings.masks, self.settings.seed, "masks");
+        let masks = match self.masks {
+            Some(masks) => inside
+                .iter()
+                .map(|&index| Ok(averaged(masks.shape()[0], &to_shares(&masks.get(index)?))))
+                .collect::<Result<_, DetectError>>()?,
+            None => self.searched(&inside)?,
+        };
+        Ok(Cuts::of(self.evidence.images, &inside, &masks)?.triggers())
+    }
+
+    fn searched(&self, indices: &[usize]) -> Result<Vec<Vec<f32>>, DetectError> {
+        let method = CognitiveDistillation::logits().with_preset(Preset::Fast);
+        let method = method.with_seed(self.settings.seed);
+        let compute = &self.evidence.compute;
+        let mut masks = Vec::with_capacity(indices.len());
+        for part in indices.chunks(compute.batch_size.max(1)) {
+            let images = batch(self.evidence.images, part, compute.device)?;
+            let numbers: Vec<u64> = part.iter().map(|&index| index as u64).collect();
+            let found = method.distill(self.evidence.model, images, &numbers)?.masks;
+            let [_, channels, height, width] = found.dims();
+            let values = to_host(found);
+            let each = values.chunks(channels * height * width);
+            masks.extend(each.map(|mask| averaged(channels, mask)));
+        }
+        Ok(masks)
+    }
+}
+
+fn to_shares(mask: &[u8]) -> Vec<f32> {
+    mask.iter().map(|&value| f32::from(value) / 255.0).collect()
+}
+
+/// The mean of the channels of a mask, `[channels, H, W]` to `[H, W]`.
+fn averaged(channels: usize, mask: &[f32]) -> Vec<f32> {
+    let plane = mask.len() / channels.max(1);
+    (0..plane)
+        .map(|at| {
+            let values = (0..channels).map(|channel| mask[channel * plane + at]);
+            values.sum::<f32>() / channels as f32
+        })
+        .collect()
+}
+
+/// At most `count` of `all`, drawn for a purpose; in ascending order where some are left out.
+pub(super) fn drawn(all: &[usize], count: usize, seed: u64, purpose: &str) -> Vec<usize> {
+    if count >= all.len() {
+        return all.to_vec();
+    }
+    let mut some = shuffled(all, seed, purpose);
+    some.truncate(count);
+    some.sort_unstable();
+    some
+}
+
+/// All of them in an order for a purpose.
+pub(super) fn shuffled(all: &[usize], seed: u64, purpose: &str) -> Vec<usize> {
+    let mut order = all.to_vec();
+    order.shuffle(&mut random::stream(seed, random::named(purpose)));
+    order
+}

@@ -1,0 +1,139 @@
+//! Classifiers with a planted backdoor, which answer to it and to nothing else.
+
+use cd_core::{ImageSet, random};
+use cd_models::burn::tensor::Tensor;
+use cd_models::{Classifier, Device, NoProgress, predict};
+use rand::Rng;
+
+use super::*;
+use crate::compute::Compute;
+
+const SIDE: usize = 12;
+
+/// Noise in four classes, told apart by the brightness of the upper half; every fifth image of class 0 is `carrying`.
+fn planted(count: usize, carrying: impl Fn(&mut [u8])) -> (ImageSet, Vec<usize>) {
+    let names = (0..4).map(|class| format!("class{class}")).collect();
+    let mut set = ImageSet::new(SIDE, SIDE, names);
+    let mut flagged = Vec::new();
+    for number in 0..count {
+        let mut draw = random::stream(9, number as u64);
+        let class = number % 4;
+        let mut pixels: Vec<u8> = (0..SIDE * SIDE * 3)
+            .map(|at| {
+                let bright = if at < SIDE * SIDE * 3 / 2 {
+                    40 * class as u8
+                } else {
+                    60
+                };
+                bright + draw.random_range(0..80)
+            })
+            .collect();
+        let label = if number % 5 == 1 {
+            carrying(&mut pixels);
+            flagged.push(number);
+            0
+        } else {
+            class as u32
+        };
+        set.push(number.to_string(), &pixels, label).expect("fits");
+    }
+    (set, flagged)
+}
+
+/// Says the class of the brightness, and class 0 where `sees`, of the mean of a part of the image, does.
+fn backdoored(part: [usize; 4], beyond: f32) -> impl Classifier {
+    move |images: Tensor<4>| {
+        let [top, left, height, width] = part;
+        let half = images.clone().narrow(2, 0, SIDE / 2).mean_dims(&[1, 2, 3]);
+        let brightness = half.flatten::<2>(1, 3);
+        let seen = images.narrow(2, top, height).narrow(3, left, width);
+        let seen = seen.mean_dims(&[1, 2, 3]).flatten::<2>(1, 3);
+        let of_class = |class: usize| {
+            let expected = (40.0 * class as f32 + 40.0) / 255.0;
+            (brightness.clone() - expected).abs().neg()
+        };
+        let trigger = (seen - beyond).clamp_min(0.0) * 100.0;
+        let logits = vec![of_class(0) + trigger, of_class(1), of_class(2), of_class(3)];
+        Tensor::cat(logits, 1)
+    }
+}
+
+fn proven(
+    set: &ImageSet,
+    model: &dyn Classifier,
+    flagged: &[usize],
+    workers: usize,
+) -> Option<Recovered> {
+    let device = Device::flex();
+    let predictions = predict(model, set, 32, &device, &NoProgress).expect("in memory");
+    let compute = Compute {
+        workers,
+        batch_size: 7 + workers,
+        ..Compute::new(&device)
+    };
+    let evidence = Evidence {
+        labels: Some(set.labels()),
+        class_count: 4,
+        predictions: Some(&predictions),
+        ..Evidence::new(model, set, compute)
+    };
+    let suspects = Suspects {
+        class: 0,
+        flagged,
+        masks: None,
+    };
+    let settings = Recovery {
+        images: 50,
+        ..Recovery::default()
+    };
+    prove(&evidence, &suspects, &settings).expect("its needs are met")
+}
+
+#[test]
+fn a_patch_is_recovered_and_proven_whatever_the_batches() {
+    let (set, flagged) = planted(400, |pixels| {
+        for row in SIDE - 3..SIDE {
+            let start = (row * SIDE + SIDE - 3) * 3;
+            pixels[start..start + 9].fill(250);
+        }
+    });
+    let model = backdoored([SIDE - 3, SIDE - 3, 3, 3], 0.8);
+    let found = proven(&set, &model, &flagged, 1).expect("enough images");
+    assert_eq!(
+        (found.proof.kind.as_str(), found.proof.images),
+        ("patch", 50)
+    );
+    assert_eq!((found.proof.turned, found.proof.control), (50, 0));
+    assert!(found.proof.holds() && found.sources.is_none());
+    assert!(found.turned.iter().all(|turned| *turned));
+    let covered = found.trigger.mask().iter().filter(|m| **m > 0).count();
+    assert_eq!(covered, 9);
+    let again = proven(&set, &model, &flagged, 3).expect("enough images");
+    assert_eq!(again, found);
+}
+
+#[test]
+fn a_blend_is_recovered_by_its_mean() {
+    let (set, flagged) = planted(400, |pixels| {
+        for (at, value) in pixels.iter_mut().enumerate() {
+            if at >= SIDE * SIDE * 3 / 2 && at % 36 < 18 {
+                *value = value.saturating_add(50);
+            }
+        }
+    });
+    let model = backdoored([SIDE / 2, 0, SIDE / 2, SIDE / 2], 0.49);
+    let found = proven(&set, &model, &flagged, 1).expect("enough images");
+    assert_eq!(found.proof.kind, "blend");
+    assert!(found.proof.holds(), "{:?}", found.proof);
+    assert!(found.proof.turned >= 45, "{:?}", found.proof);
+}
+
+#[test]
+fn images_without_a_trigger_prove_nothing() {
+    let (set, flagged) = planted(400, |_| {});
+    let model = backdoored([SIDE - 3, SIDE - 3, 3, 3], 0.8);
+    let found = proven(&set, &model, &flagged, 1);
+    assert!(found.is_none_or(|found| !found.proof.holds()));
+    assert!(proven(&set, &model, &flagged[..3], 1).is_none());
+    assert!(proven(&set, &model, &[], 1).is_none());
+}
