@@ -6,7 +6,7 @@ mod words;
 
 use std::collections::BTreeMap;
 
-use self::evidence::{Counted, confirms, contradicts_class, interval, is_separate, proves};
+use self::evidence::{Counted, confirms, contradicts_class, interval, is_separate};
 use super::verdict::{Power, Proof, Standing, SuspectClass, Verdict};
 use super::{ClassFinding, Testimony};
 
@@ -101,7 +101,7 @@ impl Findings<'_> {
         }
         let proof = self.proofs.get(&found.class).cloned();
         if let Some(proof) = &proof {
-            is_confirmed |= proves(proof);
+            is_confirmed |= proof.holds();
             evidence.push(words::proof(proof, self.name(found.class)));
         }
         SuspectClass {

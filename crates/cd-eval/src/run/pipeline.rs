@@ -12,7 +12,7 @@ use cd_models::Device;
 use super::run_dir::RunDir;
 use super::stage::reference::Reference;
 use super::stage::{
-    self, Work, canary, data, detect, evaluate, look, poison, report, train, verdict,
+    self, Work, canary, data, detect, evaluate, look, poison, proof, report, train, verdict,
 };
 use super::store::Store;
 use crate::evaluation::Evaluation;
@@ -105,7 +105,8 @@ pub fn run(
     let Some(power) = canary::power(&work, &data, &classifier, &decided)? else {
         return Ok(Outcome::OtherShardsMissing);
     };
-    verdict::verdict(&work, &data, &decided, power)?;
+    let proofs = proof::proofs(&work, &data, &classifier, &decided)?;
+    verdict::verdict(&work, &data, &decided, power, proofs)?;
     if options.until == Stage::Detect {
         return Ok(Outcome::Stopped(Stage::Detect));
     }

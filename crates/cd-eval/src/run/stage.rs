@@ -14,6 +14,7 @@ pub(crate) mod look;
 pub(crate) mod masks;
 pub(crate) mod numbers;
 pub(crate) mod poison;
+pub(crate) mod proof;
 pub(crate) mod reference;
 pub(crate) mod report;
 mod report_texts;

@@ -1,7 +1,5 @@
 //! When a count is evidence.
 
-use super::super::verdict::Proof;
-
 /// Chance of a count by accident from which it is evidence.
 const ACCIDENT: f64 = 1e-4;
 /// The same for the place of trusted images, of which there are few.
@@ -49,12 +47,6 @@ pub(super) fn largest_share(counts: &[[usize; 2]]) -> f64 {
         .map(|&count| smoothed(count))
         .fold(0.0, f64::max)
 }
-
-/// Whether a recovered trigger turns at least half of the images, and twice as many as its control.
-pub(super) fn proves(proof: &Proof) -> bool {
-    proof.images > 0 && 2 * proof.turned >= proof.images && proof.turned >= 2 * proof.control
-}
-
 /// Between how many and how many of `images` belong to what `count` of them were counted for, at 95 %: Wilson's interval.
 pub(super) fn interval(count: usize, images: usize) -> [usize; 2] {
     if images == 0 {

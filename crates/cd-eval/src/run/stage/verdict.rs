@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use cd_detect::{ClassFinding, Detection, Findings, Power, Testimony, Verdict, Witness};
+use cd_detect::{ClassFinding, Detection, Findings, Power, Proof, Testimony, Verdict, Witness};
 
 use super::data::Data;
 use super::decide::Decided;
@@ -21,6 +21,7 @@ pub(crate) fn verdict(
     data: &Data,
     decided: &[Decided],
     power: Power,
+    proofs: BTreeMap<u32, Proof>,
 ) -> Result<Option<Verdict>, PipelineError> {
     let detectors = work.experiment.detect.detectors.iter();
     let found: Vec<(&Decided, Testimony, bool, Detection)> = detectors
@@ -62,7 +63,7 @@ pub(crate) fn verdict(
         classes,
         flagged: &flagged,
         witnesses: &witnesses,
-        proofs: BTreeMap::new(),
+        proofs,
         power,
         warnings: [agreement::warning(work.run)?, look::warning(work.run)?]
             .into_iter()

@@ -1,0 +1,109 @@
+//! Proof: the triggers of the classes whose images are flagged, recovered and tried on other images, before the verdict.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use cd_core::Key;
+use cd_detect::{Proof, Recovery, Testimony};
+use cd_models::atomic;
+use serde::{Deserialize, Serialize};
+
+use super::Work;
+use super::classifier::Trained;
+use super::data::Data;
+use super::decide::Decided;
+use crate::experiment::SearchedImages;
+use crate::pipeline::PipelineError;
+use crate::recovery::{predictions, proven};
+use crate::store::StoreError;
+use crate::trigger;
+
+const FILE: &str = "proof/proofs.json";
+
+/// What is kept, with what it depends on: one folder holds one experiment, but detectors may be added to it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Stored {
+    flagged: String,
+    proofs: BTreeMap<u32, Proof>,
+}
+
+/// The proofs of the classes that the judge of classes flags images of. Only where nobody knows the answer: with truth the figures of the
+/// evaluation say more, and tables do not pay for it.
+pub(crate) fn proofs(
+    work: &Work<'_>,
+    data: &Data,
+    trained: &Trained,
+    decided: &[Decided],
+) -> Result<BTreeMap<u32, Proof>, PipelineError> {
+    if work.experiment.poison.is_some() || data.searched_images == SearchedImages::Test {
+        return Ok(BTreeMap::new());
+    }
+    let flagged = flagged(work, data, decided)?;
+    let key = Key::of("proof 1").with("flagged", &flagged).finish();
+    if work.run.join(FILE).exists() {
+        let stored: Stored = work.run.read_json(Path::new(FILE))?;
+        if stored.flagged == key {
+            return Ok(stored.proofs);
+        }
+    }
+    let mut proofs = BTreeMap::new();
+    if !flagged.is_empty() {
+        let folder = work.run.join("proof");
+        std::fs::create_dir_all(&folder).map_err(StoreError::io(&folder))?;
+        let set = data.poisoned.train();
+        let labels = set.labels();
+        let mut classes: Vec<u32> = flagged.iter().map(|&index| labels[index]).collect();
+        classes.sort_unstable();
+        classes.dedup();
+        let predictions = predictions(work, data, trained)?;
+        let settings = Recovery::default();
+        for class in classes {
+            let found = proven(
+                work,
+                data,
+                trained,
+                &predictions,
+                class,
+                &flagged,
+                &settings,
+            )?;
+            if let Some(found) = found {
+                let name = format!("proof/trigger-{class}.png");
+                let picture = trigger::picture(&found, set, settings.seed)?.to_png()?;
+                let path = work.run.join(&name);
+                atomic::write(&path, &picture).map_err(StoreError::io(&path))?;
+                let picture = Some(name);
+                proofs.insert(
+                    class,
+                    Proof {
+                        picture,
+                        ..found.proof
+                    },
+                );
+            }
+        }
+        let stored = Stored {
+            flagged: key,
+            proofs: proofs.clone(),
+        };
+        work.run.write_json(Path::new(FILE), &stored)?;
+    }
+    Ok(proofs)
+}
+
+/// Positions among the training images of what the judge of classes flags.
+fn flagged(work: &Work<'_>, data: &Data, decided: &[Decided]) -> Result<Vec<usize>, PipelineError> {
+    let detectors = work.experiment.detect.detectors.iter().zip(decided);
+    let mut judges =
+        detectors.filter(|(one, _)| one.detector.detector().testimony() == Testimony::Classes);
+    let Some((_, judge)) = judges.next() else {
+        return Ok(Vec::new());
+    };
+    let flags = judge.detection(data)?.own.map(|own| own.flagged);
+    let flags = flags.unwrap_or_default();
+    let positions = flags.iter().zip(&data.positions);
+    Ok(positions
+        .filter(|(flag, _)| **flag)
+        .map(|(_, &position)| position)
+        .collect())
+}
