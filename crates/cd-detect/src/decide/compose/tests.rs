@@ -108,7 +108,7 @@ fn the_class_is_named_with_a_number_and_an_interval() {
     assert!(
         verdict
             .summary
-            .starts_with("Backdoored: 30 images of `c1` (22 to 40)"),
+            .starts_with("Backdoored: 30 images of `c1` (21 to 40)"),
         "{}",
         verdict.summary
     );
