@@ -5,6 +5,7 @@ mod attacks_golden;
 mod bench;
 mod common;
 mod content;
+mod cure;
 mod figures;
 mod folders;
 mod formats;

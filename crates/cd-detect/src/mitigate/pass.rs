@@ -14,6 +14,9 @@ use super::{MitigationError, Parts, Unlearning};
 /// Batches that are prepared while the network computes.
 const AHEAD: usize = 1;
 
+/// Safe images for each suspect of a step: the statistics of `BatchNorm` stay those of safe images.
+const BESIDE: usize = 4;
+
 /// What the steps of a pass have in common.
 pub(super) struct Pass<'a> {
     pub(super) parts: &'a Parts<'a>,
@@ -38,8 +41,8 @@ struct Turn<'a> {
 }
 
 impl Pass<'_> {
-    /// Goes over the safe images at the learning rate `rate`. With `ascent`, every step also goes up the gradient of as many suspects, so
-    /// many times as fast. They go through the network together: by themselves they would have `BatchNorm` statistics of their own,
+    /// Goes over the safe images at the learning rate `rate`. With `ascent`, every step also goes up the gradient of a quarter as many
+    /// suspects, so many times as fast. They go through the network together: by themselves they would have `BatchNorm` statistics of their own,
     /// under which forgetting them says little of a trigger on a single image.
     pub(super) fn run(
         &self,
@@ -56,7 +59,10 @@ impl Pass<'_> {
             .map(|safe| Turn {
                 safe,
                 suspects: match ascent {
-                    Some(_) => next.by_ref().take(safe.len().min(suspects.len())).collect(),
+                    Some(_) => next
+                        .by_ref()
+                        .take(safe.len().div_ceil(BESIDE).min(suspects.len()))
+                        .collect(),
                     None => Vec::new(),
                 },
             })
