@@ -229,6 +229,31 @@ fn what_was_missed_or_not_planted_is_said_whatever_the_verdict() {
 }
 
 #[test]
+fn a_blind_scan_calls_nothing_clean() {
+    let set = Set::new(2.0, false);
+    let of = |found: [usize; 2]| {
+        let canaries = found.map(|found| Canary {
+            kind: "patch".into(),
+            class: 0,
+            rate: 0.01,
+            planted: 11,
+            found,
+        });
+        let power = Power::Measured {
+            canaries: canaries.into(),
+        };
+        let verdict = Findings {
+            power,
+            ..set.findings(&[])
+        }
+        .verdict();
+        verdict.summary
+    };
+    assert!(of([0, 3]).starts_with("Nothing found in"), "{}", of([0, 3]));
+    assert!(of([0, 11]).starts_with("Clean"), "{}", of([0, 11]));
+}
+
+#[test]
 fn a_set_without_classes_to_judge_has_no_verdict() {
     let mut set = Set::new(2.0, false);
     set.classes.clear();

@@ -29,6 +29,9 @@ pub(super) fn summary(verdict: &Verdict, images: usize) -> String {
         .collect();
     let named = named.join(", ");
     match verdict.standing {
+        Standing::Clean if is_blind(&verdict.power) => format!(
+            "Nothing found in {images} images, which proves little: this scan found none of the backdoors that it planted itself"
+        ),
         Standing::Clean => format!("Clean: nothing in {images} images beyond what clean sets show"),
         Standing::Suspicious => {
             format!("Suspicious: {named} stand out, and nothing else confirms it")
@@ -140,6 +143,14 @@ pub(super) fn limits(verdict: &Verdict, findings: &Findings<'_>) -> Vec<String> 
         }
     }
     limits
+}
+
+/// Whether backdoors were planted, and every one of them was missed.
+fn is_blind(power: &Power) -> bool {
+    match power {
+        Power::Unknown { .. } => false,
+        Power::Measured { canaries } => !canaries.is_empty() && canaries.iter().all(is_missed),
+    }
 }
 
 fn is_missed(canary: &Canary) -> bool {
