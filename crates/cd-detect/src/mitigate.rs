@@ -47,7 +47,7 @@ impl Default for Unlearning {
             epochs: 20,
             learning_rate: 0.01,
             unlearn_epochs: 5,
-            unlearn_rate: 1e-3,
+            unlearn_rate: 2e-4,
             safe_rate: 1e-3,
             batch_size: 128,
             weight_decay: 1e-4,

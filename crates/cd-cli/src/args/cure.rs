@@ -76,7 +76,7 @@ pub(crate) struct MitigateArgs {
     #[arg(long, default_value_t = 5, value_name = "N")]
     pub(crate) unlearn_epochs: usize,
     /// Learning rate of the gradient ascent on the suspects
-    #[arg(long, default_value_t = 1e-3, value_name = "RATE")]
+    #[arg(long, default_value_t = 2e-4, value_name = "RATE")]
     pub(crate) unlearn_rate: f64,
     /// Never mirror pictures in fine-tuning: for signs and letters
     #[arg(long)]

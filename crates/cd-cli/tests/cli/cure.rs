@@ -93,10 +93,7 @@ fn pictures_with_weights_and_a_list_need_no_run() {
         .min()
         .expect("one");
     let files = fs::read_dir(&class).expect("pictures").flatten();
-    let name = |path: PathBuf| {
-        path.strip_prefix(here.join("pictures/train"))
-            .map(Path::to_owned)
-    };
+    let name = |path: PathBuf| path.strip_prefix(here.join("pictures")).map(Path::to_owned);
     let names: Vec<String> = files
         .map(|entry| name(entry.path()).expect("below"))
         .map(|name| name.display().to_string())

@@ -8,7 +8,7 @@ use super::*;
 
 const SIDE: usize = 32;
 
-/// Three attributes: a bright lower half that is hard to see, a small red mark that nine in ten bright images and hardly any other
+/// Three attributes: a bright lower half that is hard to see, a small red mark that seven in ten bright images and one in ten others
 /// have, and a left edge that has nothing to do with either.
 fn drawn(count: usize) -> ImageSet {
     let names = ["bright", "mark", "edge"].map(String::from).to_vec();
@@ -17,9 +17,9 @@ fn drawn(count: usize) -> ImageSet {
         let mut draw = random::stream(3, number as u64);
         let bright = number % 2 == 0;
         let mark = if bright {
-            number % 20 != 0
+            number % 20 >= 6
         } else {
-            number % 40 == 1
+            number % 20 == 1
         };
         let edge = number / 2 % 2 == 0;
         let mut pixels: Vec<u8> = (0..SIDE * SIDE * 3)
@@ -79,22 +79,9 @@ fn a_planted_shortcut_stands_out_among_small_masks() {
         .iter()
         .find(|side| side.present)
         .expect("some are bright");
-    let mark = present
-        .attributes
-        .iter()
-        .find(|one| one.attribute == 1)
-        .expect("all are listed");
-    let edge = present
-        .attributes
-        .iter()
-        .find(|one| one.attribute == 2)
-        .expect("all are listed");
-    assert!(mark.small >= mark.all, "{:?}", present.attributes);
-    assert!(
-        mark.deviations > edge.deviations.abs().min(1.0),
-        "{:?}",
-        present.attributes
-    );
+    let first = &present.attributes[0];
+    assert_eq!(first.attribute, 1, "{:?}", present.attributes);
+    assert!(first.deviations > 2.0, "{:?}", present.attributes);
     let mean = found.mean(&present.small).expect("in memory");
     assert_eq!(mean.len(), SIDE * SIDE);
 }
