@@ -33,11 +33,12 @@ pub(super) fn scan_experiment(args: &ScanArgs, session: &Session) -> Result<Expe
     } else {
         named.clone()
     };
-    let preset = args.search.preset.unwrap_or(match named.len() {
-        // The verdict does not stand on masks, and pictures of them do not need the slow search.
-        0 => Preset::Fast,
-        _ => Preset::Accurate,
-    });
+    // Where classes are judged the verdict does not stand on masks, and pictures of them do not need the slow search.
+    let usual = match chosen.iter().any(|name| name == JUDGE) {
+        true => Preset::Fast,
+        false => Preset::Accurate,
+    };
+    let preset = args.search.preset.unwrap_or(usual);
     let rule = match args.search.threshold {
         Some(t) => ThresholdRule::Robust { t },
         None => fdr(args.search.fdr.unwrap_or(USUAL_FDR)),
@@ -65,6 +66,9 @@ pub(super) fn scan_experiment(args: &ScanArgs, session: &Session) -> Result<Expe
     Ok(experiment)
 }
 
+/// The detector that judges classes.
+const JUDGE: &str = "cascade";
+
 /// Share of flags that may be false when nobody says one.
 const USUAL_FDR: f64 = 0.05;
 
@@ -85,7 +89,7 @@ fn usual(args: &ScanArgs) -> Result<Vec<String>> {
     if is_given && dataset.dataset_mut().drop_missing_labels() {
         return Ok(vec![masks.to_owned()]);
     }
-    let mut names = vec!["cascade", masks];
+    let mut names = vec![JUDGE, masks];
     if args.search.reference.features_weights.is_some() || args.weights.finetune {
         names.push("probe-label");
     }

@@ -81,7 +81,7 @@ fn a_scan_takes_one_more_detector_into_the_same_folder() {
     succeed(here, demo);
     let scan = "scan --images pictures --model resnet10 --width 4 --epochs 2 --steps 2 --out s";
     assert_eq!(counted(here, scan), (1, 1));
-    let more = format!("{scan} --detector cd-l --detector ss");
+    let more = format!("{scan} --detector cascade --detector cd-l --detector ss");
     assert_eq!(counted(here, &more), (0, 0));
     assert!(here.join("s/detect/ss/scores.csv").exists());
     let report = fs::read_to_string(here.join("s/report.html")).expect("a report");

@@ -96,16 +96,13 @@ pub fn write_all(folder: &Path, rows: &[ScoreRow]) -> Result<(), ScoresError> {
         }
         write(folder.join(name), list.as_bytes())?;
     }
-    let escaped = rows
-        .iter()
-        .filter(|row| matches!(line(&row.file), Cow::Owned(_)))
-        .count();
-    if escaped > 0 {
-        tracing::warn!(
-            "{escaped} names hold line breaks or the like: they stand in keep.txt and drop.txt as JSON strings"
-        );
-    }
     Ok(())
+}
+
+/// How many of the names stand in the lists as JSON strings.
+pub(crate) fn escaped(names: &[String]) -> usize {
+    let is_escaped = |name: &&String| matches!(line(name), Cow::Owned(_));
+    names.iter().filter(is_escaped).count()
 }
 
 /// A name as one line of a list.

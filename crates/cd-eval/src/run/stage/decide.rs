@@ -66,6 +66,14 @@ pub(super) fn decided(
         let (judged, own) = detect.compare.apply(detection, data.searched.set.labels());
         let mut decision = rule.apply(&judged)?;
         decision.explanation += &compared_with_themselves(&own, data.searched.set.class_names());
+        let escaped = scores::escaped(data.searched.set.names());
+        let labels = work.experiment.detector_labels();
+        let is_first = labels.first().is_some_and(|first| first == label);
+        if escaped > 0 && is_first {
+            tracing::warn!(
+                "{escaped} names hold line breaks or the like: they stand in keep.txt and drop.txt as JSON strings"
+            );
+        }
         keep(folder, data, &raw, &judged, &decision)
     })?;
     work.run.publish(

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use cd_core::Key;
 use cd_core::random::{named, stream};
+use cd_core::{Key, Progress};
 use cd_models::{Model, TrainConfig, fine_tune, predict, train};
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
@@ -65,6 +65,31 @@ impl Look {
     }
 }
 
+/// Progress of a training and a prediction that are one task: the look.
+struct Looking<'a>(&'a dyn Progress);
+
+impl Progress for Looking<'_> {
+    fn start(&self, _what: &str, total: Option<u64>) {
+        self.0.start("looking at the classifier", total);
+    }
+
+    fn advance(&self, by: u64) {
+        self.0.advance(by);
+    }
+
+    fn resume(&self, by: u64) {
+        self.0.resume(by);
+    }
+
+    fn note(&self, text: &str) {
+        self.0.note(text);
+    }
+
+    fn finish(&self) {
+        self.0.finish();
+    }
+}
+
 /// Takes the look where the experiment asks for it, and warns of a classifier that learns little, before it is trained for hours.
 pub(crate) fn look(work: &Work<'_>, data: &Data) -> Result<(), PipelineError> {
     let experiment = work.experiment;
@@ -98,7 +123,8 @@ pub(crate) fn look(work: &Work<'_>, data: &Data) -> Result<(), PipelineError> {
         let (others, rest) = order.split_at_mut(held);
         rest.sort_unstable();
         let (others, images) = (set.subset(others), set.subset(rest));
-        let (device, progress) = (work.options.device, work.options.progress);
+        let looking = Looking(work.options.progress);
+        let (device, progress): (_, &dyn Progress) = (work.options.device, &looking);
         let trained = match &begun {
             Some(begun) => fine_tune(begun, &images, &config, None, device, progress),
             None => train(model, &images, &config, None, device, progress),
