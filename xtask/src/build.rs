@@ -54,7 +54,10 @@ fn features() -> Result<Vec<String>> {
         toml::from_str(&text).with_context(|| path.display().to_string())?;
     let features = manifest.get("features").and_then(toml::Value::as_table);
     let features = features.with_context(|| format!("{} has no features", path.display()))?;
-    let names = features.keys().filter(|name| *name != "default");
+    // `tuned` goes beside a backend.
+    let names = features
+        .keys()
+        .filter(|name| !["default", "tuned"].contains(&name.as_str()));
     Ok(names.cloned().collect())
 }
 

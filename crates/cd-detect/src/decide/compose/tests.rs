@@ -188,7 +188,7 @@ fn a_proof_confirms_where_its_control_does_not_do_the_same() {
         .standing
     };
     assert_eq!(standing(97, 2), Standing::Backdoored);
-    assert_eq!(standing(97, 60), Standing::Suspicious);
+    assert_eq!(standing(97, 70), Standing::Suspicious);
     assert_eq!(standing(30, 0), Standing::Suspicious);
 }
 
