@@ -34,9 +34,10 @@ pub(super) fn scan_experiment(args: &ScanArgs, session: &Session) -> Result<Expe
         named.clone()
     };
     // Where classes are judged the verdict does not stand on masks, and pictures of them do not need the slow search.
-    let usual = match chosen.iter().any(|name| name == JUDGE) {
-        true => Preset::Fast,
-        false => Preset::Accurate,
+    let usual = if chosen.iter().any(|name| name == JUDGE) {
+        Preset::Fast
+    } else {
+        Preset::Accurate
     };
     let preset = args.search.preset.unwrap_or(usual);
     let rule = match args.search.threshold {
