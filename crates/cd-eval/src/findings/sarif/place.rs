@@ -128,12 +128,12 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn places_inside_the_current_folder_are_relative() {
-        let here = || Some(PathBuf::from("/work/my data"));
+        let here = || Some(PathBuf::from("/photos/my data"));
         let places = Places::seen_from(Path::new("pictures"), here());
         let artifact = &places.root()["physicalLocation"]["artifactLocation"];
         assert_eq!(artifact["uri"], "pictures");
         let base = places.base().expect("inside");
-        assert_eq!(base["%SRCROOT%"]["uri"], "file:///work/my%20data/");
+        assert_eq!(base["%SRCROOT%"]["uri"], "file:///photos/my%20data/");
 
         let places = Places::seen_from(Path::new("/elsewhere"), here());
         let artifact = &places.root()["physicalLocation"]["artifactLocation"];
