@@ -108,6 +108,19 @@ impl Detection {
         values.iter().map(score).collect()
     }
 
+    /// Values of the measure on the scale on which differences count, logarithms where ratios do; more is more suspicious.
+    pub(crate) fn on_even_scale(&self, values: &[f64]) -> Vec<f64> {
+        let sign = match self.measure.direction {
+            Direction::Low => -1.0,
+            Direction::High => 1.0,
+        };
+        let even = |&value: &f64| match self.measure.scale {
+            Scale::Linear => sign * value,
+            Scale::Ratio => sign * value.max(f64::MIN_POSITIVE).ln(),
+        };
+        values.iter().map(even).collect()
+    }
+
     /// Image positions from most to least suspicious; equal values in the order of the set.
     pub fn ranking(&self) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.raw.len()).collect();

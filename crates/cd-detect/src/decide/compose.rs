@@ -12,8 +12,6 @@ use super::{ClassFinding, Testimony};
 
 /// Trusted images of a class that are needed before their place says something.
 const ENOUGH_TRUSTED: usize = 8;
-/// Share of the images of a canary that must be found before its kind counts as seen.
-const SEEN: f64 = 0.8;
 
 /// What was found on a set.
 #[derive(Debug, Clone)]

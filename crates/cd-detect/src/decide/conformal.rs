@@ -8,15 +8,15 @@
 //! images move the median towards them, which only makes the values larger. No p-value is smaller than one part of the numbers that it
 //! is compared with, so at a rate of 0.05 fewer than some twenty suspicious images among as many numbers as images are not flagged.
 
-use crate::detection::{Detection, Direction, Scale};
+use crate::detection::Detection;
 use crate::statistics::median;
 
 /// The p-value of each image, above 0 and at most 1; of both ends of the measure where `two_sided` says so, else of the suspicious one.
 pub(crate) fn p_values(detection: &Detection, two_sided: bool) -> Vec<f64> {
-    let suspicion = on_even_scale(detection, &detection.raw);
+    let suspicion = detection.on_even_scale(&detection.raw);
     let trusted = detection.clean.as_ref();
     let trusted = trusted.filter(|clean| !clean.is_empty());
-    let trusted = trusted.map(|clean| on_even_scale(detection, clean));
+    let trusted = trusted.map(|clean| detection.on_even_scale(clean));
     let upper = one_sided(&suspicion, trusted.as_deref());
     if !two_sided {
         return upper;
@@ -60,19 +60,6 @@ pub fn discoveries(p_values: &[f64], rate: f64) -> Vec<bool> {
         .iter()
         .map(|&value| border.is_some_and(|border| value <= border))
         .collect()
-}
-
-/// Numbers on the scale on which differences count, the suspicious end up.
-fn on_even_scale(detection: &Detection, values: &[f64]) -> Vec<f64> {
-    let sign = match detection.measure.direction {
-        Direction::Low => -1.0,
-        Direction::High => 1.0,
-    };
-    let even = |&value: &f64| match detection.measure.scale {
-        Scale::Linear => sign * value,
-        Scale::Ratio => sign * value.max(f64::MIN_POSITIVE).ln(),
-    };
-    values.iter().map(even).collect()
 }
 
 fn one_sided(suspicion: &[f64], trusted: Option<&[f64]>) -> Vec<f64> {

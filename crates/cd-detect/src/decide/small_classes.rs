@@ -55,19 +55,11 @@ impl Comparison {
 /// The raw values after every class that stands out was moved back, and those classes.
 fn moved(detection: &Detection, labels: &[u32]) -> (Vec<f64>, Vec<u32>) {
     let measure = &detection.measure;
-    // On this scale differences count, and more is more suspicious.
     let sign = match measure.direction {
         Direction::Low => -1.0,
         Direction::High => 1.0,
     };
-    let suspicion: Vec<f64> = detection
-        .raw
-        .iter()
-        .map(|&raw| match measure.scale {
-            Scale::Linear => sign * raw,
-            Scale::Ratio => sign * raw.max(f64::MIN_POSITIVE).ln(),
-        })
-        .collect();
+    let suspicion = detection.on_even_scale(&detection.raw);
     let border = median(suspicion.clone()) + STANDS_OUT * robust_spread(&suspicion);
     let classes = by_class(&suspicion, labels);
     let sizes = classes.iter().filter(|class| !class.is_empty());

@@ -98,3 +98,25 @@ pub struct Canary {
     /// Those that were flagged.
     pub found: usize,
 }
+
+/// A planted backdoor counts as found from this share of its images on: what is found by halves was hardly to be seen.
+const SEEN: f64 = 0.8;
+
+impl Canary {
+    /// Whether so few of its images were flagged that the scan could not have seen such a backdoor.
+    pub fn is_missed(&self) -> bool {
+        (self.found as f64) < SEEN * self.planted as f64
+    }
+}
+
+impl Power {
+    /// Whether backdoors were planted, and every one of them was missed.
+    pub fn is_blind(&self) -> bool {
+        match self {
+            Self::Unknown { .. } => false,
+            Self::Measured { canaries } => {
+                !canaries.is_empty() && canaries.iter().all(Canary::is_missed)
+            }
+        }
+    }
+}

@@ -136,7 +136,7 @@ pub fn finished(folder: &Path) -> Result<Option<Evaluation>, PipelineError> {
 /// When the run is of another layout, or damaged.
 pub fn verdict(folder: &Path) -> Result<Option<Verdict>, PipelineError> {
     let (run, _) = RunDir::existing(folder)?;
-    stage::verdict::stored(&run)
+    Ok(findings::verdict(run.path())?)
 }
 
 /// Writes the report of a complete run again.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use cd_core::Task;
 use cd_detect::{Evidence, Proof, Recovered, Recovery, Suspects, prove};
-use cd_models::{Predictions, atomic, predict};
+use cd_models::{ImageSet, Predictions, atomic, predict};
 use serde::Serialize;
 
 use super::opened::with_run;
@@ -64,12 +64,9 @@ pub fn recover(
         for class in classes {
             let recovered = proven(work, data, trained, &predictions, class, &flagged, settings)?;
             let mut one = described(data, class, &flagged, recovered.as_ref());
-            if let (Some(recovered), Some(proof)) = (&recovered, &mut one.proof) {
+            if let Some(recovered) = &recovered {
                 let name = format!("trigger-{class}.png");
-                let picture = trigger::picture(recovered, set, settings.seed)?.to_png()?;
-                let path = out.join(&name);
-                atomic::write(&path, &picture).map_err(StoreError::io(&path))?;
-                proof.picture = Some(name);
+                one.proof = Some(shown(recovered, set, settings.seed, out, name)?);
             }
             found.push(one);
         }
@@ -156,6 +153,23 @@ pub(super) fn proven(
         masks: None,
     };
     Ok(prove(&evidence, &suspects, settings)?)
+}
+
+/// Writes the picture of a recovered trigger to `name` in `folder`; its proof, with that name.
+pub(super) fn shown(
+    recovered: &Recovered,
+    set: &ImageSet,
+    seed: u64,
+    folder: &Path,
+    name: String,
+) -> Result<Proof, PipelineError> {
+    let picture = trigger::picture(recovered, set, seed)?.to_png()?;
+    let path = folder.join(&name);
+    atomic::write(&path, &picture).map_err(StoreError::io(&path))?;
+    Ok(Proof {
+        picture: Some(name),
+        ..recovered.proof.clone()
+    })
 }
 
 fn described(

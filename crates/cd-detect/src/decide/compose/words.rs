@@ -3,7 +3,7 @@
 use super::super::verdict::{Canary, Power, Proof, Standing, Verdict};
 use super::super::{ClassFinding, SearchFinding};
 use super::evidence::{Counted, largest_share};
-use super::{Findings, SEEN, Witness};
+use super::{Findings, Witness};
 use crate::statistics::median;
 
 const REMEDY: &str = "More epochs, more pictures a class, larger pictures (`--size`) or weights that know their kind (`--weights FILE \
@@ -29,7 +29,7 @@ pub(super) fn summary(verdict: &Verdict, images: usize) -> String {
         .collect();
     let named = named.join(", ");
     match verdict.standing {
-        Standing::Clean if is_blind(&verdict.power) => format!(
+        Standing::Clean if verdict.power.is_blind() => format!(
             "Nothing found in {images} images, which proves little: this scan found none of the backdoors that it planted itself"
         ),
         Standing::Clean => format!("Clean: nothing in {images} images beyond what clean sets show"),
@@ -133,7 +133,7 @@ pub(super) fn limits(verdict: &Verdict, findings: &Findings<'_>) -> Vec<String> 
             limits.extend(
                 canaries
                     .iter()
-                    .filter(|canary| is_missed(canary))
+                    .filter(|canary| canary.is_missed())
                     .map(missed),
             );
             limits.push(
@@ -143,18 +143,6 @@ pub(super) fn limits(verdict: &Verdict, findings: &Findings<'_>) -> Vec<String> 
         }
     }
     limits
-}
-
-/// Whether backdoors were planted, and every one of them was missed.
-fn is_blind(power: &Power) -> bool {
-    match power {
-        Power::Unknown { .. } => false,
-        Power::Measured { canaries } => !canaries.is_empty() && canaries.iter().all(is_missed),
-    }
-}
-
-fn is_missed(canary: &Canary) -> bool {
-    (canary.found as f64) < SEEN * canary.planted as f64
 }
 
 fn missed(canary: &Canary) -> String {

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use cd_core::Key;
 use cd_core::random::{named, stream};
-use cd_detect::{Canary, Power, Testimony};
+use cd_detect::{Canary, Power};
 use cd_models::ImageSet;
 use rand::seq::SliceRandom;
 
@@ -14,7 +14,7 @@ use self::trigger::Kind;
 use super::Work;
 use super::classifier::Trained;
 use super::data::{Data, Keyed};
-use super::decide::Decided;
+use super::decide::{Decided, judge};
 use super::detect::{Search, Searched};
 use crate::experiment::{CanaryStage, SearchedImages};
 use crate::pipeline::PipelineError;
@@ -135,11 +135,7 @@ pub(crate) fn power(
     if let Some(reason) = why_not(work, data) {
         return unknown(reason);
     }
-    let detectors = work.experiment.detect.detectors.iter();
-    let judge = detectors
-        .zip(decided)
-        .find(|(one, _)| one.detector.detector().testimony() == Testimony::Classes);
-    let (Some((judge, found)), Some(planted)) = (judge, &data.planted) else {
+    let (Some((judge, found)), Some(planted)) = (judge(work, decided), &data.planted) else {
         return unknown("no detector judges classes".to_owned());
     };
     let found = found.detection(data)?;

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use cd_core::Key;
-use cd_detect::{Decision, Detection, ThresholdRule};
+use cd_detect::{Decision, Detection, Testimony, ThresholdRule};
 use serde::{Deserialize, Serialize};
 
 use super::data::Data;
 use super::{Work, numbers};
+use crate::experiment::ConfiguredDetector;
 use crate::pipeline::PipelineError;
 use crate::run_dir::RunDir;
 use crate::scores::{self, ScoreRow, ScoresError};
@@ -42,6 +43,16 @@ pub(super) struct StoredDecision {
     #[serde(default)]
     pub(super) score: Option<f64>,
     pub(super) measure: String,
+}
+
+/// The first detector that judges classes, as it was configured and what it came to.
+pub(super) fn judge<'a>(
+    work: &Work<'a>,
+    decided: &'a [Decided],
+) -> Option<(&'a ConfiguredDetector, &'a Decided)> {
+    let detectors = work.experiment.detect.detectors.iter();
+    let mut both = detectors.zip(decided);
+    both.find(|(one, _)| one.detector.detector().testimony() == Testimony::Classes)
 }
 
 /// Applies the rule to the numbers in `detected`.

@@ -4,19 +4,17 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use cd_core::Key;
-use cd_detect::{Proof, Recovery, Testimony};
-use cd_models::atomic;
+use cd_detect::{Proof, Recovery};
 use serde::{Deserialize, Serialize};
 
 use super::Work;
 use super::classifier::Trained;
 use super::data::Data;
-use super::decide::Decided;
+use super::decide::{Decided, judge};
 use crate::experiment::SearchedImages;
 use crate::pipeline::PipelineError;
-use crate::recovery::{predictions, proven};
+use crate::recovery::{predictions, proven, shown};
 use crate::store::StoreError;
-use crate::trigger;
 
 const FILE: &str = "proof/proofs.json";
 
@@ -69,16 +67,9 @@ pub(crate) fn proofs(
             )?;
             if let Some(found) = found {
                 let name = format!("proof/trigger-{class}.png");
-                let picture = trigger::picture(&found, set, settings.seed)?.to_png()?;
-                let path = work.run.join(&name);
-                atomic::write(&path, &picture).map_err(StoreError::io(&path))?;
-                let picture = Some(name);
                 proofs.insert(
                     class,
-                    Proof {
-                        picture,
-                        ..found.proof
-                    },
+                    shown(&found, set, settings.seed, work.run.path(), name)?,
                 );
             }
         }
@@ -93,10 +84,7 @@ pub(crate) fn proofs(
 
 /// Positions among the training images of what the judge of classes flags.
 fn flagged(work: &Work<'_>, data: &Data, decided: &[Decided]) -> Result<Vec<usize>, PipelineError> {
-    let detectors = work.experiment.detect.detectors.iter().zip(decided);
-    let mut judges =
-        detectors.filter(|(one, _)| one.detector.detector().testimony() == Testimony::Classes);
-    let Some((_, judge)) = judges.next() else {
+    let Some((_, judge)) = judge(work, decided) else {
         return Ok(Vec::new());
     };
     let flags = judge.detection(data)?.own.map(|own| own.flagged);

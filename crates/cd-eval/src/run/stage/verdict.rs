@@ -8,10 +8,9 @@ use cd_detect::{ClassFinding, Detection, Findings, Power, Proof, Testimony, Verd
 use super::data::Data;
 use super::decide::Decided;
 use super::{Work, agreement, look};
+use crate::findings::VERDICT;
 use crate::pipeline::PipelineError;
-use crate::run_dir::RunDir;
 
-const FILE: &str = "verdict.json";
 /// Every class as it was judged.
 const CLASSES: &str = "classes.json";
 
@@ -72,14 +71,6 @@ pub(crate) fn verdict(
     }
     .verdict();
     work.run.write_json(Path::new(CLASSES), &judged.classes)?;
-    work.run.write_json(Path::new(FILE), &verdict)?;
+    work.run.write_json(Path::new(VERDICT), &verdict)?;
     Ok(Some(verdict))
-}
-
-/// The verdict that stands in a run; `None` where there is none.
-pub(crate) fn stored(run: &RunDir) -> Result<Option<Verdict>, PipelineError> {
-    if !run.join(FILE).exists() {
-        return Ok(None);
-    }
-    Ok(Some(run.read_json(Path::new(FILE))?))
 }
