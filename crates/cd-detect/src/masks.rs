@@ -15,6 +15,8 @@ const IN_MEMORY: usize = 4 << 20;
 pub struct Masks {
     shape: [usize; 3],
     values: Records,
+    /// The images that they are of, in ascending order; `None` for the first images of the set.
+    images: Option<Vec<usize>>,
 }
 
 impl Masks {
@@ -23,6 +25,7 @@ impl Masks {
         Self {
             shape,
             values: Records::new(shape.iter().product(), IN_MEMORY),
+            images: None,
         }
     }
 
@@ -33,6 +36,20 @@ impl Masks {
             masks.values.push_from(source, index);
         }
         masks
+    }
+
+    /// Those of `images` alone, which are in ascending order.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    pub fn only(self, images: Vec<usize>) -> Result<Self, StorageError> {
+        let mut masks = Self::new(self.shape);
+        for &image in &images {
+            masks.values.push(&self.values.get(image)?)?;
+        }
+        masks.images = Some(images);
+        Ok(masks)
     }
 
     /// Appends masks, `[N, channels, height, width]`.
@@ -61,7 +78,13 @@ impl Masks {
         self.shape
     }
 
-    /// Mask of image `index`, `[channels, height, width]`.
+    /// The images that they are of, in ascending order, where not every image has one.
+    pub fn images(&self) -> Option<&[usize]> {
+        self.images.as_deref()
+    }
+
+    /// Mask number `index`, `[channels, height, width]`: that of image `index` where every image has one, else that of
+    /// the image at this place of [`images`](Self::images).
     ///
     /// # Errors
     ///
@@ -72,5 +95,18 @@ impl Masks {
     /// When `index` is out of range, like slice indexing.
     pub fn get(&self, index: usize) -> Result<Arc<[u8]>, StorageError> {
         self.values.get(index)
+    }
+
+    /// Mask of image `image`, `[channels, height, width]`; `None` where it has none.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    pub fn of_image(&self, image: usize) -> Result<Option<Arc<[u8]>>, StorageError> {
+        let place = match &self.images {
+            Some(images) => images.binary_search(&image).ok(),
+            None => (image < self.count()).then_some(image),
+        };
+        place.map(|place| self.get(place)).transpose()
     }
 }

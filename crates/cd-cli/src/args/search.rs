@@ -54,13 +54,13 @@ pub(crate) struct ModelArgs {
 /// How to search.
 #[derive(Debug, Args)]
 pub(crate) struct SearchArgs {
-    /// Detectors to run (see `cd-cli detectors`) [default: `cd-l`; of `scan` `cascade`, which the verdict stands on, and `cd-l`, which
-    /// makes pictures, and `probe-label` where there is a network to compare labels with]
+    /// Detectors to run (see `cd-cli detectors`) [default: `cd-l`; of `scan` `cascade`, which the verdict stands on and which searches
+    /// the pictures that matter, and `probe-label` where there is a network to compare labels with]
     #[arg(long = "detector", value_name = "NAME")]
     pub(crate) detectors: Vec<String>,
     #[command(flatten)]
     pub(crate) reference: ReferenceArgs,
-    /// Settings of the search that belong together [default: `accurate`, `fast` for the default detectors of `scan`]
+    /// Settings of the search that belong together [default: `accurate`; of `scan` `fast` where `cascade` runs]
     #[arg(long, value_enum)]
     pub(crate) preset: Option<Preset>,
     /// Optimisation steps of each search instead of the preset's (`accurate` searches every picture eight times)

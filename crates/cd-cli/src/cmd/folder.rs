@@ -82,15 +82,14 @@ fn fdr(rate: f64) -> ThresholdRule {
 
 /// The detectors of a scan that names none.
 fn usual(args: &ScanArgs) -> Result<Vec<String>> {
-    let masks = DETECTORS[0].name;
     let path = absolute(Some(&args.images.images))?.context("a path was given")?;
     let mut dataset = DatasetConfig::of_images(&path, picture_options(&args.images));
     let is_given = args.weights.weights.is_some() && !args.weights.finetune;
     // Classes that are nothing but predictions cannot be judged.
     if is_given && dataset.dataset_mut().drop_missing_labels() {
-        return Ok(vec![masks.to_owned()]);
+        return Ok(vec![DETECTORS[0].name.to_owned()]);
     }
-    let mut names = vec![JUDGE, masks];
+    let mut names = vec![JUDGE];
     if args.search.reference.features_weights.is_some() || args.weights.finetune {
         names.push("probe-label");
     }

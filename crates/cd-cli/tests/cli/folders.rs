@@ -49,8 +49,8 @@ fn a_scan_says_what_it_did_not_read_and_lists_one_name_a_line() {
     ] {
         assert_eq!(said.matches(part).count(), 1, "`{part}`: {said}");
     }
-    let kept = fs::read_to_string(here.join("run/detect/cd-l/keep.txt")).expect("written");
-    let dropped = fs::read_to_string(here.join("run/detect/cd-l/drop.txt")).expect("written");
+    let kept = fs::read_to_string(here.join("run/detect/cascade/keep.txt")).expect("written");
+    let dropped = fs::read_to_string(here.join("run/detect/cascade/drop.txt")).expect("written");
     let mut lines: Vec<&str> = kept.lines().chain(dropped.lines()).collect();
     lines.sort_unstable();
     assert_eq!(

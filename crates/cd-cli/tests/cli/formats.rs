@@ -74,7 +74,7 @@ fn pictures_score_the_same_whatever_they_lie_in() {
     let weights = weights.join("resnet18_w16_badnets.safetensors");
     for images in ["folder", "arrays", "shard"] {
         let scan = format!(
-            "scan --images {images} --weights {} --steps 2 --out out-{images}",
+            "scan --images {images} --detector cd-l --weights {} --steps 2 --out out-{images}",
             weights.display()
         );
         let output = run(here, &scan);

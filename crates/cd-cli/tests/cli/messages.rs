@@ -266,7 +266,7 @@ fn odd_but_valid_pictures_are_searched() {
         .expect("saved");
     let scan = "scan --images pictures --model resnet10 --width 4 --epochs 1 --steps 2 --out s";
     succeed(here, scan);
-    let scores = fs::read_to_string(here.join("s/detect/cd-l/scores.csv")).expect("scores");
+    let scores = fs::read_to_string(here.join("s/detect/cascade/scores.csv")).expect("scores");
     assert_eq!(scores.lines().count(), 1 + 20 + 3);
 }
 

@@ -39,7 +39,8 @@ fn planted_pictures_rank_first_and_come_out_as_lists_report_and_picture() {
     plant(here);
     let weights = golden("resnet18_w16_badnets.safetensors");
     let weights = weights.display();
-    let scan = format!("scan --images pictures --weights {weights} --steps 40 --out scan");
+    let scan =
+        format!("scan --images pictures --weights {weights} --detector cd-l --steps 40 --out scan");
     let output = run(here, &scan);
     assert!(output.status.success(), "{}", stderr(&output));
 

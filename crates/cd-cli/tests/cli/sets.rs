@@ -126,7 +126,8 @@ fn a_zipped_folder_is_scanned_without_unpacking_it() {
         }
     }
     pack(&here.join("inside"), &here.join("photos.zip"));
-    let scan = "scan --images photos.zip --model resnet10 --width 4 --epochs 1 --steps 2 --out run";
+    let scan = "scan --images photos.zip --detector cd-l --model resnet10 --width 4 --epochs 1 --steps 2 \
+                --out run";
     let output = run(here, scan);
     assert!(output.status.success(), "{}", stderr(&output));
     let scores = fs::read_to_string(here.join("run/detect/cd-l/scores.csv")).expect("written");

@@ -214,7 +214,7 @@ fn training_continues_from_weights_of_other_classes() {
     assert!(weights("scan") == weights("tuned"));
     let report = fs::read_to_string(here.join("scan/report.html")).expect("written");
     assert!(report.contains("resnet10, width 8 (fine-tuned)"));
-    assert!(stdout(&output).contains("cd-l"));
+    assert!(stdout(&output).contains("cascade"));
     let config = fs::read_to_string(here.join("scan/config.toml")).expect("written");
     assert!(
         config.contains("[train.finetune]\ntrunk_rate = 0.1"),

@@ -27,6 +27,8 @@ pub struct ClassFinding {
     pub gap: f64,
     /// The distance from which a class is a target.
     pub border: f64,
+    /// Images of the suspicious group that the classifier takes for their class.
+    pub learned: usize,
     /// What the groups were told apart in, in words.
     pub view: String,
     /// The search of some of both groups, where it was made.

@@ -9,11 +9,12 @@ use std::collections::BTreeSet;
 
 use cd_core::{Key, random};
 use cd_models::burn::tensor::{Int, Tensor};
+use cd_models::{quantize, to_host};
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
 use super::fusion::gap::Split;
-use super::fusion::{Fusion, Judged};
+use super::fusion::{Fusion, Judged, is_unnatural};
 use super::transplant::Transplant;
 use super::{Detector, DetectorInfo};
 use crate::compute::{Compute, Shard};
@@ -21,12 +22,14 @@ use crate::decide::{SearchFinding, Testimony};
 use crate::detection::Detection;
 use crate::error::DetectError;
 use crate::evidence::Evidence;
+use crate::masks::Masks;
 use crate::needs::Needs;
 use crate::statistics::ranks;
 use crate::sweep::{Batch, Column, Kind, Sweep};
 
 const NORMS: &str = "norms";
 const CARRIED: &str = "carried";
+const MASKS: &str = "masks";
 /// What stands for an image that was not searched.
 const NOT_SEARCHED: f64 = -1.0;
 /// A gap of this share of the border raises a class.
@@ -35,6 +38,8 @@ const RAISED: f64 = 0.75;
 /// less it, the other group is the suspicious one. By small masks and by confidence on hosts, both: what is easy to recognise carries
 /// its class as well as a trigger does, but not in a small part. Of 16 equal probes each comes so far once in 40 times.
 const CONFIRMED: f64 = 0.7;
+/// The most suspicious images that are searched at least, for their pictures.
+const SHOWN: usize = 48;
 /// Fewer probes of a group say nothing.
 const FEWEST_PROBES: usize = 8;
 
@@ -48,7 +53,7 @@ pub struct Cascade {
     pub search: Transplant,
     /// Images of each group of a raised class that are searched; at least 8.
     pub probes: usize,
-    /// Share of all images that is searched because it is the most suspicious, from 0 to 1.
+    /// Share of all images that is searched because it is the most suspicious, from 0 to 1; at least 48 images, for pictures.
     pub share: f64,
     /// Share of all images that is searched at random, to compare with; above 0, at most 1.
     pub random: f64,
@@ -105,8 +110,9 @@ impl Cascade {
         }
         let mut all: BTreeSet<usize> = probes.iter().flatten().flatten().copied().collect();
         let of_all = |share: f64| (share * count as f64).ceil() as usize;
-        let first = judged.detection(self.first.border, |_, split| self.first.is_target(split));
-        all.extend(first.ranking().into_iter().take(of_all(self.share)));
+        let first = judged.detection(&self.first, |_, split| self.first.is_target(split));
+        let suspicious = of_all(self.share).max(SHOWN);
+        all.extend(first.ranking().into_iter().take(suspicious));
         let everything = (0..count).collect();
         all.extend(self.drawn(everything, of_all(self.random), random::named("null")));
         Chosen { all, probes }
@@ -119,16 +125,16 @@ impl Cascade {
     }
 
     fn is_raised(&self, split: &Split) -> bool {
-        split.gap >= RAISED * self.first.border
+        split.gap >= RAISED * self.first.border_of(split)
     }
 
-    /// The place of each searched image among them by small norm and by confidence on the hosts; `None` when parts of other shards
-    /// are missing.
+    /// The place of each searched image among them by small norm and by confidence on the hosts, and the masks of those images; `None`
+    /// when parts of other shards are missing.
     fn searched(
         &self,
         evidence: &Evidence<'_>,
         chosen: &BTreeSet<usize>,
-    ) -> Result<Option<Vec<Option<Places>>>, DetectError> {
+    ) -> Result<Option<Search>, DetectError> {
         let predictions = evidence.predictions()?;
         let method = self.search.method();
         let chosen_key = Key::of("raised").with("images", chosen).finish();
@@ -143,17 +149,23 @@ impl Cascade {
             task: "distilling what was raised",
             settings: &settings,
             images: evidence.images,
-            columns: &[(NORMS, Kind::Numbers), (CARRIED, Kind::Numbers)],
+            columns: &[
+                (NORMS, Kind::Numbers),
+                (CARRIED, Kind::Numbers),
+                (MASKS, Kind::Bytes),
+            ],
         };
         let swept = sweep.run(&compute, |Batch { numbers, images }| {
             let here = |number: &u64| chosen.contains(&(*number as usize));
             let places: Vec<usize> = (0..numbers.len())
                 .filter(|&at| here(&numbers[at]))
                 .collect();
-            let mut columns = [
-                vec![NOT_SEARCHED; numbers.len()],
-                vec![NOT_SEARCHED; numbers.len()],
-            ];
+            let mut norms = vec![NOT_SEARCHED; numbers.len()];
+            let mut carried = norms.clone();
+            let [_, _, height, width] = images.dims();
+            let shape = [method.mask_channels(), height, width];
+            let mask_len: usize = shape.iter().product();
+            let mut masks = vec![0; numbers.len() * mask_len];
             if !places.is_empty() {
                 let wanted: Vec<i64> = places.iter().map(|&at| at as i64).collect();
                 let wanted = Tensor::<1, Int>::from_data(wanted.as_slice(), &images.device());
@@ -163,31 +175,31 @@ impl Cascade {
                 for (at, (&place, &number)) in places.iter().zip(&of).enumerate() {
                     let [image, mask] =
                         [&images, &done.masks].map(|all| all.clone().narrow(0, at, 1));
-                    columns[0][place] = done.norms[at];
-                    columns[1][place] =
+                    norms[place] = done.norms[at];
+                    carried[place] =
                         self.search
                             .carried(evidence, predictions, number, image, mask)?;
                 }
+                let found = quantize(&to_host(done.masks));
+                for (mask, &place) in found.chunks(mask_len).zip(&places) {
+                    masks[place * mask_len..(place + 1) * mask_len].copy_from_slice(mask);
+                }
             }
-            Ok(columns.map(Column::Numbers).into())
+            Ok(vec![
+                Column::Numbers(norms),
+                Column::Numbers(carried),
+                Column::Bytes {
+                    shape,
+                    values: masks,
+                },
+            ])
         })?;
-        Ok(swept.map(|mut swept| {
-            let (norms, carried) = (swept.numbers(NORMS), swept.numbers(CARRIED));
-            let of_chosen = |values: &[f64], sign: f64| -> Vec<f64> {
-                ranks(
-                    &chosen
-                        .iter()
-                        .map(|&image| sign * values[image])
-                        .collect::<Vec<f64>>(),
-                )
-            };
-            let (small, carried) = (of_chosen(&norms, -1.0), of_chosen(&carried, 1.0));
-            let mut places = vec![None; norms.len()];
-            for ((&image, small), carried) in chosen.iter().zip(small).zip(carried) {
-                places[image] = Some([small, carried]);
-            }
-            places
-        }))
+        let Some(mut swept) = swept else {
+            return Ok(None);
+        };
+        let masks = swept.masks(MASKS).only(chosen.iter().copied().collect())?;
+        let places = places(chosen, &swept.numbers(NORMS), &swept.numbers(CARRIED));
+        Ok(Some(Search { places, masks }))
     }
 
     /// What the search makes of the classes: groups turned round, and for each class whether it is a target, and what was found
@@ -218,7 +230,7 @@ impl Cascade {
             let [smaller_mask, carries_further] = chances;
             let confirms = chances.iter().all(|&chance| chance >= CONFIRMED);
             classes[class] = Searched {
-                is_target: is_sure || (confirms && self.first.is_unnatural(split)),
+                is_target: is_sure || (confirms && is_unnatural(split)),
                 found: Some(SearchFinding {
                     smaller_mask,
                     carries_further,
@@ -233,6 +245,27 @@ impl Cascade {
 
 /// The place of a searched image among them by small norm and by confidence on the hosts, from 0 to 1.
 type Places = [f64; 2];
+
+/// What the search gives.
+struct Search {
+    /// Of every image, where it was searched.
+    places: Vec<Option<Places>>,
+    masks: Masks,
+}
+
+/// Of every image, where it was searched.
+fn places(chosen: &BTreeSet<usize>, norms: &[f64], carried: &[f64]) -> Vec<Option<Places>> {
+    let ranked = |values: &[f64], sign: f64| {
+        let of_chosen = chosen.iter().map(|&image| sign * values[image]);
+        ranks(&of_chosen.collect::<Vec<f64>>())
+    };
+    let (small, carried) = (ranked(norms, -1.0), ranked(carried, 1.0));
+    let mut places = vec![None; norms.len()];
+    for ((&image, small), carried) in chosen.iter().zip(small).zip(carried) {
+        places[image] = Some([small, carried]);
+    }
+    places
+}
 
 /// What the search has shown of a class.
 #[derive(Debug, Clone, Copy, Default)]
@@ -356,7 +389,11 @@ impl Detector for Cascade {
             return Ok(None);
         };
         let chosen = self.chosen(&judged);
-        let Some(searched) = self.searched(evidence, &chosen.all)? else {
+        let Some(Search {
+            places: searched,
+            masks,
+        }) = self.searched(evidence, &chosen.all)?
+        else {
             return Ok(None);
         };
         let words = chosen.words(&searched);
@@ -367,13 +404,14 @@ impl Detector for Cascade {
                 f64::midpoint(*witness, f64::midpoint(small, carried))
             });
         }
-        let mut found = judged.detection(self.first.border, |class, _| classes[class].is_target);
+        let mut found = judged.detection(&self.first, |class, _| classes[class].is_target);
         for found in &mut found.classes {
             found.search = classes[found.class as usize].found;
         }
         if let Some(own) = &mut found.own {
             own.explanation = format!("{}; {words}", own.explanation);
         }
+        found.masks = Some(masks);
         Ok(Some(found))
     }
 }
@@ -398,6 +436,7 @@ mod tests {
                 gap,
                 odds: odds.collect(),
                 trusted,
+                learned: vec![true; 40],
             })],
             witness: vec![0.5; 40],
             of_class: vec![(0..40).collect()],

@@ -29,6 +29,10 @@ use witness::Witnesses;
 /// Trusted images in the suspicious group of a class, as a share of those of the class, from which the group is natural.
 const NATURAL: f64 = 0.15;
 
+/// Share of a group that the classifier takes for their class, at least: a trigger that works is learned, and what it could not learn
+/// lies apart by nature.
+const LEARNED: f64 = 0.5;
+
 /// Settings of the fusion.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -39,8 +43,12 @@ pub struct Fusion {
     /// Whether classes are also taken apart by how rare the values at the BatchNorms are, where the network has some: one more pass,
     /// and a witness.
     pub densities: bool,
-    /// Distance between the groups of a class, in standard deviations of a group, from which the class is called a target; above 0.
+    /// Distance between the groups of a class, in standard deviations of a group, from which the class is called a target where the
+    /// suspicious group is large; above 0.
     pub border: f64,
+    /// By which share of it the border of a group of 8 images, the fewest, lies above that of a large one, with the root of their number
+    /// between; from 0 on. In a class of pictures that were taken in a row, or with some odd ones, a few lie far away by nature.
+    pub rise: f64,
 }
 
 impl Default for Fusion {
@@ -49,6 +57,7 @@ impl Default for Fusion {
             members: vec![DetectorConfig::Confidence(Confidence::default())],
             densities: true,
             border: 5.0,
+            rise: 0.5,
         }
     }
 }
@@ -65,7 +74,7 @@ impl Fusion {
         notes: "Features are scaled by how they vary within the other classes, so no clean images are needed. Outside of targets the more suspicious of the members' ranks counts.",
         judges_clean: false,
         rule: Some(
-            "the images that are more likely of the suspicious group than of the other, in classes whose groups lie at least `border` standard deviations apart",
+            "the images that are more likely of the suspicious group than of the other, in classes whose groups lie at least `border` standard deviations apart (more for groups of few images), where the classifier takes most of the group for their class",
         ),
     };
 
@@ -73,6 +82,11 @@ impl Fusion {
     pub(crate) fn judge(&self, evidence: &Evidence<'_>) -> Result<Option<Judged>, DetectError> {
         let mut views = vec![views::features(evidence)?];
         let labels = evidence.labels()?;
+        let predictions = evidence.predictions()?;
+        let learned = labels.iter().enumerate();
+        let learned: Vec<bool> = learned
+            .map(|(image, &label)| predictions.class(image) == label)
+            .collect();
         // Every sweep before what any of them gave: other shards may not have come so far.
         let witnesses = Witnesses::of(&self.members, evidence)?;
         let rarities = if self.densities {
@@ -100,7 +114,8 @@ impl Fusion {
         for view in &views {
             let scatter = Scatter::of(&view.images, &of_class);
             for (class, (images, trusted)) in of_class.iter().zip(&trusted).enumerate() {
-                let found = scatter.split(class, view, images, trusted, &witnesses.places);
+                let places = &witnesses.places;
+                let found = scatter.split(class, view, images, trusted, places, &learned);
                 let gap = |split: &Option<Split>| split.as_ref().map_or(0.0, |split| split.gap);
                 if gap(&found) > gap(&splits[class]) || splits[class].is_none() {
                     splits[class] = found;
@@ -115,16 +130,22 @@ impl Fusion {
         }))
     }
 
-    /// Whether the groups of a class lie so far apart that it is a target.
-    pub(crate) fn is_target(&self, split: &Split) -> bool {
-        split.gap >= self.border && self.is_unnatural(split)
+    /// The distance from which the groups of a class lie far apart.
+    pub(crate) fn border_of(&self, split: &Split) -> f64 {
+        let group = split.group().max(gap::SMALLEST_GROUP);
+        self.border * (1.0 + self.rise * (gap::SMALLEST_GROUP as f64 / group as f64).sqrt())
     }
 
-    /// Whether no more trusted images lie in the suspicious group than chance puts there.
-    #[expect(clippy::unused_self, reason = "the other half of `is_target`")]
-    pub(crate) fn is_unnatural(&self, split: &Split) -> bool {
-        trusted_share(split).is_none_or(|share| share < NATURAL)
+    /// Whether the groups of a class lie so far apart that it is a target.
+    pub(crate) fn is_target(&self, split: &Split) -> bool {
+        split.gap >= self.border_of(split) && is_unnatural(split)
     }
+}
+
+/// Whether the classifier has learned the suspicious group, and no more trusted images lie in it than chance puts there.
+pub(crate) fn is_unnatural(split: &Split) -> bool {
+    split.learned() as f64 >= LEARNED * split.group() as f64
+        && trusted_share(split).is_none_or(|share| share < NATURAL)
 }
 
 /// What one pass over the set has shown.
@@ -144,7 +165,7 @@ impl Judged {
     /// Numbers and flags, where `is_target` tells which classes hold poison.
     pub(crate) fn detection(
         &self,
-        border: f64,
+        fusion: &Fusion,
         is_target: impl Fn(usize, &Split) -> bool,
     ) -> Detection {
         let mut raw = self.witness.clone();
@@ -154,6 +175,7 @@ impl Judged {
         for (class, (split, images)) in self.splits.iter().zip(&self.of_class).enumerate() {
             let Some(split) = split else { continue };
             let target = is_target(class, split);
+            let border = fusion.border_of(split);
             // Below the border a gap is a hint, which must not outweigh what a target is.
             let weight = if target {
                 2.0
@@ -178,7 +200,7 @@ impl Judged {
         }
         Detection {
             own: Some(Decision {
-                explanation: self.words(border, &targets),
+                explanation: self.words(&targets),
                 cutoff: None,
                 flagged,
             }),
@@ -192,7 +214,7 @@ impl Judged {
         }
     }
 
-    fn words(&self, border: f64, targets: &[String]) -> String {
+    fn words(&self, targets: &[String]) -> String {
         let usual = usual_gap(&self.splits);
         let judged = self.splits.iter().flatten().count();
         let words = match (judged, targets.is_empty()) {
@@ -200,9 +222,7 @@ impl Judged {
                 "no class has the {} images that are needed to judge it",
                 gap::SMALLEST_CLASS
             ),
-            (_, true) => format!(
-                "no class falls apart: gaps stay below {border} (their median is {usual:.1})"
-            ),
+            (_, true) => format!("no class falls apart (the median gap is {usual:.1})"),
             (_, false) => format!(
                 "the suspicious group of {}; the median gap is {usual:.1}",
                 targets.join(", ")
@@ -235,6 +255,7 @@ fn found(class: usize, images: usize, split: &Split, border: f64, is_target: boo
         group: inside(&split.odds),
         gap: split.gap,
         border,
+        learned: split.learned(),
         view: split.view.to_owned(),
         search: None,
         trusted: (!split.trusted.is_empty()).then(|| [split.trusted.len(), inside(&split.trusted)]),
@@ -251,20 +272,27 @@ impl Detector for Fusion {
         self.members
             .iter()
             .try_for_each(|member| member.detector().check())?;
-        if self.border > 0.0 && self.border.is_finite() {
-            return Ok(());
+        let wrong = |key, value: f64, expected| {
+            Err(DetectError::Config {
+                key,
+                value: value.to_string(),
+                expected,
+            })
+        };
+        if !(self.border > 0.0 && self.border.is_finite()) {
+            return wrong("border", self.border, "a number above 0");
         }
-        Err(DetectError::Config {
-            key: "border",
-            value: self.border.to_string(),
-            expected: "a number above 0",
-        })
+        if !(self.rise >= 0.0 && self.rise.is_finite()) {
+            return wrong("rise", self.rise, "a number from 0 on");
+        }
+        Ok(())
     }
 
     fn needs(&self) -> Needs {
         let own = Needs {
             features: vec![Tap::Penultimate],
             labels: true,
+            predictions: true,
             trainable: self.densities,
             ..Needs::default()
         };
@@ -279,7 +307,7 @@ impl Detector for Fusion {
     fn detect(&self, evidence: &Evidence<'_>) -> Result<Option<Detection>, DetectError> {
         self.check()?;
         let judged = self.judge(evidence)?;
-        Ok(judged.map(|judged| judged.detection(self.border, |_, split| self.is_target(split))))
+        Ok(judged.map(|judged| judged.detection(self, |_, split| self.is_target(split))))
     }
 }
 

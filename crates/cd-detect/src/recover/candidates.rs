@@ -103,11 +103,9 @@ impl Candidates<'_> {
             return Ok(Vec::new());
         }
         let inside = drawn(inside, self.settings.masks, self.settings.seed, "masks");
-        let masks = match self.masks {
-            Some(masks) => inside
-                .iter()
-                .map(|&index| Ok(averaged(masks.shape()[0], &to_shares(&masks.get(index)?))))
-                .collect::<Result<_, DetectError>>()?,
+        let known = self.masks.map(|masks| known(masks, &inside)).transpose()?;
+        let masks = match known.flatten() {
+            Some(masks) => masks,
             None => self.searched(&inside)?,
         };
         Ok(Cuts::of(self.evidence.images, &inside, &masks)?.triggers())
@@ -133,6 +131,18 @@ impl Candidates<'_> {
 
 fn to_shares(mask: &[u8]) -> Vec<f32> {
     mask.iter().map(|&value| f32::from(value) / 255.0).collect()
+}
+
+/// The masks of `images`, averaged over their channels; `None` where one of them has none.
+fn known(masks: &Masks, images: &[usize]) -> Result<Option<Vec<Vec<f32>>>, DetectError> {
+    let mut found = Vec::with_capacity(images.len());
+    for &image in images {
+        let Some(mask) = masks.of_image(image)? else {
+            return Ok(None);
+        };
+        found.push(averaged(masks.shape()[0], &to_shares(&mask)));
+    }
+    Ok(Some(found))
 }
 
 /// The mean of the channels of a mask, `[channels, H, W]` to `[H, W]`.

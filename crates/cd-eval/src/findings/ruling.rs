@@ -37,8 +37,8 @@ fn of_verdict(verdict: &Verdict) -> Ruling {
         return Ruling::Unjudged("no picture was judged".to_owned());
     }
     match &verdict.power {
-        Power::Measured { canaries } if is_blind(canaries) => Ruling::Unjudged(format!(
-            "the scan planted backdoors of its own and found none of them ({}), so it cannot see one in these pictures either; \
+        Power::Measured { canaries } if verdict.power.is_blind() => Ruling::Unjudged(format!(
+            "the scan planted backdoors of its own and found none of them, or too little of each ({}), so it cannot see one in these pictures either; \
              train for more epochs, on larger pictures or from given weights",
             planted(canaries)
         )),
@@ -61,12 +61,6 @@ fn without_verdict(findings: &Findings, fail_on: Standing) -> Ruling {
         );
     }
     Ruling::Passed
-}
-
-/// Whether every planted backdoor was missed: fewer than half of its pictures were flagged.
-fn is_blind(canaries: &[Canary]) -> bool {
-    let missed = |canary: &Canary| canary.found * 2 < canary.planted;
-    !canaries.is_empty() && canaries.iter().all(missed)
 }
 
 fn planted(canaries: &[Canary]) -> String {
@@ -152,9 +146,9 @@ mod tests {
             scan.verdict.as_mut().expect("given").power = power(found);
             scan.rule(Standing::Suspicious)
         };
-        let blind = ruling(Standing::Clean, &[0, 4]);
-        assert!(matches!(&blind, Ruling::Unjudged(why) if why.contains("patch: 4 of 10")));
-        assert_eq!(ruling(Standing::Clean, &[0, 5]), Ruling::Passed);
+        let blind = ruling(Standing::Clean, &[0, 7]);
+        assert!(matches!(&blind, Ruling::Unjudged(why) if why.contains("patch: 7 of 10")));
+        assert_eq!(ruling(Standing::Clean, &[0, 8]), Ruling::Passed);
         assert_eq!(ruling(Standing::Clean, &[]), Ruling::Passed);
         let found = ruling(Standing::Backdoored, &[0, 0]);
         assert!(matches!(found, Ruling::Findings(_)));

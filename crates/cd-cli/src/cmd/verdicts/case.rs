@@ -36,6 +36,9 @@ pub(super) struct Source {
     pub(super) count: usize,
     /// Options of `scan`.
     pub(super) scan: Vec<String>,
+    /// Pixels a side of the patch of `badnets`, where pictures are so large that the published one is a speck.
+    #[serde(default)]
+    patch: Option<usize>,
 }
 
 /// How a set differs from images drawn at random.
@@ -144,11 +147,15 @@ impl Case<'_> {
     /// How its images are poisoned.
     pub(super) fn poison(&self) -> Option<PoisonConfig> {
         let (poisoned, rate) = self.poisoned?;
+        let mut attack = poisoned.attack.clone();
+        if let AttackConfig::BadNets(patch) = &mut attack {
+            patch.size = patch.size.or(self.source.patch);
+        }
         let mut config = PoisonConfig {
             rate,
             labels: poisoned.labels,
             seed: self.seed,
-            ..PoisonConfig::of(poisoned.attack.clone())
+            ..PoisonConfig::of(attack)
         };
         config.select.fewer = true;
         Some(config)

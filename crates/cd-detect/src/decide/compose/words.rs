@@ -45,9 +45,9 @@ pub(super) fn summary(verdict: &Verdict, images: usize) -> String {
 pub(super) fn apart(found: &ClassFinding, classes: &[ClassFinding]) -> String {
     let usual = median(classes.iter().map(|class| class.gap).collect());
     format!(
-        "Its images fall apart in two groups, {:.1} standard deviations from each other {}: the border is {}, the median of the classes \
-         {usual:.1}.",
-        found.gap, found.view, found.border
+        "Its images fall apart in two groups, {:.1} standard deviations from each other {}: the border for a group of {} is {:.1}, the median of \
+         the classes {usual:.1}.",
+        found.gap, found.view, found.group, found.border
     )
 }
 

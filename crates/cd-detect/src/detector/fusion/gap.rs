@@ -15,7 +15,7 @@ const LEAST_SPREAD: f64 = 0.05;
 /// Smaller classes are not judged: noise falls apart, too.
 pub(super) const SMALLEST_CLASS: usize = 40;
 /// Smaller groups are not judged, either: a few odd images lie apart in every class.
-const SMALLEST_GROUP: usize = 8;
+pub(super) const SMALLEST_GROUP: usize = 8;
 /// Images for each direction in which groups are looked for, and most directions.
 const IMAGES_A_DIRECTION: usize = 50;
 const MOST_DIRECTIONS: usize = 8;
@@ -23,6 +23,10 @@ const MOST_DIRECTIONS: usize = 8;
 const STARTS: usize = 4;
 /// Gap from which the place of a group tells which one is suspicious.
 const WIDE: f64 = 7.5;
+/// Share of a class up to which a group of it is small, and how many times the usual size a class may have for a small group to be
+/// the suspicious one.
+const SMALL: f64 = 0.2;
+const SWOLLEN: f64 = 1.5;
 /// Share of a class that groups start from.
 const START: f64 = 0.1;
 
@@ -37,6 +41,23 @@ pub(crate) struct Split {
     pub(crate) odds: Vec<f64>,
     /// The same for the trusted images of the class.
     pub(crate) trusted: Vec<f64>,
+    /// Whether the classifier takes each image of the class for one of it.
+    pub(crate) learned: Vec<bool>,
+}
+
+impl Split {
+    /// Images of the suspicious group.
+    pub(crate) fn group(&self) -> usize {
+        self.odds.iter().filter(|&&odds| odds > 0.0).count()
+    }
+
+    /// Images of the suspicious group that the classifier takes for their class.
+    pub(crate) fn learned(&self) -> usize {
+        let images = self.odds.iter().zip(&self.learned);
+        images
+            .filter(|&(&odds, &learned)| odds > 0.0 && learned)
+            .count()
+    }
 }
 
 /// How features vary within each class, as sums of products.
@@ -112,7 +133,8 @@ impl Scatter {
         median(others.map(|(_, (_, _, images))| *images as f64).collect())
     }
 
-    /// The split of `class`, whose images have these features and suspicions; `None` where it is too small to tell.
+    /// The split of `class`, whose images have these features and suspicions, where `learned` tells which images of the set the classifier
+    /// takes for their class; `None` where it is too small to tell.
     pub(super) fn split(
         &self,
         class: usize,
@@ -120,6 +142,7 @@ impl Scatter {
         images: &[usize],
         trusted: &[usize],
         witnesses: &[Vec<f64>],
+        learned: &[bool],
     ) -> Option<Split> {
         if images.len() < SMALLEST_CLASS {
             return None;
@@ -153,11 +176,14 @@ impl Scatter {
         let home = trusted_rows
             .as_ref()
             .map_or_else(|| vec![0.0; rows.ncols()], |rows| mean_row(rows.as_ref()));
-        let is_known = trusted_rows.is_some() || found.gap >= WIDE;
-        let is_second = if is_known {
-            far_is_second(&rows, &found, &home)
-        } else {
-            unusual_is_second(&found, self.usual_size(class))
+        let usual = self.usual_size(class);
+        let minority = small_is_second(&found, usual).filter(|_| trusted_rows.is_none());
+        let is_second = match minority {
+            Some(is_second) => is_second,
+            None if trusted_rows.is_some() || found.gap >= WIDE => {
+                far_is_second(&rows, &found, &home)
+            }
+            None => unusual_is_second(&found, usual),
         };
         let found = if is_second { found } else { found.swapped() };
         let trusted = trusted_rows.map_or_else(Vec::new, |rows| {
@@ -169,6 +195,7 @@ impl Scatter {
             gap: if has_groups(&found) { found.gap } else { 0.0 },
             odds: found.odds,
             trusted,
+            learned: images.iter().map(|&image| learned[image]).collect(),
         })
     }
 }
@@ -187,6 +214,18 @@ fn far_is_second(rows: &Mat<f64>, found: &Mixture, home: &[f64]) -> bool {
         home.iter().enumerate().map(of).sum::<f64>()
     };
     distance(true) >= distance(false)
+}
+
+/// Whether the second group is a small part of a class that is no larger than others; `None` where neither is. Poison that is most of its
+/// class makes it much larger.
+fn small_is_second(found: &Mixture, usual: f64) -> Option<bool> {
+    let second = found.odds.iter().filter(|&&odds| odds > 0.0).count() as f64;
+    let all = found.odds.len() as f64;
+    let is_small = |group: f64| group <= SMALL * all;
+    if all > SWOLLEN * usual || !(is_small(second) || is_small(all - second)) {
+        return None;
+    }
+    Some(is_small(second))
 }
 
 /// Whether the first group is nearer to the usual size of a class than the second. Poison that is hardly learned lies nearer to the other

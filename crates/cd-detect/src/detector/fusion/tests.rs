@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use cd_core::{Matrix, random};
 use cd_models::burn::tensor::Tensor;
-use cd_models::{Device, ImageSet};
+use cd_models::{Device, ImageSet, Predictions};
 use rand::Rng;
 
 use super::*;
@@ -64,8 +64,13 @@ fn found(features: Matrix, labels: &[u32], trusted: usize) -> Detection {
     let (clean, clean_labels) = self::features(trusted, 77, 0.0, |_| usize::MAX);
     let clean_set = blank(&clean_labels);
     let clean = BTreeMap::from([(Tap::Penultimate, clean)]);
+    let logits = labels.iter().flat_map(|&label| {
+        (0..CLASSES as u32).map(move |class| if class == label { 1.0 } else { 0.0 })
+    });
+    let predictions = Predictions::new(CLASSES, logits.collect());
     let evidence = Evidence {
         labels: Some(labels),
+        predictions: Some(&predictions),
         class_count: CLASSES,
         features: &features,
         clean: (trusted > 0).then_some(Clean {
@@ -144,6 +149,7 @@ fn a_group_that_trusted_images_share_is_natural() {
         gap: 9.0,
         odds: vec![1.0; 300],
         trusted: [[1.0; 4], [-1.0; 4]].concat(),
+        learned: vec![true; 300],
     };
     let fusion = Fusion::default();
     assert!(!fusion.is_target(&split));
@@ -152,6 +158,30 @@ fn a_group_that_trusted_images_share_is_natural() {
         ..split
     };
     assert!(fusion.is_target(&alone));
+}
+
+#[test]
+fn a_group_that_was_not_learned_is_natural_and_a_small_one_has_to_lie_further_away() {
+    let split = |group: usize, gap: f64, learned: bool| Split {
+        view: "in the features",
+        gap,
+        odds: (0..300)
+            .map(|image| if image < group { 1.0 } else { -1.0 })
+            .collect(),
+        trusted: Vec::new(),
+        learned: vec![learned; 300],
+    };
+    let fusion = Fusion {
+        border: 5.0,
+        rise: 1.0,
+        ..Fusion::default()
+    };
+    assert!(fusion.is_target(&split(128, 6.3, true)));
+    assert!(!fusion.is_target(&split(128, 6.3, false)));
+    assert!(!fusion.is_target(&split(128, 6.2, true)));
+    assert!(!fusion.is_target(&split(8, 9.9, true)) && fusion.is_target(&split(8, 10.0, true)));
+    // Fewer cannot be told from single odd images, whatever their border.
+    assert!((fusion.border_of(&split(3, 1.0, true)) - 10.0).abs() < 1e-12);
 }
 
 #[test]

@@ -23,8 +23,10 @@ use crate::pipeline::PipelineError;
 const SMALLEST_CLASS: usize = 40;
 /// Copies of each backdoor, at least: fewer are learned one by one.
 const FEWEST: usize = 8;
-/// Largest share of the target class that a clean-label backdoor takes copies of.
-const LARGEST_SHARE: f64 = 0.5;
+/// Share of its target class that a clean-label backdoor takes copies of, and the largest share of all images: fewer are learned by heart,
+/// and published attacks of this kind need as many.
+const CLEAN_LABEL_SHARE: f64 = 0.5;
+const CLEAN_LABEL_MOST: f64 = 0.05;
 
 /// The training images with the planted ones behind them.
 #[derive(Debug)]
@@ -81,19 +83,22 @@ fn chosen(stage: CanaryStage, labels: &[u32], class_count: usize) -> Vec<Backdoo
         return Vec::new();
     }
     targets.shuffle(&mut stream(stage.seed, named("canary targets")));
-    let wanted = (stage.rate * labels.len() as f64).ceil() as usize;
-    let wanted = wanted.max(FEWEST);
+    let of_all = |share: f64| (share * labels.len() as f64).ceil() as usize;
     let mut start = labels.len();
     let mut backdoors = Vec::new();
     for (kind, target) in Kind::ALL.into_iter().zip(targets) {
-        let most = match kind {
-            Kind::CleanLabel => (LARGEST_SHARE * sizes[target as usize] as f64) as usize,
-            _ => sizes[target as usize],
+        let class = sizes[target as usize];
+        let wanted = match kind {
+            Kind::CleanLabel => {
+                let half = (CLEAN_LABEL_SHARE * class as f64) as usize;
+                half.min(of_all(CLEAN_LABEL_MOST))
+            }
+            _ => of_all(stage.rate).min(class),
         };
         let takes = |&image: &usize| kind.takes(labels[image], target);
         let mut sources: Vec<usize> = (0..labels.len()).filter(takes).collect();
         sources.shuffle(&mut stream(stage.seed, named(kind.name())));
-        sources.truncate(wanted.min(most));
+        sources.truncate(wanted.max(FEWEST));
         let places = start..start + sources.len();
         start = places.end;
         backdoors.push(Backdoor {
@@ -215,7 +220,12 @@ mod tests {
             assert!(targets.len() == 3 && !targets.contains(&1), "{targets:?}");
             let mut next = labels.len();
             for one in &planted {
-                assert_eq!((one.places.start, one.places.len()), (next, 12));
+                let class = [300, 20, 400, 300, 100][one.target as usize];
+                let count = match one.kind {
+                    Kind::CleanLabel => 56.min(class / 2),
+                    _ => 12,
+                };
+                assert_eq!((one.places.start, one.places.len()), (next, count));
                 next = one.places.end;
                 let fits = |&image: &usize| {
                     (labels[image] == one.target) == (one.kind == Kind::CleanLabel)

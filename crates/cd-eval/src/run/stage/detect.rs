@@ -127,9 +127,9 @@ impl Search<'_> {
         let detector = self.config.detector();
         let needs = detector.needs();
         let training = self.trained.training.as_ref().filter(|_| needs.losses > 0);
-        // Those that judge classes keep what they find of each since version 2.
+        // Those that judge classes keep what they find of each since version 2, and masks of the searched since 3.
         let version = match detector.testimony() {
-            Testimony::Classes => "detect 2",
+            Testimony::Classes => "detect 3",
             _ => "detect 1",
         };
         let key = Key::of(version)

@@ -13,17 +13,23 @@ use crate::run_dir::RunDirError;
 /// The file of the masks.
 pub(super) const NAME: &str = "masks.safetensors";
 const TENSOR: &str = "masks";
+/// The images that they are of, where not every image has one.
+const IMAGES: &str = "images";
 
 /// Longest header that is believed; ours has about 100 bytes.
 const LONGEST_HEADER: u64 = 1 << 20;
 
-/// Writes `masks` into `folder` as one tensor of bytes, `[N, channels, height, width]`.
+/// Writes `masks` into `folder` as one tensor of bytes, `[N, channels, height, width]`; where not every image has one, with a tensor of the
+/// images' indices, `[N]`, before it.
 pub(super) fn write(folder: &Path, masks: &Masks) -> Result<(), RunDirError> {
     let path = folder.join(NAME);
     let fill = |file: &mut dyn Write| {
         let header = header(masks)?;
         file.write_all(&(header.len() as u64).to_le_bytes())?;
         file.write_all(&header)?;
+        for &image in masks.images().unwrap_or_default() {
+            file.write_all(&(image as u64).to_le_bytes())?;
+        }
         (0..masks.count()).try_for_each(|index| {
             let mask = masks.get(index).map_err(io::Error::other)?;
             file.write_all(&mask)
@@ -36,13 +42,24 @@ pub(super) fn write(folder: &Path, masks: &Masks) -> Result<(), RunDirError> {
 fn header(masks: &Masks) -> io::Result<Vec<u8>> {
     let [channels, height, width] = masks.shape();
     let shape = vec![masks.count(), channels, height, width];
+    let mut tensors = Vec::new();
+    let mut start = 0;
+    if let Some(images) = masks.images() {
+        start = size_of::<u64>() * images.len();
+        let info = TensorInfo {
+            dtype: Dtype::U64,
+            data_offsets: (0, start),
+            shape: vec![images.len()],
+        };
+        tensors.push((IMAGES.to_owned(), info));
+    }
     let info = TensorInfo {
         dtype: Dtype::U8,
-        data_offsets: (0, shape.iter().product()),
+        data_offsets: (start, start + shape.iter().product::<usize>()),
         shape,
     };
-    let metadata =
-        Metadata::new(None, vec![(TENSOR.to_owned(), info)]).map_err(io::Error::other)?;
+    tensors.push((TENSOR.to_owned(), info));
+    let metadata = Metadata::new(None, tensors).map_err(io::Error::other)?;
     let mut header = serde_json::to_vec(&metadata)?;
     header.resize(header.len().next_multiple_of(8), b' ');
     Ok(header)
@@ -54,6 +71,8 @@ pub(super) struct StoredMasks {
     shape: [usize; 4],
     /// Where the first mask begins.
     start: u64,
+    /// The images that they are of, in ascending order; `None` for all of them.
+    images: Option<Vec<usize>>,
 }
 
 impl StoredMasks {
@@ -63,8 +82,14 @@ impl StoredMasks {
         if !path.exists() {
             return Ok(None);
         }
-        let (shape, start) = located(&path).map_err(|error| unreadable(&path, error))?;
-        Ok(Some(Self { path, shape, start }))
+        let found = located(&path).map_err(|error| unreadable(&path, error))?;
+        let (shape, start, images) = found;
+        Ok(Some(Self {
+            path,
+            shape,
+            start,
+            images,
+        }))
     }
 
     /// Channels of a mask.
@@ -72,8 +97,16 @@ impl StoredMasks {
         self.shape[1]
     }
 
-    /// Mask of image `index`, `[channels, height, width]`.
-    pub(super) fn get(&self, index: usize) -> Result<Vec<u8>, RunDirError> {
+    /// Mask of image `image`, `[channels, height, width]`; `None` where it has none.
+    pub(super) fn get(&self, image: usize) -> Result<Option<Vec<u8>>, RunDirError> {
+        let place = match &self.images {
+            Some(images) => images.binary_search(&image).ok(),
+            None => Some(image),
+        };
+        place.map(|place| self.number(place)).transpose()
+    }
+
+    fn number(&self, index: usize) -> Result<Vec<u8>, RunDirError> {
         let len: usize = self.shape[1..].iter().product();
         let mut mask = vec![0; len];
         File::open(&self.path)
@@ -86,8 +119,8 @@ impl StoredMasks {
     }
 }
 
-/// Shape of the masks in the file at `path`, and where the first one begins.
-fn located(path: &Path) -> io::Result<([usize; 4], u64)> {
+/// Shape of the masks in the file at `path`, where the first one begins, and the images that they are of.
+fn located(path: &Path) -> io::Result<([usize; 4], u64, Option<Vec<usize>>)> {
     let mut file = File::open(path)?;
     let mut len = [0; 8];
     file.read_exact(&mut len)?;
@@ -110,7 +143,31 @@ fn located(path: &Path) -> io::Result<([usize; 4], u64)> {
     if end != Some(file.metadata()?.len()) {
         return Err(damaged("its length is not that of its masks"));
     }
-    Ok((shape, start))
+    let images = match metadata.info(IMAGES) {
+        Some(info) if info.shape == [shape[0]] && info.dtype == Dtype::U64 => {
+            Some(indices(&mut file, 8 + len, shape[0])?)
+        }
+        Some(_) => return Err(damaged("its images are not as many as its masks")),
+        None => None,
+    };
+    Ok((shape, start, images))
+}
+
+/// `count` ascending indices at `start` of `file`.
+fn indices(file: &mut File, start: u64, count: usize) -> io::Result<Vec<usize>> {
+    let mut bytes = vec![0; size_of::<u64>() * count];
+    file.seek(SeekFrom::Start(start))?;
+    file.read_exact(&mut bytes)?;
+    let (numbers, _) = bytes.as_chunks();
+    let images: Vec<usize> = numbers
+        .iter()
+        .map(|number| u64::from_le_bytes(*number) as usize)
+        .collect();
+    if images.is_sorted() {
+        Ok(images)
+    } else {
+        Err(damaged("its images are not in order"))
+    }
 }
 
 fn damaged(reason: &str) -> io::Error {
@@ -155,12 +212,29 @@ mod tests {
         let stored = StoredMasks::open(folder.path()).expect("readable");
         let stored = stored.expect("there");
         assert_eq!(stored.channels(), 1);
-        assert_eq!(stored.get(2).expect("readable"), [8, 9, 10, 11]);
+        let third = stored.get(2).expect("readable");
+        assert_eq!(third.expect("there"), [8, 9, 10, 11]);
         let bytes = fs::read(folder.path().join(NAME)).expect("readable");
         let file = SafeTensors::deserialize(&bytes).expect("well formed");
         let tensor = file.tensor(TENSOR).expect("there");
         assert_eq!(tensor.shape(), [3, 1, 2, 2]);
         assert_eq!(tensor.data(), (0..12).collect::<Vec<u8>>());
+    }
+
+    #[test]
+    fn masks_of_some_images_are_found_by_their_image() {
+        let folder = tempfile::tempdir().expect("scratch");
+        let some = three().only(vec![0, 2]).expect("in memory");
+        write(folder.path(), &some).expect("written");
+        let stored = StoredMasks::open(folder.path()).expect("readable");
+        let stored = stored.expect("there");
+        let mask = |image| stored.get(image).expect("readable");
+        assert_eq!(mask(2), Some(vec![8, 9, 10, 11]));
+        assert_eq!((mask(0), mask(1)), (Some(vec![0, 1, 2, 3]), None));
+        assert_eq!(
+            (mask(3), some.of_image(1).expect("in memory")),
+            (None, None)
+        );
     }
 
     #[test]

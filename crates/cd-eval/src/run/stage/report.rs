@@ -55,7 +55,7 @@ pub(crate) fn write(
         summary: tiles(data, evaluation),
         detectors,
         settings: experiment.to_toml(),
-        notes: notes(experiment, run, data, evaluation)?,
+        notes: notes(run, data, evaluation)?,
     };
     Ok(write_report(&run.join("report.html"), &report)?)
 }
@@ -148,11 +148,9 @@ fn card(
         mask: None,
         pattern: None,
     };
-    Ok(match masks {
-        Some(masks) => {
-            let mask = channel_last(&masks.get(row.index)?, masks.channels());
-            card.with_mask(&mask, masks.channels())?
-        }
+    let Some(masks) = masks else { return Ok(card) };
+    Ok(match masks.get(row.index)? {
+        Some(mask) => card.with_mask(&channel_last(&mask, masks.channels()), masks.channels())?,
         None => card,
     })
 }

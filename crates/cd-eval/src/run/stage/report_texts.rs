@@ -1,12 +1,10 @@
 //! Headings, headline figures and remarks of the report.
 
-use std::path::Path;
-
-use cd_models::{EpochReport, History};
+use cd_models::EpochReport;
 
 use super::agreement;
 use super::data::Data;
-use super::train::HISTORY;
+use super::train::last_epoch;
 use crate::evaluation::{Evaluation, Measured, level_text};
 use crate::experiment::{Experiment, SearchedImages};
 use crate::pipeline::PipelineError;
@@ -78,7 +76,6 @@ fn interval(measured: Measured, level: f64) -> String {
 }
 
 pub(super) fn notes(
-    experiment: &Experiment,
     run: &RunDir,
     data: &Data,
     evaluation: &Evaluation,
@@ -89,21 +86,18 @@ pub(super) fn notes(
             "All files that were not read are listed in {NOT_READ}."
         ));
     }
-    if experiment.given_weights().is_none() {
-        let history: History = run.read_json(&Path::new("train").join(HISTORY))?;
-        if let Some(EpochReport {
-            epoch,
-            train_loss,
-            train_accuracy,
-            ..
-        }) = history.epochs.last()
-        {
-            notes.push(format!(
+    if let Some(EpochReport {
+        epoch,
+        train_loss,
+        train_accuracy,
+        ..
+    }) = last_epoch(run)?
+    {
+        notes.push(format!(
                 "The classifier was trained for {} epochs and ended at a training loss of {train_loss:.3} and a training accuracy of {:.1} %.",
                 epoch + 1,
                 train_accuracy * 100.0
             ));
-        }
     }
     notes.extend(agreement::note(run)?);
     notes.extend(evaluation.attack_lines());

@@ -1,9 +1,11 @@
 //! The classifier of a run: trained here, or read from a file.
 
+use std::path::Path;
+
 use cd_core::Key;
 use cd_models::{
-    Checkpoints, Classifier, Model, TrainConfig, WeightsRequest, fine_tune, save_weights, train,
-    write_losses,
+    Checkpoints, Classifier, EpochReport, History, Model, TrainConfig, WeightsRequest, fine_tune,
+    save_weights, train, write_losses,
 };
 
 use super::Work;
@@ -11,6 +13,7 @@ use super::agreement;
 use super::classifier::Trained;
 use super::data::Data;
 use crate::pipeline::PipelineError;
+use crate::run_dir::RunDir;
 use crate::store::{Slot, StageName, StoreError, discard, write_json};
 
 const WEIGHTS: &str = "model.safetensors";
@@ -18,8 +21,11 @@ const WEIGHTS: &str = "model.safetensors";
 const BEST: &str = "best.safetensors";
 const LAST: &str = "last.safetensors";
 const CHECKPOINTS: &str = "checkpoints";
-pub(super) const HISTORY: &str = "history.json";
+const HISTORY: &str = "history.json";
 pub(super) const LOSSES: &str = "losses.f32";
+
+/// Share of its training images that a classifier has learned from which it would have learned a trigger.
+const LEARNED: f64 = 0.8;
 
 /// The classifier: one that is complete in the store is not trained again.
 pub(crate) fn classifier(work: &Work<'_>, data: &Data) -> Result<Trained, PipelineError> {
@@ -64,6 +70,29 @@ pub(super) fn start(work: &Work<'_>) -> Result<Option<Model>, PipelineError> {
     };
     let request = WeightsRequest::under(experiment.weights_key.as_deref());
     Ok(Some(request.load(weights, work.options.device)?))
+}
+
+/// The last report of the training of a run; `None` where nothing was trained.
+pub(super) fn last_epoch(run: &RunDir) -> Result<Option<EpochReport>, PipelineError> {
+    let path = Path::new("train").join(HISTORY);
+    if !run.join(&path).exists() {
+        return Ok(None);
+    }
+    let history: History = run.read_json(&path)?;
+    Ok(history.epochs.into_iter().next_back())
+}
+
+/// What a verdict says of a classifier that has not learned its own training images.
+pub(super) fn warning(run: &RunDir) -> Result<Option<String>, PipelineError> {
+    let last = last_epoch(run)?;
+    let share = last.map_or(1.0, |report| report.train_accuracy);
+    Ok((share < LEARNED).then(|| {
+        format!(
+            "The classifier takes only {:.1} % of the pictures that it was trained on for their class, so it may not have learned a trigger, \
+             either: more epochs, more channels or smaller pictures would help.",
+            share * 100.0
+        )
+    }))
 }
 
 fn training(work: &Work<'_>, data: &Data) -> Result<Slot, PipelineError> {

@@ -7,7 +7,7 @@ use cd_detect::{ClassFinding, Detection, Findings, Power, Proof, Testimony, Verd
 
 use super::data::Data;
 use super::decide::Decided;
-use super::{Work, agreement, look};
+use super::{Work, agreement, look, train};
 use crate::findings::VERDICT;
 use crate::pipeline::PipelineError;
 
@@ -64,10 +64,14 @@ pub(crate) fn verdict(
         witnesses: &witnesses,
         proofs,
         power,
-        warnings: [agreement::warning(work.run)?, look::warning(work.run)?]
-            .into_iter()
-            .flatten()
-            .collect(),
+        warnings: [
+            agreement::warning(work.run)?,
+            look::warning(work.run)?,
+            train::warning(work.run)?,
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
     }
     .verdict();
     work.run.write_json(Path::new(CLASSES), &judged.classes)?;

@@ -1,10 +1,8 @@
 //! What is measured to explain a low success rate.
 
-use std::path::Path;
+use cd_models::{Augmentation, ImageSet};
 
-use cd_models::{Augmentation, History, ImageSet};
-
-use super::super::train::HISTORY;
+use super::super::train::last_epoch;
 use super::backdoor::{Attacked, spread};
 use crate::backdoor::Signs;
 use crate::pipeline::PipelineError;
@@ -43,11 +41,8 @@ pub(super) fn of(
     }
     let experiment = attacked.work.experiment;
     if experiment.given_weights().is_none() {
-        let history: History = attacked
-            .work
-            .run
-            .read_json(&Path::new("train").join(HISTORY))?;
-        signs.training_accuracy = history.epochs.last().map(|report| report.train_accuracy);
+        let last = last_epoch(attacked.work.run)?;
+        signs.training_accuracy = last.map(|report| report.train_accuracy);
         let augmentation = &experiment.train.augmentation;
         signs.augmented = left(augmentation, experiment.train.seed, &before, &after)?;
     }
