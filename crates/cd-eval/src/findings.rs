@@ -136,7 +136,7 @@ pub struct ImageFinding {
     pub score: f64,
     /// The scores of all detectors.
     pub scores: BTreeMap<String, f64>,
-    /// Whether a detector that judges flags it.
+    /// Whether the verdict takes it for poisoned; without a verdict, whether a detector that judges flags it.
     pub flagged: bool,
     /// The detectors that flag it, judges or not.
     pub flagged_by: Vec<String>,

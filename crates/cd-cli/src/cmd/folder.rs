@@ -170,7 +170,7 @@ fn search(
             finish(&outcome, out, session)?;
         }
     }
-    point_to_results(experiment, &outcome, out, session)?;
+    point_to_results(experiment, &outcome, verdict.as_ref(), out, session)?;
     match outcome {
         Outcome::Complete(_) => gate.close(out, session),
         Outcome::Stopped(_) | Outcome::OtherShardsMissing => gate.left_open(),
@@ -206,11 +206,19 @@ fn say_verdict(verdict: &Verdict) -> Result<()> {
 fn point_to_results(
     experiment: &Experiment,
     outcome: &Outcome,
+    verdict: Option<&Verdict>,
     out: &Path,
     session: &Session,
 ) -> Result<()> {
     if session.json || !matches!(outcome, Outcome::Complete(_)) {
         return Ok(());
+    }
+    if let Some(verdict) = verdict {
+        output::line(&format!(
+            "{0}/drop.txt names the {1} pictures that the verdict takes for poisoned, {0}/keep.txt the others",
+            out.display(),
+            verdict.flagged
+        ))?;
     }
     for label in experiment.detector_labels() {
         let folder = out.join("detect").join(label);

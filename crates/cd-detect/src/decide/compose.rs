@@ -20,9 +20,11 @@ pub struct Findings<'a> {
     pub class_names: &'a [String],
     /// The class of each image.
     pub labels: &'a [u32],
-    /// The classes as a detector judged them that [judges classes](Testimony::Classes).
+    /// What the results of the detector are called that [judges classes](Testimony::Classes); `None` where none does.
+    pub judge: Option<&'a str>,
+    /// The classes as it judged them.
     pub classes: &'a [ClassFinding],
-    /// Whether that detector flags each image.
+    /// Whether it flags each image.
     pub flagged: &'a [bool],
     /// What others say.
     pub witnesses: &'a [Witness<'a>],
@@ -62,15 +64,35 @@ impl Findings<'_> {
         let mut verdict = Verdict {
             standing: standing.unwrap_or(Standing::Clean),
             summary: String::new(),
-            images: self.classes.iter().map(|found| found.images).sum(),
-            flagged: self.flagged.iter().filter(|&&flag| flag).count(),
+            images: match self.judge {
+                Some(_) => self.classes.iter().map(|found| found.images).sum(),
+                None => self.labels.len(),
+            },
+            flagged: 0,
             classes,
             power: self.power.clone(),
             warnings: self.warnings.clone(),
         };
+        verdict.flagged = self.poisoned(&verdict).count();
         verdict.warnings.extend(words::limits(&verdict, self));
         verdict.summary = words::summary(&verdict, self.labels.len());
         verdict
+    }
+
+    /// The images that `verdict` takes for poisoned.
+    fn poisoned(&self, verdict: &Verdict) -> impl Iterator<Item = usize> {
+        let is_flagged = |image: usize, label: &str| {
+            let own = self.judge.map(|judge| (judge, self.flagged));
+            let others = self.witnesses.iter().map(|one| (one.label, one.flagged));
+            let mut all = own.into_iter().chain(others);
+            all.any(|(name, flagged)| name == label && flagged[image])
+        };
+        let images = self.labels.iter().enumerate();
+        images
+            .filter(move |&(image, &class)| {
+                verdict.takes_for_poisoned(self.name(class), |label| is_flagged(image, label))
+            })
+            .map(|(image, _)| image)
     }
 
     /// A class that falls apart, with all that speaks for poison in it.
@@ -110,6 +132,7 @@ impl Findings<'_> {
             } else {
                 Standing::Suspicious
             },
+            found_by: self.judge.unwrap_or_default().to_owned(),
             images: found.group,
             interval: interval(found.group, found.images),
             evidence,
@@ -144,6 +167,7 @@ impl Findings<'_> {
                     class: number,
                     name: self.name(number).to_owned(),
                     standing: Standing::Suspicious,
+                    found_by: witness.label.to_owned(),
                     images: flagged,
                     interval: interval(flagged, images),
                     evidence: vec![words::doubted(witness.label, [images, flagged], &others)],

@@ -23,7 +23,7 @@ pub struct Verdict {
     pub summary: String,
     /// Images that were judged.
     pub images: usize,
-    /// Images that are flagged.
+    /// Images that are taken for poisoned: those of [`takes_for_poisoned`](Self::takes_for_poisoned).
     pub flagged: usize,
     /// The classes that stand out, the worst first.
     pub classes: Vec<SuspectClass>,
@@ -42,6 +42,9 @@ pub struct SuspectClass {
     pub name: String,
     /// What it is taken for.
     pub standing: Standing,
+    /// The detector whose flags within the class are the images that are taken for poisoned.
+    #[serde(default)]
+    pub found_by: String,
     /// Images of the class that are taken for poisoned.
     pub images: usize,
     /// Between how many and how many they are, at 95 %.
@@ -50,6 +53,15 @@ pub struct SuspectClass {
     pub evidence: Vec<String>,
     /// What its recovered trigger does; absent where none was recovered.
     pub proof: Option<Proof>,
+}
+
+impl Verdict {
+    /// Whether an image of the class of this name is taken for poisoned, where `is_flagged` tells which detectors flag it.
+    pub fn takes_for_poisoned(&self, class: &str, is_flagged: impl Fn(&str) -> bool) -> bool {
+        let of_class = |suspect: &&SuspectClass| suspect.name == class;
+        let mut suspects = self.classes.iter().filter(of_class);
+        suspects.any(|suspect| is_flagged(&suspect.found_by))
+    }
 }
 
 /// What a recovered trigger does to other images, beside a control.

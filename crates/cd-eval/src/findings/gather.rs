@@ -34,12 +34,13 @@ pub(super) fn read(folder: &Path, root: &Path) -> Result<Findings, FindingsError
         return Err(format_error(folder, "no detector ran here"));
     };
     let first = first.rule.detector.clone();
+    let verdict = verdict(folder)?;
     Ok(Findings {
         schema_version: SCHEMA_VERSION,
         toolkit_version: env!("CARGO_PKG_VERSION").to_owned(),
         root: root.to_owned(),
-        verdict: verdict(folder)?,
-        images: images(folder, root, &judged, &first)?,
+        images: images(folder, root, &judged, &first, verdict.as_ref())?,
+        verdict,
         detectors: judged.into_iter().map(|one| one.rule).collect(),
         since: None,
     })
@@ -104,6 +105,7 @@ fn images(
     root: &Path,
     judged: &[Judged],
     first: &str,
+    verdict: Option<&Verdict>,
 ) -> Result<Vec<ImageFinding>, FindingsError> {
     let count = judged.first().map_or(0, |one| one.rows.len());
     if let Some(other) = judged.iter().find(|one| one.rows.len() != count) {
@@ -123,6 +125,13 @@ fn images(
             .map(|one| (one.rule.detector.clone(), one.rows[index].score))
             .collect();
         let flagging = || judged.iter().filter(|one| one.rows[index].flagged);
+        let is_flagged = match verdict {
+            Some(verdict) => {
+                let by = |label: &str| flagging().any(|one| one.rule.detector == label);
+                verdict.takes_for_poisoned(&row.label, by)
+            }
+            None => flagging().any(|one| one.rule.judges),
+        };
         ImageFinding {
             filepath: if is_folder {
                 root.join(&row.file)
@@ -134,7 +143,7 @@ fn images(
             content: contents.get(&row.file).cloned(),
             score: scores[first],
             scores,
-            flagged: flagging().any(|one| one.rule.judges),
+            flagged: is_flagged,
             flagged_by: flagging().map(|one| one.rule.detector.clone()).collect(),
             new: None,
         }

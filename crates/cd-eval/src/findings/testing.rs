@@ -11,6 +11,7 @@ pub(super) fn verdict(standing: Standing) -> Option<Verdict> {
         class: 0,
         name: "cat".into(),
         standing,
+        found_by: "cascade".into(),
         images: 2,
         interval: [1, 3],
         evidence: vec!["its features fall apart".into()],

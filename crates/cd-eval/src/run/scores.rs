@@ -89,14 +89,26 @@ pub fn write_all(folder: &Path, rows: &[ScoreRow]) -> Result<(), ScoresError> {
     let scores = folder.join("scores.csv");
     let bytes = to_csv(&scores, rows)?;
     write(scores, &bytes)?;
-    for (name, wanted) in [("drop.txt", true), ("keep.txt", false)] {
-        let mut list = String::new();
-        for row in rows.iter().filter(|row| row.flagged == wanted) {
-            writeln!(list, "{}", line(&row.file)).expect("writing to a string cannot fail");
-        }
-        write(folder.join(name), list.as_bytes())?;
+    let rows = rows.iter();
+    write_lists(folder, rows.map(|row| (&*row.file, row.flagged)))
+}
+
+/// Writes the names of images that are flagged to `drop.txt`, and those of the others to `keep.txt`, in the form of [`write_all`].
+///
+/// # Errors
+///
+/// When a file cannot be written.
+pub(crate) fn write_lists<'a>(
+    folder: &Path,
+    images: impl Iterator<Item = (&'a str, bool)>,
+) -> Result<(), ScoresError> {
+    let (mut dropped, mut kept) = (String::new(), String::new());
+    for (name, is_flagged) in images {
+        let list = if is_flagged { &mut dropped } else { &mut kept };
+        writeln!(list, "{}", line(name)).expect("writing to a string cannot fail");
     }
-    Ok(())
+    write(folder.join("drop.txt"), dropped.as_bytes())?;
+    write(folder.join("keep.txt"), kept.as_bytes())
 }
 
 /// How many of the names stand in the lists as JSON strings.

@@ -45,6 +45,7 @@ impl Set {
         Findings {
             class_names: &self.names,
             labels: &self.labels,
+            judge: Some("judge"),
             classes: &self.classes,
             flagged: &self.flagged,
             witnesses,

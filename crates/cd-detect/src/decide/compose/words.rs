@@ -116,7 +116,13 @@ pub(super) fn limits(verdict: &Verdict, findings: &Findings<'_>) -> Vec<String> 
     let skipped: Vec<usize> = (0..sizes.len())
         .filter(|&class| sizes[class] > 0 && !is_judged(class))
         .collect();
-    if !skipped.is_empty() {
+    if findings.judge.is_none() {
+        limits.push(
+            "Nothing has looked at how the classes of the classifier fall apart (`--detector cascade`): labels alone were compared, so \
+             that a trigger in pictures of its own class goes unseen."
+                .to_owned(),
+        );
+    } else if !skipped.is_empty() {
         limits.push(format!(
             "{} of {} classes are too small to be judged; this scan proves nothing about them.",
             skipped.len(),

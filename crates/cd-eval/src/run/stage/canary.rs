@@ -115,7 +115,7 @@ fn chosen(stage: CanaryStage, labels: &[u32], class_count: usize) -> Vec<Backdoo
 fn why_not(work: &Work<'_>, data: &Data) -> Option<String> {
     let experiment = work.experiment;
     let reason = if experiment.given_weights().is_some() {
-        "the weights were given, so nothing could be planted before they were trained"
+        "nothing is trained in this scan, so nothing could be planted"
     } else if experiment.canary.is_none() {
         "no canary was asked for"
     } else if data.searched_images != SearchedImages::Train {

@@ -1,4 +1,5 @@
-//! The verdict on the set: `verdict.json`, composed from what the stages before it keep.
+//! The verdict on the set: `verdict.json`, composed from what the stages before it keep, and the images it takes for poisoned: `drop.txt`
+//! and `keep.txt`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,11 +11,12 @@ use super::decide::Decided;
 use super::{Work, agreement, look, train};
 use crate::findings::VERDICT;
 use crate::pipeline::PipelineError;
+use crate::scores;
 
 /// Every class as it was judged.
 const CLASSES: &str = "classes.json";
 
-/// Composes the verdict and writes it to the run; `None` where no detector judges classes.
+/// Composes the verdict and writes it to the run; `None` where no detector judges classes or labels.
 pub(crate) fn verdict(
     work: &Work<'_>,
     data: &Data,
@@ -32,18 +34,20 @@ pub(crate) fn verdict(
             Ok((decided, detector.testimony(), knows_trusted, detection))
         })
         .collect::<Result<_, PipelineError>>()?;
-    let judge = found.iter().find(|one| one.1 == Testimony::Classes);
-    let Some((judge, _, _, judged)) = judge else {
-        return Ok(None);
-    };
     let flags = |detection: &'_ Detection| detection.own.as_ref().map(|own| own.flagged.clone());
+    let judge = found.iter().find(|one| one.1 == Testimony::Classes);
+    let judge_label = judge.map(|(judge, ..)| judge.label.as_str());
     let others: Vec<(&str, Testimony, bool, Vec<bool>)> = found
         .iter()
-        .filter(|one| one.0.label != judge.label)
+        .filter(|one| Some(one.0.label.as_str()) != judge_label)
         .filter_map(|(one, testimony, trusted, detection)| {
             Some((&*one.label, *testimony, *trusted, flags(detection)?))
         })
         .collect();
+    let knows_labels = others.iter().any(|one| one.1 == Testimony::Labels);
+    if judge.is_none() && !knows_labels {
+        return Ok(None);
+    }
     let witnesses: Vec<Witness<'_>> = others
         .iter()
         .map(|(label, testimony, knows_trusted, flagged)| Witness {
@@ -54,11 +58,14 @@ pub(crate) fn verdict(
         })
         .collect();
     let set = &data.searched.set;
-    let classes: &[ClassFinding] = &judged.classes;
-    let flagged = flags(judged).unwrap_or_else(|| vec![false; set.len()]);
+    let judged = judge.map(|(.., detection)| detection);
+    let classes: &[ClassFinding] = judged.map_or(&[], |judged| &judged.classes);
+    let flagged = judged.and_then(flags);
+    let flagged = flagged.unwrap_or_else(|| vec![false; set.len()]);
     let verdict = Findings {
         class_names: set.class_names(),
         labels: set.labels(),
+        judge: judge_label,
         classes,
         flagged: &flagged,
         witnesses: &witnesses,
@@ -74,7 +81,18 @@ pub(crate) fn verdict(
         .collect(),
     }
     .verdict();
-    work.run.write_json(Path::new(CLASSES), &judged.classes)?;
+    let is_poisoned = |image: usize| {
+        let by = |label: &str| match others.iter().find(|one| one.0 == label) {
+            Some((.., flagged)) => flagged[image],
+            None => flagged[image],
+        };
+        let class = &set.class_names()[set.labels()[image] as usize];
+        verdict.takes_for_poisoned(class, by)
+    };
+    let names = set.names().iter().enumerate();
+    let lists = names.map(|(image, name)| (name.as_str(), is_poisoned(image)));
+    scores::write_lists(work.run.path(), lists)?;
+    work.run.write_json(Path::new(CLASSES), &classes)?;
     work.run.write_json(Path::new(VERDICT), &verdict)?;
     Ok(Some(verdict))
 }

@@ -245,6 +245,7 @@ pub(super) fn verdict() -> VerdictSection {
         class: TARGET as u32,
         name: CLASSES[TARGET].into(),
         standing: Standing::Backdoored,
+        found_by: "cascade".into(),
         images: 50,
         interval: [44, 57],
         evidence: vec![
@@ -274,6 +275,7 @@ pub(super) fn verdict() -> VerdictSection {
                     class: 1,
                     name: CLASSES[1].into(),
                     standing: Standing::Suspicious,
+                    found_by: "probe-label".into(),
                     images: 9,
                     interval: [3, 17],
                     evidence: vec!["9 labels disagree with what the features say".into()],
