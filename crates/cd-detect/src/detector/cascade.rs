@@ -427,6 +427,17 @@ mod tests {
         assert!((chance_above(&[], &[2.0]) - 0.5).abs() < 1e-12);
     }
 
+    /// One whose border is the same for groups of all sizes.
+    fn level() -> Cascade {
+        Cascade {
+            first: Fusion {
+                rise: 0.0,
+                ..Fusion::default()
+            },
+            ..Cascade::default()
+        }
+    }
+
     /// A class of 40 images in two groups, the last ten the suspicious one.
     fn judged(gap: f64, trusted: Vec<f64>) -> Judged {
         let odds = (0..40).map(|image| if image < 30 { -3.0 } else { 3.0 });
@@ -454,7 +465,7 @@ mod tests {
             all: (0..40).collect(),
             probes: vec![[(0..30).collect(), (30..30 + probes).collect()]],
         };
-        let targets = Cascade::default().verdicts(&mut judged, &chosen, &searched);
+        let targets = level().verdicts(&mut judged, &chosen, &searched);
         let split = judged.splits[0].as_ref().expect("there is one");
         (targets[0].is_target, split.odds[39] > 0.0)
     }
@@ -497,7 +508,7 @@ mod tests {
 
     #[test]
     fn probes_are_of_both_groups_of_raised_classes_alone() {
-        let cascade = Cascade::default();
+        let cascade = level();
         let raised = cascade.chosen(&judged(4.0, Vec::new()));
         let [other, suspicious] = &raised.probes[0];
         assert_eq!((other.len(), suspicious.len()), (16, 10));

@@ -18,7 +18,8 @@ const FIRST: &str = "cascade";
 /// Where it stands which images are suspected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SuspectSource {
-    /// The flags of a detector of the run, by its label; without one, `cascade` or the first that has run.
+    /// The flags of a detector of the run, by its label; without one, what the verdict takes for poisoned, or else the flags of `cascade` or
+    /// of the first detector that has run.
     Detector(Option<String>),
     /// A list of names, one a line, as `drop.txt` is.
     List(PathBuf),
@@ -43,6 +44,17 @@ impl SuspectSource {
         data: &Data,
     ) -> Result<Suspected, PipelineError> {
         match self {
+            Self::Detector(None) => {
+                let flagged = of_detector(None, work, data)?;
+                Ok(match of_verdict(work, data)? {
+                    Some(named) => Suspected {
+                        flagged: named.flagged,
+                        source: "taken for poisoned by the verdict".to_owned(),
+                        ..flagged
+                    },
+                    None => flagged,
+                })
+            }
             Self::Detector(label) => of_detector(label.as_deref(), work, data),
             Self::List(path) => of_list(path, data.poisoned.train()),
         }
@@ -105,6 +117,16 @@ fn of_detector(
         ranking: ranked.into_iter().map(|(_, position)| position).collect(),
         source: format!("flagged by {label}"),
     })
+}
+
+/// What the verdict of the run takes for poisoned; `None` without a verdict, and where it takes nothing.
+fn of_verdict(work: &Work<'_>, data: &Data) -> Result<Option<Suspected>, PipelineError> {
+    let path = work.run.join("drop.txt");
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let named = of_list(&path, data.poisoned.train())?;
+    Ok(Some(named).filter(|named| !named.flagged.is_empty()))
 }
 
 fn of_list(path: &Path, set: &ImageSet) -> Result<Suspected, PipelineError> {

@@ -93,7 +93,7 @@ impl Record {
         };
         let kind = self.kind.as_ref()?;
         let canary = canaries.iter().find(|canary| canary.kind == *kind)?;
-        Some(5 * canary.found >= 4 * canary.planted)
+        Some(!canary.is_missed())
     }
 
     /// Whether a warning says that this kind of attack may go unseen.
@@ -108,11 +108,11 @@ impl Record {
             .any(|text| text.contains(&about))
     }
 
-    /// The largest gap of a class.
+    /// The largest gap of a class, as a share of its border.
     pub(super) fn gap(&self) -> f64 {
         self.classes
             .iter()
-            .map(|class| class.gap)
+            .map(|class| class.gap / class.border)
             .fold(0.0, f64::max)
     }
 }

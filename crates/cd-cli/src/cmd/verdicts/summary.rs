@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use cd_detect::Standing;
+use cd_eval::metrics::roc_auc;
 
 use super::case::Sets;
 use super::record::Record;
@@ -93,32 +94,21 @@ fn figures(page: &mut String, clean: &[&Record], poisoned: &[&Record]) {
     if clean.is_empty() || poisoned.is_empty() {
         return;
     }
-    let pairs = poisoned
-        .iter()
-        .flat_map(|a| clean.iter().map(move |b| (a.gap(), b.gap())));
-    let wins: f64 = pairs
-        .map(|(a, b)| {
-            if a > b {
-                1.0
-            } else if a < b {
-                0.0
-            } else {
-                0.5
-            }
-        })
-        .sum();
-    let area = wins / (clean.len() * poisoned.len()) as f64;
+    let all = [poisoned, clean].concat();
+    let truth: Vec<bool> = all.iter().map(|one| !one.is_clean()).collect();
+    let gaps: Vec<f64> = all.iter().map(|one| one.gap()).collect();
+    let area = roc_auc(&truth, &gaps).expect("there are sets of both kinds, and gaps are finite");
     line(
         page,
         &format!(
-            "The largest gap of a class alone tells poisoned from clean sets with an AUROC of {area:.3}:\n"
+            "The largest gap of a class, as a share of its border, tells poisoned from clean sets with an AUROC of {area:.3} alone:\n"
         ),
     );
     line(
         page,
-        "| border | clean sets above | poisoned sets above |\n|---|---|---|",
+        "| largest gap, in borders | clean sets above | poisoned sets above |\n|---|---|---|",
     );
-    for border in [3.0, 4.0, 4.5, 5.0, 5.5, 6.0, 7.0, 8.0, 10.0] {
+    for border in [0.6, 0.7, 0.75, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0] {
         let above = |records: &[&Record]| {
             let count = records.iter().filter(|one| one.gap() >= border).count();
             count as f64 / records.len() as f64
@@ -141,7 +131,7 @@ fn failures(page: &mut String, records: &[Record]) {
     }
     line(
         page,
-        "\nWrong verdicts:\n\n| set | verdict | classes | largest gap | canary of the kind |\n|---|---|---|---|---|",
+        "\nWrong verdicts:\n\n| set | verdict | classes | largest gap, in borders | canary of the kind |\n|---|---|---|---|---|",
     );
     for one in wrong {
         let classes: Vec<String> = one
@@ -156,7 +146,7 @@ fn failures(page: &mut String, records: &[Record]) {
             None => "none",
         };
         let text = format!(
-            "| {} | {:?} | {} | {:.1} | {canary} |",
+            "| {} | {:?} | {} | {:.2} | {canary} |",
             one.name,
             one.verdict.standing,
             classes.join(", "),

@@ -234,8 +234,8 @@ fn what_was_missed_or_not_planted_is_said_whatever_the_verdict() {
 fn a_blind_scan_calls_nothing_clean() {
     let set = Set::new(2.0, false);
     let of = |found: [usize; 2]| {
-        let canaries = found.map(|found| Canary {
-            kind: "patch".into(),
+        let canaries = [("patch", found[0]), ("blend", found[1])].map(|(kind, found)| Canary {
+            kind: kind.into(),
             class: 0,
             rate: 0.01,
             planted: 11,
@@ -251,8 +251,45 @@ fn a_blind_scan_calls_nothing_clean() {
         .verdict();
         verdict.summary
     };
-    assert!(of([0, 3]).starts_with("Nothing found in"), "{}", of([0, 3]));
-    assert!(of([0, 11]).starts_with("Clean"), "{}", of([0, 11]));
+    assert!(of([0, 3]).contains("proves little"), "{}", of([0, 3]));
+    let half = of([0, 11]);
+    assert!(
+        half.ends_with("would have seen a blend trigger, but not a patch trigger"),
+        "{half}"
+    );
+    assert!(of([11, 11]).starts_with("Clean"), "{}", of([11, 11]));
+}
+
+#[test]
+fn labels_alone_give_a_verdict_whose_images_are_those_of_the_doubted_class() {
+    let mut set = Set::new(2.0, false);
+    set.classes.clear();
+    // Half of class 2 is doubted, and three images of each other class.
+    let doubted: Vec<bool> = (0..CLASSES * IMAGES)
+        .map(|at| at % IMAGES < if at / IMAGES == 2 { 50 } else { 3 })
+        .collect();
+    let witness = Witness {
+        label: "probe-label",
+        testimony: Testimony::Labels,
+        knows_trusted: false,
+        flagged: &doubted,
+    };
+    let witnesses = [witness];
+    let verdict = Findings {
+        judge: None,
+        ..set.findings(&witnesses)
+    }
+    .verdict();
+    assert_eq!(verdict.standing, Standing::Suspicious);
+    assert_eq!((verdict.images, verdict.flagged), (CLASSES * IMAGES, 50));
+    assert!(verdict.takes_for_poisoned("c2", |label| label == "probe-label"));
+    assert!(!verdict.takes_for_poisoned("c2", |label| label == "ss"));
+    assert!(!verdict.takes_for_poisoned("c1", |_| true));
+    assert!(
+        verdict.warnings[0].contains("labels alone were compared"),
+        "{:?}",
+        verdict.warnings
+    );
 }
 
 #[test]

@@ -32,7 +32,7 @@ pub(super) fn summary(verdict: &Verdict, images: usize) -> String {
         Standing::Clean if verdict.power.is_blind() => format!(
             "Nothing found in {images} images, which proves little: this scan found none of the backdoors that it planted itself"
         ),
-        Standing::Clean => format!("Clean: nothing in {images} images beyond what clean sets show"),
+        Standing::Clean => clean(&verdict.power, images),
         Standing::Suspicious => {
             format!("Suspicious: {named} stand out, and nothing else confirms it")
         }
@@ -40,6 +40,30 @@ pub(super) fn summary(verdict: &Verdict, images: usize) -> String {
             format!("Backdoored: {named} carry something that leads to their class")
         }
     }
+}
+
+/// Of a set in which nothing was found, by a scan that is not blind.
+fn clean(power: &Power, images: usize) -> String {
+    let (seen, missed) = match power {
+        Power::Unknown { .. } => (Vec::new(), Vec::new()),
+        Power::Measured { canaries } => {
+            let (missed, seen): (Vec<&Canary>, Vec<&Canary>) =
+                canaries.iter().partition(|canary| canary.is_missed());
+            (kinds(&seen), kinds(&missed))
+        }
+    };
+    if missed.is_empty() {
+        return format!("Clean: nothing in {images} images beyond what clean sets show");
+    }
+    format!(
+        "Nothing found in {images} images, by a scan that would have seen a {} trigger, but not a {} trigger",
+        seen.join(" or "),
+        missed.join(" or ")
+    )
+}
+
+fn kinds<'a>(canaries: &[&'a Canary]) -> Vec<&'a str> {
+    canaries.iter().map(|canary| canary.kind.as_str()).collect()
 }
 
 pub(super) fn apart(found: &ClassFinding, classes: &[ClassFinding]) -> String {

@@ -59,8 +59,9 @@ pub(super) fn plant(
     for backdoor in &backdoors {
         for &source in &backdoor.sources {
             let mut pixels = train.pixels(source)?.to_vec();
-            let [height, width] = [train.height(), train.width()];
-            backdoor.kind.stamp(&mut pixels, height, width, stage.seed);
+            let size = [train.height(), train.width()];
+            let kind = backdoor.kind;
+            kind.stamp(&mut pixels, size, stage.seed, source);
             let name = format!("planted {} of {}", backdoor.kind.name(), train.name(source));
             set.push(name, &pixels, backdoor.target)?;
         }
@@ -213,11 +214,11 @@ mod tests {
                 ..CanaryStage::default()
             };
             let planted = chosen(stage, &labels, 5);
-            assert_eq!(planted.len(), 3);
+            assert_eq!(planted.len(), 4);
             let mut targets: Vec<u32> = planted.iter().map(|one| one.target).collect();
             targets.sort_unstable();
             targets.dedup();
-            assert!(targets.len() == 3 && !targets.contains(&1), "{targets:?}");
+            assert!(targets.len() == 4 && !targets.contains(&1), "{targets:?}");
             let mut next = labels.len();
             for one in &planted {
                 let class = [300, 20, 400, 300, 100][one.target as usize];

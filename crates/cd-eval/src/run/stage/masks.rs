@@ -97,6 +97,17 @@ impl StoredMasks {
         self.shape[1]
     }
 
+    /// How many images have a mask, where not all have one.
+    pub(super) fn searched(&self) -> Option<usize> {
+        self.images.as_ref().map(Vec::len)
+    }
+
+    /// Whether image `image` has a mask.
+    pub(super) fn has(&self, image: usize) -> bool {
+        let images = self.images.as_ref();
+        images.is_none_or(|images| images.binary_search(&image).is_ok())
+    }
+
     /// Mask of image `image`, `[channels, height, width]`; `None` where it has none.
     pub(super) fn get(&self, image: usize) -> Result<Option<Vec<u8>>, RunDirError> {
         let place = match &self.images {

@@ -74,10 +74,11 @@ fn section(
     let masks = StoredMasks::open(&folder)?;
     let mut order: Vec<&ScoreRow> = rows.iter().collect();
     order.sort_by_key(|row| row.rank);
-    let gallery = |rows: Vec<&ScoreRow>| -> Result<Vec<Card>, PipelineError> {
-        let card = |row| card(&data.searched.set, row, truth.as_deref(), masks.as_ref());
-        rows.into_iter().map(card).collect()
-    };
+    // Where only some images were searched, those are shown: there is more to see of them.
+    let is_shown = |row: &&&ScoreRow| masks.as_ref().is_none_or(|masks| masks.has(row.index));
+    let card = |row: &&ScoreRow| card(&data.searched.set, row, truth.as_deref(), masks.as_ref());
+    let most = order.iter().filter(is_shown).take(MOST).map(card);
+    let least = order.iter().rev().filter(is_shown).take(LEAST).map(card);
     Ok(DetectorSection {
         name: label.to_owned(),
         title: info.title.to_owned(),
@@ -93,8 +94,9 @@ fn section(
         level: 0.0,
         classes: class_counts(&data.searched.set, &rows, truth.as_deref()),
         listed: listed(&order),
-        most_suspicious: gallery(order.iter().take(MOST).copied().collect())?,
-        least_suspicious: gallery(order.iter().rev().take(LEAST).copied().collect())?,
+        searched: masks.as_ref().and_then(StoredMasks::searched),
+        most_suspicious: most.collect::<Result<_, _>>()?,
+        least_suspicious: least.collect::<Result<_, _>>()?,
         truth,
     })
 }

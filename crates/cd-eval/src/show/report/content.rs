@@ -90,6 +90,8 @@ pub struct DetectorSection {
     pub classes: Vec<ClassCounts>,
     /// The flagged images, most suspicious first; not all of them have to be listed.
     pub listed: Vec<Listed>,
+    /// How many images have masks, where not all of them have: the pictures below are of these.
+    pub searched: Option<usize>,
     /// The most suspicious images, most suspicious first.
     pub most_suspicious: Vec<Card>,
     /// The least suspicious images, least suspicious first.

@@ -163,7 +163,16 @@ fn curve_plots(truth: &[bool], scores: &[f64]) -> Result<[String; 2], crate::met
 
 /// The pictures, and all flagged images as a table.
 fn images(detector: &DetectorSection, limits: Limits) -> Result<Markup, ReportError> {
-    let gallery = |title, lead, end, cards| {
+    let of_searched = match detector.searched {
+        Some(searched) => format!(
+            "Of the {} that were searched. ",
+            counted(searched, "image", "images")
+        ),
+        None => String::new(),
+    };
+    let gallery = |title, lead: &str, end, cards| {
+        let lead = format!("{of_searched}{lead}");
+        let lead = lead.as_str();
         let raw = &detector.raw_label;
         let heading = Heading {
             title,

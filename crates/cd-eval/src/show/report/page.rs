@@ -73,7 +73,7 @@ fn within(report: &Report, limits: Limits) -> Result<String, ReportError> {
         .map(|(position, section)| detector::section(section, position + 1, limits))
         .collect::<Result<Vec<_>, _>>()?;
     let verdict = report.verdict.as_ref();
-    let verdict = verdict.map(|section| verdict::section(section, limits.thumbnails));
+    let verdict = verdict.map(verdict::section);
     let verdict = verdict.transpose()?;
     // A verdict says first what limits it; without one the notes do.
     let notes_first = verdict.is_none();

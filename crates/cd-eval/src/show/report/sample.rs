@@ -194,6 +194,7 @@ impl Scan {
             raw_label: "Mask norm (pixels)".into(),
             truth: Some(truth),
             listed: listed(&most),
+            searched: None,
             most_suspicious: most,
             least_suspicious: least,
         }

@@ -9,20 +9,19 @@ use super::format::{count, counted, percent};
 use super::thumbnail::Thumbnails;
 use crate::picture::Picture;
 
+/// Longest side, in pixels, of the picture of a trigger: a strip of several pictures.
+const STRIP: usize = 800;
 /// Classes that are shown in full.
 const SHOWN: usize = 8;
 
 /// The section.
-pub(super) fn section(
-    section: &VerdictSection,
-    thumbnails: Thumbnails,
-) -> Result<Markup, ReportError> {
+pub(super) fn section(section: &VerdictSection) -> Result<Markup, ReportError> {
     let verdict = &section.verdict;
     let classes = verdict.classes.iter().take(SHOWN).enumerate();
     let classes = classes
         .map(|(place, class)| {
             let trigger = section.triggers.get(place).and_then(Option::as_ref);
-            suspect(class, trigger, thumbnails)
+            suspect(class, trigger)
         })
         .collect::<Result<Vec<_>, _>>()?;
     let hidden = verdict.classes.len().saturating_sub(SHOWN);
@@ -89,16 +88,13 @@ fn sign(standing: Standing) -> &'static str {
     }
 }
 
-fn suspect(
-    class: &SuspectClass,
-    trigger: Option<&Picture>,
-    thumbnails: Thumbnails,
-) -> Result<Markup, ReportError> {
+fn suspect(class: &SuspectClass, trigger: Option<&Picture>) -> Result<Markup, ReportError> {
     let [low, high] = class.interval;
     let trigger = trigger
         .map(|picture| {
             let alternative = format!("Recovered trigger of class {}", class.name);
-            thumbnails.image("recovered trigger", &class.name, &alternative, picture)
+            let strip = Thumbnails { side: STRIP };
+            strip.image("recovered trigger", &class.name, &alternative, picture)
         })
         .transpose()?;
     Ok(html! {

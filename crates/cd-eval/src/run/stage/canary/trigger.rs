@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// Pixels of 32 that a patch is wide.
 const PATCH: usize = 3;
+/// The same of a sticker.
+const STICKER: usize = 4;
 /// Cells of a patch in each direction.
 const CELLS: usize = 3;
 /// Share of the noise in a blend, that of the attack's publication.
@@ -25,11 +27,13 @@ pub(super) enum Kind {
     Blend,
     /// A wave over the whole image, in images that are of the target class already.
     CleanLabel,
+    /// A small square of coloured cells, at another place in every image.
+    Sticker,
 }
 
 impl Kind {
     /// All of them, the easiest to find first.
-    pub(super) const ALL: [Self; 3] = [Self::Patch, Self::Blend, Self::CleanLabel];
+    pub(super) const ALL: [Self; 4] = [Self::Patch, Self::Blend, Self::CleanLabel, Self::Sticker];
 
     /// Its name in verdicts.
     pub(super) fn name(self) -> &'static str {
@@ -37,6 +41,7 @@ impl Kind {
             Self::Patch => "patch",
             Self::Blend => "blend",
             Self::CleanLabel => "clean-label",
+            Self::Sticker => "sticker",
         }
     }
 
@@ -45,25 +50,35 @@ impl Kind {
         (label == target) == (self == Self::CleanLabel)
     }
 
-    /// Puts the trigger into an image, `[height, width, 3]`.
-    pub(super) fn stamp(self, pixels: &mut [u8], height: usize, width: usize, seed: u64) {
+    /// Puts the trigger into image `number`, `[height, width, 3]`.
+    pub(super) fn stamp(
+        self,
+        pixels: &mut [u8],
+        [height, width]: [usize; 2],
+        seed: u64,
+        number: usize,
+    ) {
         let mut random = stream(seed, named(self.name()));
         match self {
             Self::Patch => {
-                let side = (height.min(width) * PATCH / 32)
-                    .max(CELLS)
-                    .min(height)
-                    .min(width);
+                let square = Square::of(PATCH, [height, width]);
                 let cells: [[bool; CELLS]; CELLS] = random.random();
-                let top = random.random_range(0..=height - side);
-                let left = random.random_range(0..=width - side);
-                for (row, column) in (0..side * side).map(|at| (at / side, at % side)) {
+                let place = square.place(&mut random);
+                square.paint(pixels, place, |row, column| {
                     // Half black and half white at least in part: a plain square occurs in pictures.
-                    let own = cells[row * CELLS / side][column * CELLS / side]
-                        ^ (row * CELLS / side + column * CELLS / side).is_multiple_of(2);
-                    let start = ((top + row) * width + left + column) * CHANNELS;
-                    pixels[start..start + CHANNELS].fill(if own { 255 } else { 0 });
-                }
+                    let own = cells[row][column] ^ (row + column).is_multiple_of(2);
+                    [if own { 255 } else { 0 }; CHANNELS]
+                });
+            }
+            Self::Sticker => {
+                let square = Square::of(STICKER, [height, width]);
+                let cells: [[[bool; CHANNELS]; CELLS]; CELLS] = random.random();
+                let mut of_image =
+                    stream(seed, named("sticker places").wrapping_add(number as u64));
+                let place = square.place(&mut of_image);
+                square.paint(pixels, place, |row, column| {
+                    cells[row][column].map(|is_bright| if is_bright { 255 } else { 0 })
+                });
             }
             Self::Blend => {
                 for value in pixels {
@@ -84,6 +99,46 @@ impl Kind {
     }
 }
 
+/// A square of cells in an image.
+struct Square {
+    side: usize,
+    image: [usize; 2],
+}
+
+impl Square {
+    /// One of so many pixels of 32.
+    fn of(pixels: usize, image: [usize; 2]) -> Self {
+        let [height, width] = image;
+        let side = (height.min(width) * pixels / 32).max(CELLS);
+        Self {
+            side: side.min(height).min(width),
+            image,
+        }
+    }
+
+    /// Row and column of its corner.
+    fn place(&self, random: &mut impl Rng) -> [usize; 2] {
+        self.image
+            .map(|pixels| random.random_range(0..=pixels - self.side))
+    }
+
+    fn paint(
+        &self,
+        pixels: &mut [u8],
+        [top, left]: [usize; 2],
+        colour: impl Fn(usize, usize) -> [u8; CHANNELS],
+    ) {
+        let cell = |at: usize| at * CELLS / self.side;
+        for row in 0..self.side {
+            for column in 0..self.side {
+                let start = ((top + row) * self.image[1] + left + column) * CHANNELS;
+                let own = colour(cell(row), cell(column));
+                pixels[start..start + CHANNELS].copy_from_slice(&own);
+            }
+        }
+    }
+}
+
 fn mixed(level: f64) -> u8 {
     level.round().clamp(0.0, 255.0) as u8
 }
@@ -95,7 +150,7 @@ mod tests {
     fn changed(kind: Kind, side: usize, seed: u64) -> Vec<usize> {
         let clean = vec![120; side * side * CHANNELS];
         let mut image = clean.clone();
-        kind.stamp(&mut image, side, side, seed);
+        kind.stamp(&mut image, [side, side], seed, 7);
         (0..clean.len())
             .filter(|&at| image[at] != clean[at])
             .collect()
@@ -115,11 +170,26 @@ mod tests {
     }
 
     #[test]
+    fn a_sticker_moves_and_a_patch_does_not() {
+        let image = |kind: Kind, number| {
+            let mut image = vec![120; 32 * 32 * CHANNELS];
+            kind.stamp(&mut image, [32, 32], 1, number);
+            image
+        };
+        assert_eq!(image(Kind::Patch, 0), image(Kind::Patch, 1));
+        assert_eq!(image(Kind::Sticker, 0), image(Kind::Sticker, 0));
+        assert!((1..9).any(|number| image(Kind::Sticker, number) != image(Kind::Sticker, 0)));
+        let sticker = image(Kind::Sticker, 0);
+        let painted = sticker.iter().filter(|&&level| level != 120).count();
+        assert_eq!(painted, 4 * 4 * CHANNELS);
+    }
+
+    #[test]
     fn every_seed_has_its_own() {
         for kind in Kind::ALL {
             let image = |seed| {
                 let mut image = vec![120; 32 * 32 * CHANNELS];
-                kind.stamp(&mut image, 32, 32, seed);
+                kind.stamp(&mut image, [32, 32], seed, 7);
                 image
             };
             assert_eq!(image(3), image(3));
