@@ -33,7 +33,7 @@ pub use key::{Key, content_key};
 pub use labels::{Attributes, Labels};
 pub use lock::{Lock, LockError};
 pub use matrix::Matrix;
-pub use pixels::Pixels;
+pub use pixels::{Pixels, SelectedPixels};
 pub use progress::{NoProgress, Progress, Task};
 pub use records::Records;
 pub use source::{PixelSource, RecordFile, StorageError, read_at};

@@ -56,4 +56,24 @@ impl Pixels<'_> {
     pub fn get(&self, index: usize) -> Result<Arc<[u8]>, StorageError> {
         self.0.pixels(index)
     }
+
+    /// The images at `indices`, in that order; their pixels are shared, not copied.
+    ///
+    /// # Panics
+    ///
+    /// When an index is out of range.
+    pub fn select(&self, indices: &[usize]) -> SelectedPixels {
+        SelectedPixels(self.0.subset(indices))
+    }
+}
+
+/// Some of the images of a set, without names and labels.
+#[derive(Debug)]
+pub struct SelectedPixels(ImageSet);
+
+impl SelectedPixels {
+    /// What can be seen of them.
+    pub fn pixels(&self) -> Pixels<'_> {
+        Pixels(&self.0)
+    }
 }

@@ -38,18 +38,18 @@ impl Masks {
         masks
     }
 
-    /// Those of `images` alone, which are in ascending order.
+    /// The same masks as those of `images`, one for each, in ascending order.
     ///
-    /// # Errors
+    /// # Panics
     ///
-    /// As [`get`](Self::get).
-    pub fn only(self, images: Vec<usize>) -> Result<Self, StorageError> {
-        let mut masks = Self::new(self.shape);
-        for &image in &images {
-            masks.values.push(&self.values.get(image)?)?;
+    /// When there are not as many masks as images.
+    #[must_use]
+    pub fn with_images(self, images: Vec<usize>) -> Self {
+        assert_eq!(self.count(), images.len(), "a mask for each image");
+        Self {
+            images: Some(images),
+            ..self
         }
-        masks.images = Some(images);
-        Ok(masks)
     }
 
     /// Appends masks, `[N, channels, height, width]`.

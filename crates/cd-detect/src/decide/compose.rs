@@ -73,14 +73,18 @@ impl Findings<'_> {
             power: self.power.clone(),
             warnings: self.warnings.clone(),
         };
-        verdict.flagged = self.poisoned(&verdict).count();
+        let poisoned = self.poisoned(&verdict);
+        verdict.flagged = poisoned
+            .into_iter()
+            .filter(|&is_poisoned| is_poisoned)
+            .count();
         verdict.warnings.extend(words::limits(&verdict, self));
         verdict.summary = words::summary(&verdict, self.labels.len());
         verdict
     }
 
-    /// The images that `verdict` takes for poisoned.
-    fn poisoned(&self, verdict: &Verdict) -> impl Iterator<Item = usize> {
+    /// Which images `verdict` takes for poisoned.
+    pub fn poisoned(&self, verdict: &Verdict) -> Vec<bool> {
         let is_flagged = |image: usize, label: &str| {
             let own = self.judge.map(|judge| (judge, self.flagged));
             let others = self.witnesses.iter().map(|one| (one.label, one.flagged));
@@ -89,10 +93,10 @@ impl Findings<'_> {
         };
         let images = self.labels.iter().enumerate();
         images
-            .filter(move |&(image, &class)| {
+            .map(|(image, &class)| {
                 verdict.takes_for_poisoned(self.name(class), |label| is_flagged(image, label))
             })
-            .map(|(image, _)| image)
+            .collect()
     }
 
     /// A class that falls apart, with all that speaks for poison in it.

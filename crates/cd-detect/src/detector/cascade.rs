@@ -8,14 +8,12 @@
 use std::collections::BTreeSet;
 
 use cd_core::{Key, random};
-use cd_models::burn::tensor::{Int, Tensor};
-use cd_models::{quantize, to_host};
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
 use super::fusion::gap::Split;
 use super::fusion::{Fusion, Judged, is_unnatural};
-use super::transplant::Transplant;
+use super::transplant::{CARRIED, MASKS, NORMS, Transplant};
 use super::{Detector, DetectorInfo};
 use crate::compute::{Compute, Shard};
 use crate::decide::{SearchFinding, Testimony};
@@ -25,13 +23,8 @@ use crate::evidence::Evidence;
 use crate::masks::Masks;
 use crate::needs::Needs;
 use crate::statistics::ranks;
-use crate::sweep::{Batch, Column, Kind, Sweep};
+use crate::sweep::{Batch, Kind, Sweep};
 
-const NORMS: &str = "norms";
-const CARRIED: &str = "carried";
-const MASKS: &str = "masks";
-/// What stands for an image that was not searched.
-const NOT_SEARCHED: f64 = -1.0;
 /// A gap of this share of the border raises a class.
 const RAISED: f64 = 0.75;
 /// Chance that a probe of the suspicious group looks more suspicious than one of the other, from which a group is confirmed; below one
@@ -144,11 +137,13 @@ impl Cascade {
             shard: Shard::WHOLE,
             ..evidence.compute
         };
+        let chosen: Vec<usize> = chosen.iter().copied().collect();
+        let images = evidence.images.select(&chosen);
         let sweep = Sweep {
-            name: "raised",
+            name: "searched",
             task: "distilling what was raised",
             settings: &settings,
-            images: evidence.images,
+            images: images.pixels(),
             columns: &[
                 (NORMS, Kind::Numbers),
                 (CARRIED, Kind::Numbers),
@@ -156,49 +151,21 @@ impl Cascade {
             ],
         };
         let swept = sweep.run(&compute, |Batch { numbers, images }| {
-            let here = |number: &u64| chosen.contains(&(*number as usize));
-            let places: Vec<usize> = (0..numbers.len())
-                .filter(|&at| here(&numbers[at]))
-                .collect();
-            let mut norms = vec![NOT_SEARCHED; numbers.len()];
-            let mut carried = norms.clone();
-            let [_, _, height, width] = images.dims();
-            let shape = [method.mask_channels(), height, width];
-            let mask_len: usize = shape.iter().product();
-            let mut masks = vec![0; numbers.len() * mask_len];
-            if !places.is_empty() {
-                let wanted: Vec<i64> = places.iter().map(|&at| at as i64).collect();
-                let wanted = Tensor::<1, Int>::from_data(wanted.as_slice(), &images.device());
-                let images = images.select(0, wanted);
-                let of: Vec<u64> = places.iter().map(|&at| numbers[at]).collect();
-                let done = method.distill(evidence.model, images.clone(), &of)?;
-                for (at, (&place, &number)) in places.iter().zip(&of).enumerate() {
-                    let [image, mask] =
-                        [&images, &done.masks].map(|all| all.clone().narrow(0, at, 1));
-                    norms[place] = done.norms[at];
-                    carried[place] =
-                        self.search
-                            .carried(evidence, predictions, number, image, mask)?;
-                }
-                let found = quantize(&to_host(done.masks));
-                for (mask, &place) in found.chunks(mask_len).zip(&places) {
-                    masks[place * mask_len..(place + 1) * mask_len].copy_from_slice(mask);
-                }
-            }
-            Ok(vec![
-                Column::Numbers(norms),
-                Column::Numbers(carried),
-                Column::Bytes {
-                    shape,
-                    values: masks,
-                },
-            ])
+            let numbers = numbers.iter().map(|&place| chosen[place as usize] as u64);
+            let numbers: Vec<u64> = numbers.collect();
+            let search = &self.search;
+            search.transplanted(evidence, predictions, &method, &numbers, &images)
         })?;
         let Some(mut swept) = swept else {
             return Ok(None);
         };
-        let masks = swept.masks(MASKS).only(chosen.iter().copied().collect())?;
-        let places = places(chosen, &swept.numbers(NORMS), &swept.numbers(CARRIED));
+        let (norms, carried) = (swept.numbers(NORMS), swept.numbers(CARRIED));
+        let mut places = vec![None; predictions.len()];
+        let small = ranks(&norms.iter().map(|norm| -norm).collect::<Vec<f64>>());
+        for ((&image, small), carried) in chosen.iter().zip(small).zip(ranks(&carried)) {
+            places[image] = Some([small, carried]);
+        }
+        let masks = swept.masks(MASKS).with_images(chosen);
         Ok(Some(Search { places, masks }))
     }
 
@@ -251,20 +218,6 @@ struct Search {
     /// Of every image, where it was searched.
     places: Vec<Option<Places>>,
     masks: Masks,
-}
-
-/// Of every image, where it was searched.
-fn places(chosen: &BTreeSet<usize>, norms: &[f64], carried: &[f64]) -> Vec<Option<Places>> {
-    let ranked = |values: &[f64], sign: f64| {
-        let of_chosen = chosen.iter().map(|&image| sign * values[image]);
-        ranks(&of_chosen.collect::<Vec<f64>>())
-    };
-    let (small, carried) = (ranked(norms, -1.0), ranked(carried, 1.0));
-    let mut places = vec![None; norms.len()];
-    for ((&image, small), carried) in chosen.iter().zip(small).zip(carried) {
-        places[image] = Some([small, carried]);
-    }
-    places
 }
 
 /// What the search has shown of a class.

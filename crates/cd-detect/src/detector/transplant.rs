@@ -22,9 +22,9 @@ use crate::needs::Needs;
 use crate::statistics::ranks;
 use crate::sweep::{Batch, Column, Kind, Sweep};
 
-const NORMS: &str = "norms";
-const CARRIED: &str = "carried";
-const MASKS: &str = "masks";
+pub(super) const NORMS: &str = "norms";
+pub(super) const CARRIED: &str = "carried";
+pub(super) const MASKS: &str = "masks";
 /// Draws of a host until one of another predicted class is found; after them any image is taken.
 const DRAWS: usize = 64;
 
@@ -135,21 +135,7 @@ impl Detector for Transplant {
             ],
         };
         let swept = sweep.run(&evidence.compute, |Batch { numbers, images }| {
-            let done = method.distill(evidence.model, images.clone(), &numbers)?;
-            let [_, channels, height, width] = done.masks.dims();
-            let carried = numbers.iter().enumerate().map(|(at, &number)| {
-                let [image, mask] = [&images, &done.masks].map(|all| all.clone().narrow(0, at, 1));
-                self.carried(evidence, predictions, number, image, mask)
-            });
-            let carried = carried.collect::<Result<_, _>>()?;
-            Ok(vec![
-                Column::Numbers(done.norms),
-                Column::Numbers(carried),
-                Column::Bytes {
-                    shape: [channels, height, width],
-                    values: quantize(&to_host(done.masks)),
-                },
-            ])
+            self.transplanted(evidence, predictions, &method, &numbers, &images)
         })?;
         let Some(mut swept) = swept else {
             return Ok(None);
@@ -183,8 +169,34 @@ impl Detector for Transplant {
 }
 
 impl Transplant {
+    /// Searches the images of these numbers, and lays what is kept of them onto hosts: the columns [`NORMS`], [`CARRIED`] and [`MASKS`].
+    pub(super) fn transplanted(
+        &self,
+        evidence: &Evidence<'_>,
+        predictions: &Predictions,
+        method: &CognitiveDistillation,
+        numbers: &[u64],
+        images: &Tensor<4>,
+    ) -> Result<Vec<Column>, DetectError> {
+        let done = method.distill(evidence.model, images.clone(), numbers)?;
+        let [_, channels, height, width] = done.masks.dims();
+        let carried = numbers.iter().enumerate().map(|(at, &number)| {
+            let [image, mask] = [images, &done.masks].map(|all| all.clone().narrow(0, at, 1));
+            self.carried(evidence, predictions, number, image, mask)
+        });
+        let carried = carried.collect::<Result<_, _>>()?;
+        Ok(vec![
+            Column::Numbers(done.norms),
+            Column::Numbers(carried),
+            Column::Bytes {
+                shape: [channels, height, width],
+                values: quantize(&to_host(done.masks)),
+            },
+        ])
+    }
+
     /// Mean confidence in the class of `image` on its hosts, onto which the part in `mask` is laid.
-    pub(super) fn carried(
+    fn carried(
         &self,
         evidence: &Evidence<'_>,
         predictions: &Predictions,

@@ -235,7 +235,9 @@ mod tests {
     #[test]
     fn masks_of_some_images_are_found_by_their_image() {
         let folder = tempfile::tempdir().expect("scratch");
-        let some = three().only(vec![0, 2]).expect("in memory");
+        let mut some = Masks::new([1, 2, 2]);
+        some.extend(&[0, 1, 2, 3, 8, 9, 10, 11]).expect("in memory");
+        let some = some.with_images(vec![0, 2]);
         write(folder.path(), &some).expect("written");
         let stored = StoredMasks::open(folder.path()).expect("readable");
         let stored = stored.expect("there");

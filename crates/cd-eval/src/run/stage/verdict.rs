@@ -62,7 +62,7 @@ pub(crate) fn verdict(
     let classes: &[ClassFinding] = judged.map_or(&[], |judged| &judged.classes);
     let flagged = judged.and_then(flags);
     let flagged = flagged.unwrap_or_else(|| vec![false; set.len()]);
-    let verdict = Findings {
+    let findings = Findings {
         class_names: set.class_names(),
         labels: set.labels(),
         judge: judge_label,
@@ -79,18 +79,10 @@ pub(crate) fn verdict(
         .into_iter()
         .flatten()
         .collect(),
-    }
-    .verdict();
-    let is_poisoned = |image: usize| {
-        let by = |label: &str| match others.iter().find(|one| one.0 == label) {
-            Some((.., flagged)) => flagged[image],
-            None => flagged[image],
-        };
-        let class = &set.class_names()[set.labels()[image] as usize];
-        verdict.takes_for_poisoned(class, by)
     };
-    let names = set.names().iter().enumerate();
-    let lists = names.map(|(image, name)| (name.as_str(), is_poisoned(image)));
+    let verdict = findings.verdict();
+    let names = set.names().iter().map(String::as_str);
+    let lists = names.zip(findings.poisoned(&verdict));
     scores::write_lists(work.run.path(), lists)?;
     work.run.write_json(Path::new(CLASSES), &classes)?;
     work.run.write_json(Path::new(VERDICT), &verdict)?;
