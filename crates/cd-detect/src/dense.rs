@@ -28,6 +28,25 @@ pub(crate) fn product(a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Mat<f64> {
     out
 }
 
+/// Products of the rows with each other over the number of columns; zeros on the diagonal, so that no row is alike to itself.
+pub(crate) fn gram(rows: &Matrix) -> Mat<f64> {
+    let count = rows.rows();
+    let own = MatRef::from_row_major_slice(rows.values(), count, rows.columns());
+    let mut products = Mat::<f32>::zeros(count, count);
+    matmul(
+        &mut products,
+        Accum::Replace,
+        own,
+        own.transpose(),
+        1.0,
+        Par::Seq,
+    );
+    Mat::from_fn(count, count, |row, column| match row == column {
+        true => 0.0,
+        false => f64::from(products[(row, column)]) / rows.columns().max(1) as f64,
+    })
+}
+
 /// The mean of all rows of matrices of one width, in double precision; zeros without rows.
 pub(crate) fn middle(matrices: &[&Matrix]) -> Vec<f64> {
     let count = matrices.iter().map(|matrix| matrix.rows()).sum::<usize>();

@@ -71,7 +71,8 @@ pub struct Detection {
     pub masks: Option<Masks>,
     /// What the method's own rule flags, where it has one; the `own` rule takes it over.
     pub own: Option<Decision>,
-    /// What it found of each class that it judged, where it [judges classes](crate::Testimony::Classes).
+    /// What it found of each class, where it [judges classes](crate::Testimony::Classes) or looks for
+    /// [patterns](crate::Testimony::Patterns) in them.
     pub classes: Vec<ClassFinding>,
 }
 

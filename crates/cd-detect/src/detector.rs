@@ -26,6 +26,7 @@ pub mod probe_label;
 pub mod psbd;
 pub mod scale_up;
 pub mod scan;
+pub mod shared_pattern;
 pub mod spectre;
 pub mod ss;
 pub mod strip;
@@ -56,6 +57,8 @@ registry! {
     Fusion(fusion::Fusion) = "fusion";
     /// The fusion, and a search where it matters.
     Cascade(cascade::Cascade) = "cascade";
+    /// Shared patterns.
+    SharedPattern(shared_pattern::SharedPattern) = "shared-pattern";
     /// Losses of training.
     Abl(abl::Abl) = "abl";
     /// Spectral signatures.

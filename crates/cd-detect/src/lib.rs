@@ -55,6 +55,7 @@ mod bias;
 mod catalogue;
 mod cognitive;
 mod compute;
+mod cosine;
 mod decide;
 mod dense;
 mod detection;

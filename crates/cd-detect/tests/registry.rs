@@ -13,8 +13,9 @@ use rand::Rng;
 
 const CLASSES: usize = 3;
 
-/// Detectors that count labels that change: an untrained network may say one class of everything.
-const COUNTING: [&str; 2] = ["scale-up", "teco"];
+/// Detectors whose numbers may all be equal: those that count labels that change, where an untrained network says one class of everything, and
+/// one that finds no group in noise.
+const COUNTING: [&str; 3] = ["scale-up", "teco", "shared-pattern"];
 
 /// Settings that make any detector quick.
 const QUICK: [(&str, usize); 6] = [

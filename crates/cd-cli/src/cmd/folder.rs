@@ -67,8 +67,10 @@ pub(super) fn scan_experiment(args: &ScanArgs, session: &Session) -> Result<Expe
     Ok(experiment)
 }
 
-/// The detector that judges classes.
+/// The detector that judges classes by what the classifier has learned.
 const JUDGE: &str = "cascade";
+/// The detectors of every scan that finds classes: that one, and one that looks at the pictures alone.
+const FINDERS: [&str; 2] = [JUDGE, "shared-pattern"];
 
 /// Share of flags that may be false when nobody says one.
 const USUAL_FDR: f64 = 0.05;
@@ -89,7 +91,7 @@ fn usual(args: &ScanArgs) -> Result<Vec<String>> {
     if is_given && dataset.dataset_mut().drop_missing_labels() {
         return Ok(vec![DETECTORS[0].name.to_owned()]);
     }
-    let mut names = vec![JUDGE];
+    let mut names = FINDERS.to_vec();
     if args.search.reference.features_weights.is_some() || args.weights.finetune {
         names.push("probe-label");
     }

@@ -47,6 +47,8 @@ pub struct Witness<'a> {
     pub knows_trusted: bool,
     /// Whether it flags each image.
     pub flagged: &'a [bool],
+    /// The classes in which it found [patterns](Testimony::Patterns); empty for others.
+    pub classes: &'a [ClassFinding],
 }
 
 impl Findings<'_> {
@@ -57,8 +59,14 @@ impl Findings<'_> {
             .filter(|found| found.is_target)
             .map(|found| self.target(found))
             .collect();
-        let targets: Vec<u32> = classes.iter().map(|class| class.class).collect();
-        classes.extend(self.contradicted(&targets));
+        for witness in self.witnesses {
+            let found = match witness.testimony {
+                Testimony::Patterns => self.patterned(witness, &classes),
+                Testimony::Labels => self.contradicted(witness, &classes),
+                Testimony::Classes | Testimony::Images => Vec::new(),
+            };
+            classes.extend(found);
+        }
         classes.sort_by_key(|class| (std::cmp::Reverse(class.standing), class.class));
         let standing = classes.iter().map(|class| class.standing).max();
         let mut verdict = Verdict {
@@ -115,10 +123,41 @@ impl Findings<'_> {
             is_confirmed |= is_separate(count, inside, share);
             evidence.push(words::trusted(count, inside, share));
         }
-        for witness in self.witnesses {
-            let counted = self.counted(found.class, witness);
-            let counts = witness.testimony == Testimony::Labels || witness.knows_trusted;
-            if counts && confirms(&counted) {
+        let judge = self.judge.unwrap_or_default();
+        let mut suspect = self.suspect(found, judge, self.flagged, evidence);
+        if is_confirmed {
+            suspect.standing = Standing::Backdoored;
+        }
+        suspect
+    }
+
+    /// Classes in which images share a pattern, besides `known` ones.
+    fn patterned(&self, witness: &Witness<'_>, known: &[SuspectClass]) -> Vec<SuspectClass> {
+        let is_new = |found: &&ClassFinding| known.iter().all(|one| one.class != found.class);
+        let found = witness.classes.iter().filter(|found| found.is_target);
+        found
+            .filter(is_new)
+            .map(|found| {
+                let evidence = vec![words::shared(found)];
+                self.suspect(found, witness.label, witness.flagged, evidence)
+            })
+            .collect()
+    }
+
+    /// A class that the detector `found_by` has a suspicious `group` in: backdoored where another kind of evidence confirms the group.
+    fn suspect(
+        &self,
+        found: &ClassFinding,
+        found_by: &str,
+        group: &[bool],
+        mut evidence: Vec<String>,
+    ) -> SuspectClass {
+        let mut is_confirmed = false;
+        for witness in self.witnesses.iter().filter(|one| one.label != found_by) {
+            let counted = self.counted(found.class, group, witness);
+            let is_of_another_kind =
+                matches!(witness.testimony, Testimony::Labels | Testimony::Patterns);
+            if (is_of_another_kind || witness.knows_trusted) && confirms(&counted) {
                 is_confirmed = true;
                 evidence.push(words::witness(witness, &counted));
             }
@@ -136,7 +175,7 @@ impl Findings<'_> {
             } else {
                 Standing::Suspicious
             },
-            found_by: self.judge.unwrap_or_default().to_owned(),
+            found_by: found_by.to_owned(),
             images: found.group,
             interval: interval(found.group, found.images),
             evidence,
@@ -144,40 +183,31 @@ impl Findings<'_> {
         }
     }
 
-    /// Classes whose labels are doubted far more often than those of any other, where nothing falls apart.
-    fn contradicted(&self, targets: &[u32]) -> Vec<SuspectClass> {
+    /// Classes whose labels are doubted far more often than those of any other, besides `known` ones.
+    fn contradicted(&self, witness: &Witness<'_>, known: &[SuspectClass]) -> Vec<SuspectClass> {
         let mut suspects = Vec::new();
-        for witness in self
-            .witnesses
-            .iter()
-            .filter(|one| one.testimony == Testimony::Labels)
-        {
-            let counts = self.by_class(witness);
-            for (class, &[images, flagged]) in counts.iter().enumerate() {
-                let others = counts
-                    .iter()
-                    .enumerate()
-                    .filter(|&(other, _)| other != class);
-                let others: Vec<[usize; 2]> = others.map(|(_, &count)| count).collect();
-                let number = class as u32;
-                let is_known = targets.contains(&number)
-                    || suspects
-                        .iter()
-                        .any(|known: &SuspectClass| known.class == number);
-                if is_known || !contradicts_class([images, flagged], &others) {
-                    continue;
-                }
-                suspects.push(SuspectClass {
-                    class: number,
-                    name: self.name(number).to_owned(),
-                    standing: Standing::Suspicious,
-                    found_by: witness.label.to_owned(),
-                    images: flagged,
-                    interval: interval(flagged, images),
-                    evidence: vec![words::doubted(witness.label, [images, flagged], &others)],
-                    proof: None,
-                });
+        let counts = self.by_class(witness);
+        for (class, &[images, flagged]) in counts.iter().enumerate() {
+            let others = counts
+                .iter()
+                .enumerate()
+                .filter(|&(other, _)| other != class);
+            let others: Vec<[usize; 2]> = others.map(|(_, &count)| count).collect();
+            let number = class as u32;
+            let is_known = known.iter().any(|one| one.class == number);
+            if is_known || !contradicts_class([images, flagged], &others) {
+                continue;
             }
+            suspects.push(SuspectClass {
+                class: number,
+                name: self.name(number).to_owned(),
+                standing: Standing::Suspicious,
+                found_by: witness.label.to_owned(),
+                images: flagged,
+                interval: interval(flagged, images),
+                evidence: vec![words::doubted(witness.label, [images, flagged], &others)],
+                proof: None,
+            });
         }
         suspects
     }
@@ -195,9 +225,9 @@ impl Findings<'_> {
     }
 
     /// What a witness says inside and outside of the suspicious group of `class`.
-    fn counted(&self, class: u32, witness: &Witness<'_>) -> Counted {
+    fn counted(&self, class: u32, group: &[bool], witness: &Witness<'_>) -> Counted {
         let mut counted = Counted::default();
-        let images = self.labels.iter().zip(self.flagged).zip(witness.flagged);
+        let images = self.labels.iter().zip(group).zip(witness.flagged);
         for ((&label, &inside), &flag) in images {
             if label != class {
                 continue;

@@ -9,6 +9,8 @@ pub enum Testimony {
     Images,
     /// It also says which classes hold poison: [`Detection::classes`](crate::Detection::classes).
     Classes,
+    /// Its own rule flags images that carry the same pattern as others of their class.
+    Patterns,
     /// Its own rule flags labels that a network doubts which was not trained on the images.
     Labels,
 }
@@ -27,8 +29,9 @@ pub struct ClassFinding {
     pub gap: f64,
     /// The distance from which a class is a target.
     pub border: f64,
-    /// Images of the suspicious group that the classifier takes for their class.
-    pub learned: usize,
+    /// Images of the suspicious group that the classifier takes for their class; absent where it was not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learned: Option<usize>,
     /// What the groups were told apart in, in words.
     pub view: String,
     /// The search of some of both groups, where it was made.

@@ -7,7 +7,6 @@
 
 mod corruption;
 mod network;
-mod spectrum;
 
 use cd_core::{Pixels, random};
 use cd_models::burn::module::Module;
@@ -20,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::confidence::softmax;
 use super::{Detector, DetectorInfo};
+use crate::cosine::Cosine;
 use crate::decide::Decision;
 use crate::detection::{Detection, Measure};
 use crate::error::DetectError;
@@ -29,7 +29,6 @@ use crate::sweep::{Batch, Column, Kind, Sweep};
 
 use corruption::corrupted;
 use network::Network;
-use spectrum::Transform;
 
 /// Pictures of a step, half of them clean.
 const TOGETHER: usize = 64;
@@ -132,7 +131,7 @@ fn judged(
     network: &Network,
     images: Pixels<'_>,
 ) -> Result<Option<Vec<f64>>, DetectError> {
-    let transform = Transform::new(images.height(), images.width());
+    let transform = Cosine::new(images.height(), images.width());
     let sweep = Sweep {
         name,
         task: "judging spectra",
@@ -165,7 +164,7 @@ impl Frequency {
     fn trained(&self, evidence: &Evidence<'_>, clean: Pixels<'_>) -> Result<Network, DetectError> {
         let (height, width) = (clean.height(), clean.width());
         let device = evidence.compute.device.clone();
-        let transform = Transform::new(height, width);
+        let transform = Cosine::new(height, width);
         let mut network = Network::new(height, width, &device)
             .drawn(self.seed)
             .train();

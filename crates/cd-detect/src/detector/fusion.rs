@@ -255,7 +255,7 @@ fn found(class: usize, images: usize, split: &Split, border: f64, is_target: boo
         group: inside(&split.odds),
         gap: split.gap,
         border,
-        learned: split.learned(),
+        learned: Some(split.learned()),
         view: split.view.to_owned(),
         search: None,
         trusted: (!split.trusted.is_empty()).then(|| [split.trusted.len(), inside(&split.trusted)]),

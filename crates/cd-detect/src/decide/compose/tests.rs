@@ -23,7 +23,7 @@ impl Set {
             group: GROUP,
             gap: if class == 1 { gap } else { 2.0 },
             border: 5.0,
-            learned: GROUP,
+            learned: Some(GROUP),
             view: "in the features".into(),
             search: None,
             trusted: None,
@@ -138,6 +138,7 @@ fn doubted_labels_confirm_a_group_and_raise_a_class() {
         testimony: Testimony::Labels,
         knows_trusted: false,
         flagged,
+        classes: &[],
     };
     let inside = flags(IMAGES, IMAGES + GROUP);
     let set = Set::new(8.0, true);
@@ -168,6 +169,68 @@ fn doubted_labels_confirm_a_group_and_raise_a_class() {
         (verdict.standing, verdict.classes[0].images),
         (Standing::Suspicious, GROUP)
     );
+}
+
+#[test]
+fn a_shared_pattern_raises_a_class_and_confirms_one_that_falls_apart() {
+    let group: Vec<bool> = (0..CLASSES * IMAGES)
+        .map(|at| (IMAGES..IMAGES + GROUP).contains(&at))
+        .collect();
+    let found = Set::new(9.0, true).classes;
+    let witness = Witness {
+        label: "shared-pattern",
+        testimony: Testimony::Patterns,
+        knows_trusted: false,
+        flagged: &group,
+        classes: &found,
+    };
+    let witnesses = [witness];
+    // Alone it is suspicious, with a proof or doubted labels backdoored.
+    let set = Set::new(2.0, false);
+    let alone = set.findings(&witnesses).verdict();
+    assert_eq!(
+        (alone.standing, alone.flagged),
+        (Standing::Suspicious, GROUP)
+    );
+    let class = &alone.classes[0];
+    assert_eq!(
+        (class.class, class.found_by.as_str()),
+        (1, "shared-pattern")
+    );
+    assert!(
+        class.evidence[0].contains("30 of its 100 images"),
+        "{class:?}"
+    );
+    let labels = Witness {
+        label: "probe-label",
+        testimony: Testimony::Labels,
+        classes: &[],
+        ..witness
+    };
+    let both = set.findings(&[witness, labels]).verdict();
+    assert_eq!(
+        (both.standing, both.classes.len()),
+        (Standing::Backdoored, 1)
+    );
+    let proof = Proof {
+        kind: "patch".into(),
+        images: 100,
+        turned: 97,
+        control: 2,
+        picture: None,
+    };
+    let proven = Findings {
+        proofs: BTreeMap::from([(1, proof)]),
+        ..set.findings(&witnesses)
+    };
+    assert_eq!(proven.verdict().standing, Standing::Backdoored);
+    // It confirms the same group in the features, and no verdict names a class twice.
+    let apart = Set::new(8.0, true).findings(&witnesses).verdict();
+    assert_eq!(
+        (apart.standing, apart.classes.len()),
+        (Standing::Backdoored, 1)
+    );
+    assert_eq!(apart.classes[0].found_by, "judge");
 }
 
 #[test]
@@ -273,6 +336,7 @@ fn labels_alone_give_a_verdict_whose_images_are_those_of_the_doubted_class() {
         testimony: Testimony::Labels,
         knows_trusted: false,
         flagged: &doubted,
+        classes: &[],
     };
     let witnesses = [witness];
     let verdict = Findings {

@@ -19,7 +19,7 @@ fn spectra_and_the_reference_network_agree() {
         return;
     };
     let images = reference.images("images_u8", &[0; 640]);
-    let transform = Transform::new(32, 32);
+    let transform = Cosine::new(32, 32);
     let mut spectra = Vec::new();
     for image in 0..16 {
         spectra.extend(transform.of(&images.pixels(image).expect("in memory")));
@@ -77,7 +77,7 @@ fn training_tells_clean_pictures_from_corrupted_ones() {
     let network = method
         .trained(&evidence, Clean::new(&learned).images)
         .expect("readable");
-    let transform = Transform::new(32, 32);
+    let transform = Cosine::new(32, 32);
     let judge = |pixels: &[u8]| {
         let spectrum = TensorData::new(transform.of(pixels), [1, 3, 32, 32]);
         let logits = to_host(network.forward(Tensor::from_data(spectrum, &device)));

@@ -14,7 +14,7 @@ use self::trigger::Kind;
 use super::Work;
 use super::classifier::Trained;
 use super::data::{Data, Keyed};
-use super::decide::{Decided, judge};
+use super::decide::{Decided, finders, flagged_by_any};
 use super::detect::{Search, Searched};
 use crate::experiment::{CanaryStage, SearchedImages};
 use crate::pipeline::PipelineError;
@@ -129,8 +129,8 @@ fn why_not(work: &Work<'_>, data: &Data) -> Option<String> {
     Some(reason.to_owned())
 }
 
-/// Looks for the planted images as `judge` has looked for everything else, among the images that it has not flagged; `None` when parts
-/// of other shards are missing.
+/// Looks for the planted images as everything else was looked for, among the images that were not flagged; `None` when parts of other
+/// shards are missing.
 pub(crate) fn power(
     work: &Work<'_>,
     data: &Data,
@@ -141,11 +141,11 @@ pub(crate) fn power(
     if let Some(reason) = why_not(work, data) {
         return unknown(reason);
     }
-    let (Some((judge, found)), Some(planted)) = (judge(work, decided), &data.planted) else {
+    let finders = finders(work, decided);
+    let Some(planted) = data.planted.as_ref().filter(|_| !finders.is_empty()) else {
         return unknown("no detector judges classes".to_owned());
     };
-    let found = found.detection(data)?;
-    let flagged = found.own.map(|own| own.flagged).unwrap_or_default();
+    let flagged = flagged_by_any(&finders, data)?;
     let kept = data.positions.iter().zip(flagged);
     let mut positions: Vec<usize> = kept
         .filter(|(_, flagged)| !flagged)
@@ -161,22 +161,31 @@ pub(crate) fn power(
             .with("positions", &positions)
             .finish(),
     };
-    let search = Search {
-        work,
-        data,
-        searched: Searched {
-            images: &images,
-            positions: &positions,
-        },
-        trained,
-        reference: None,
-        config: &judge.detector,
-    };
-    let Some(slot) = search.stored(&format!("canary/{}", found_label(judge)))? else {
-        return Ok(None);
-    };
-    let detection = super::numbers::read(&slot.folder(), images.set.len())?;
-    let flagged = detection.own.map(|own| own.flagged).unwrap_or_default();
+    let mut flagged = vec![false; images.set.len()];
+    for (finder, _) in finders {
+        let search = Search {
+            work,
+            data,
+            searched: Searched {
+                images: &images,
+                positions: &positions,
+            },
+            trained,
+            reference: None,
+            config: &finder.detector,
+        };
+        let name = finder.detector.detector().info().name;
+        let Some(slot) = search.stored(&format!("canary/{name}"))? else {
+            return Ok(None);
+        };
+        let own = super::numbers::read(&slot.folder(), images.set.len())?.own;
+        for (all, flag) in flagged
+            .iter_mut()
+            .zip(own.map_or(Vec::new(), |own| own.flagged))
+        {
+            *all |= flag;
+        }
+    }
     let canaries = planted.backdoors.iter().map(|backdoor| {
         let places = backdoor.places.clone().map(|place| first + place - before);
         Canary {
@@ -190,10 +199,6 @@ pub(crate) fn power(
     Ok(Some(Power::Measured {
         canaries: canaries.collect(),
     }))
-}
-
-fn found_label(judge: &crate::experiment::ConfiguredDetector) -> &'static str {
-    judge.detector.detector().info().name
 }
 
 #[cfg(test)]

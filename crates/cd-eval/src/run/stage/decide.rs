@@ -45,14 +45,36 @@ pub(super) struct StoredDecision {
     pub(super) measure: String,
 }
 
-/// The first detector that judges classes, as it was configured and what it came to.
-pub(super) fn judge<'a>(
+/// The detectors that find poisoned classes by themselves, as they were configured and what they came to: the first that judges classes, and
+/// all that look for patterns.
+pub(super) fn finders<'a>(
     work: &Work<'a>,
     decided: &'a [Decided],
-) -> Option<(&'a ConfiguredDetector, &'a Decided)> {
-    let detectors = work.experiment.detect.detectors.iter();
-    let mut both = detectors.zip(decided);
-    both.find(|(one, _)| one.detector.detector().testimony() == Testimony::Classes)
+) -> Vec<(&'a ConfiguredDetector, &'a Decided)> {
+    let detectors = work.experiment.detect.detectors.iter().zip(decided);
+    let mut is_judged = false;
+    detectors
+        .filter(|(one, _)| match one.detector.detector().testimony() {
+            Testimony::Classes => !std::mem::replace(&mut is_judged, true),
+            Testimony::Patterns => true,
+            Testimony::Labels | Testimony::Images => false,
+        })
+        .collect()
+}
+
+/// Whether any of the finders flags each searched image.
+pub(super) fn flagged_by_any(
+    finders: &[(&ConfiguredDetector, &Decided)],
+    data: &Data,
+) -> Result<Vec<bool>, PipelineError> {
+    let mut flagged = vec![false; data.searched.set.len()];
+    for (_, decided) in finders {
+        let own = decided.detection(data)?.own.map(|own| own.flagged);
+        for (all, flag) in flagged.iter_mut().zip(own.unwrap_or_default()) {
+            *all |= flag;
+        }
+    }
+    Ok(flagged)
 }
 
 /// Applies the rule to the numbers in `detected`.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::Work;
 use super::classifier::Trained;
 use super::data::Data;
-use super::decide::{Decided, judge};
+use super::decide::{Decided, finders, flagged_by_any};
 use crate::experiment::SearchedImages;
 use crate::pipeline::PipelineError;
 use crate::recovery::{predictions, proven, shown};
@@ -25,7 +25,7 @@ struct Stored {
     proofs: BTreeMap<u32, Proof>,
 }
 
-/// The proofs of the classes that the judge of classes flags images of. Only where nobody knows the answer: with truth the figures of the
+/// The proofs of the classes that a detector which finds classes flags images of. Only where nobody knows the answer: with truth the figures of the
 /// evaluation say more, and tables do not pay for it.
 pub(crate) fn proofs(
     work: &Work<'_>,
@@ -82,13 +82,9 @@ pub(crate) fn proofs(
     Ok(proofs)
 }
 
-/// Positions among the training images of what the judge of classes flags.
+/// Positions among the training images of what is flagged by a detector that finds classes.
 fn flagged(work: &Work<'_>, data: &Data, decided: &[Decided]) -> Result<Vec<usize>, PipelineError> {
-    let Some((_, judge)) = judge(work, decided) else {
-        return Ok(Vec::new());
-    };
-    let flags = judge.detection(data)?.own.map(|own| own.flagged);
-    let flags = flags.unwrap_or_default();
+    let flags = flagged_by_any(&finders(work, decided), data)?;
     let positions = flags.iter().zip(&data.positions);
     Ok(positions
         .filter(|(flag, _)| **flag)

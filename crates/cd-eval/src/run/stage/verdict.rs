@@ -34,34 +34,35 @@ pub(crate) fn verdict(
             Ok((decided, detector.testimony(), knows_trusted, detection))
         })
         .collect::<Result<_, PipelineError>>()?;
-    let flags = |detection: &'_ Detection| detection.own.as_ref().map(|own| own.flagged.clone());
     let judge = found.iter().find(|one| one.1 == Testimony::Classes);
     let judge_label = judge.map(|(judge, ..)| judge.label.as_str());
-    let others: Vec<(&str, Testimony, bool, Vec<bool>)> = found
+    let others = found
         .iter()
-        .filter(|one| Some(one.0.label.as_str()) != judge_label)
-        .filter_map(|(one, testimony, trusted, detection)| {
-            Some((&*one.label, *testimony, *trusted, flags(detection)?))
+        .filter(|one| Some(one.0.label.as_str()) != judge_label);
+    let witnesses: Vec<Witness<'_>> = others
+        .filter_map(|(one, testimony, knows_trusted, detection)| {
+            Some(Witness {
+                label: &one.label,
+                testimony: *testimony,
+                knows_trusted: *knows_trusted,
+                flagged: &detection.own.as_ref()?.flagged,
+                classes: match testimony {
+                    Testimony::Patterns => &detection.classes,
+                    _ => &[],
+                },
+            })
         })
         .collect();
-    let knows_labels = others.iter().any(|one| one.1 == Testimony::Labels);
-    if judge.is_none() && !knows_labels {
+    let raises_classes =
+        |one: &Witness<'_>| matches!(one.testimony, Testimony::Labels | Testimony::Patterns);
+    if judge.is_none() && !witnesses.iter().any(raises_classes) {
         return Ok(None);
     }
-    let witnesses: Vec<Witness<'_>> = others
-        .iter()
-        .map(|(label, testimony, knows_trusted, flagged)| Witness {
-            label,
-            testimony: *testimony,
-            knows_trusted: *knows_trusted,
-            flagged,
-        })
-        .collect();
     let set = &data.searched.set;
     let judged = judge.map(|(.., detection)| detection);
     let classes: &[ClassFinding] = judged.map_or(&[], |judged| &judged.classes);
-    let flagged = judged.and_then(flags);
-    let flagged = flagged.unwrap_or_else(|| vec![false; set.len()]);
+    let flagged = judged.and_then(|judged| judged.own.as_ref());
+    let flagged = flagged.map_or_else(|| vec![false; set.len()], |own| own.flagged.clone());
     let findings = Findings {
         class_names: set.class_names(),
         labels: set.labels(),

@@ -1,0 +1,267 @@
+//! Shared pattern: images of a class that carry the same thing in the same place.
+//!
+//! Threat model: a trigger that is the same in every poisoned image, of any size, opacity and place, whether the label is wrong or right.
+//! No classifier is asked, so nothing has to be learned first, and a handful of images is enough. Triggers that differ from image to
+//! image, move about or warp leave nothing that is the same.
+//!
+//! Ours. A matched filter looks for a known signal in noise that has been made white; here the signal is unknown, and is the mean of
+//! whatever group of images shares one.
+
+mod groups;
+mod pattern;
+mod residual;
+
+use cd_core::{Matrix, Pixels, Task, random};
+use rand::seq::SliceRandom;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use self::groups::{FEWEST, Group};
+use self::residual::Residuals;
+use super::{Detector, DetectorInfo};
+use crate::decide::{ClassFinding, Decision, Testimony};
+use crate::detection::{Detection, Measure};
+use crate::error::DetectError;
+use crate::evidence::Evidence;
+use crate::needs::Needs;
+use crate::statistics::members;
+
+/// Images that show what is usual, and that patterns of a class are held against.
+const USUAL: usize = 400;
+/// Fewer images of other classes tell nothing.
+const FEWEST_OTHERS: usize = 20;
+/// Images of a class among which groups are looked for; the others are only compared with what was found.
+const SEARCHED: usize = 1000;
+/// Bytes of residuals that are held at once, as far as that leaves enough images.
+const BYTES: usize = 400 << 20;
+/// The smallest class that is looked at: a group and as many others.
+const SMALLEST_CLASS: usize = 2 * FEWEST;
+
+/// Settings of the shared pattern.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SharedPattern {
+    /// Gap from which a very large group is suspicious, in standard deviations; above 0.
+    pub border: f64,
+    /// How much wider it has to be for a group of eight images, as a share of it; it falls with the root of their number. From 0.
+    pub rise: f64,
+    /// Chooses the images that stand for all where there are very many.
+    pub seed: u64,
+}
+
+impl Default for SharedPattern {
+    fn default() -> Self {
+        Self {
+            border: 2.2,
+            rise: 0.5,
+            seed: 0,
+        }
+    }
+}
+
+/// What was found in a class.
+struct Found {
+    group: Group,
+    /// How alike each image of the class is to the pattern; members are held against the others.
+    likenesses: Vec<f64>,
+    gap: f64,
+    border: f64,
+}
+
+impl SharedPattern {
+    /// What the registry says of it.
+    pub const INFO: DetectorInfo = DetectorInfo {
+        name: "shared-pattern",
+        title: "Shared pattern",
+        summary: "Looks in each class for images that carry the same thing in the same place: no classifier, no training, seconds.",
+        threat_model: "Triggers that are the same in every poisoned image: patches, blended pictures, waves, stamps, of any size and opacity, with wrong or right labels, from eight images on. Triggers that move, warp or differ from image to image are not seen; nor is one in nearly all images of a class.",
+        paper: "ours; whitening before a correlation is the matched filter, North: An Analysis of the Factors Which Determine Signal/Noise Discrimination in Pulsed-Carrier Systems, Proceedings of the IEEE 1963",
+        source: "ours",
+        notes: "Pictures are whitened by the mean cosine spectrum of the set, bent at one standard deviation, freed of plain bars at their edges, and given one length. In each class, groups are grown from the main directions and the nearest images until their common pattern, where it is significant and weighted by how exactly they agree, no longer changes who belongs to them. The raw number is an image's likeness to the pattern of its class times how far the group stands apart.",
+        judges_clean: false,
+        rule: Some(
+            "Flags the group of a class whose least members lie far above twice what other images have of the pattern: 2.2 standard deviations of them, 3.3 for a group of eight.",
+        ),
+    };
+
+    fn border_of(&self, count: usize) -> f64 {
+        self.border * (1.0 + self.rise * (FEWEST as f64 / count.max(1) as f64).sqrt())
+    }
+
+    /// The group of a class that stands apart most, looked for among `most` of its images and judged among all.
+    fn found(
+        &self,
+        images: Pixels<'_>,
+        residuals: &Residuals,
+        of_class: &[usize],
+        others: &[&[f32]],
+        most: usize,
+    ) -> Result<Option<Found>, DetectError> {
+        if of_class.len() < SMALLEST_CLASS || others.len() < FEWEST_OTHERS {
+            return Ok(None);
+        }
+        let searched = self.sample(of_class, most, "images of a class");
+        let rows = rows(images, residuals, &searched)?;
+        let Some(group) = Group::widest(&rows, others, |count| self.border_of(count)) else {
+            return Ok(None);
+        };
+        let of = |image: &usize| match searched.binary_search(image) {
+            Ok(row) if group.members[row] => Ok(group.pattern.likeness_to_others(rows.row(row))),
+            Ok(row) => Ok(group.pattern.likeness(rows.row(row))),
+            Err(_) => Ok(group.pattern.likeness(&residuals.of(&images.get(*image)?))),
+        };
+        let likenesses = of_class
+            .par_iter()
+            .map(of)
+            .collect::<Result<Vec<f64>, DetectError>>()?;
+        let count = likenesses.iter().filter(|&&one| one > group.from).count();
+        Ok(group.gap_among(&likenesses, others).map(|gap| Found {
+            border: self.border_of(count),
+            group,
+            likenesses,
+            gap,
+        }))
+    }
+
+    /// Up to `most` of `images`, in their order.
+    fn sample(&self, images: &[usize], most: usize, purpose: &str) -> Vec<usize> {
+        let mut chosen = images.to_vec();
+        if chosen.len() > most {
+            chosen.shuffle(&mut random::stream(self.seed, random::named(purpose)));
+            chosen.truncate(most);
+            chosen.sort_unstable();
+        }
+        chosen
+    }
+}
+
+impl Detector for SharedPattern {
+    fn info(&self) -> &'static DetectorInfo {
+        &Self::INFO
+    }
+
+    fn check(&self) -> Result<(), DetectError> {
+        let wrong = |key, value: f64, expected| {
+            Err(DetectError::Config {
+                key,
+                value: value.to_string(),
+                expected,
+            })
+        };
+        if !(self.border > 0.0 && self.border.is_finite()) {
+            return wrong("border", self.border, "a number above 0");
+        }
+        if !(self.rise >= 0.0 && self.rise.is_finite()) {
+            return wrong("rise", self.rise, "a number from 0 on");
+        }
+        Ok(())
+    }
+
+    fn needs(&self) -> Needs {
+        Needs {
+            labels: true,
+            ..Needs::default()
+        }
+    }
+
+    fn testimony(&self) -> Testimony {
+        Testimony::Patterns
+    }
+
+    fn detect(&self, evidence: &Evidence<'_>) -> Result<Option<Detection>, DetectError> {
+        self.check()?;
+        let (images, labels) = (evidence.images, evidence.labels()?);
+        let most = (BYTES / (4 * images.image_len().max(1))).clamp(8 * FEWEST, SEARCHED);
+        let all: Vec<usize> = (0..images.len()).collect();
+        let usual = self.sample(&all, USUAL.min(most), "usual images");
+        let residuals = Residuals::learned(images, &usual)?;
+        let usual_rows = rows(images, &residuals, &usual)?;
+        let task = Task::start(
+            evidence.compute.progress,
+            "looking for shared patterns",
+            Some(images.len() as u64),
+        );
+        let mut raw = vec![0.0; images.len()];
+        let mut flagged = vec![false; images.len()];
+        let mut classes = Vec::new();
+        for (class, of_class) in members(labels, evidence.class_count).iter().enumerate() {
+            let others: Vec<&[f32]> = usual
+                .iter()
+                .enumerate()
+                .filter(|(_, image)| labels[**image] as usize != class)
+                .map(|(row, _)| usual_rows.row(row))
+                .collect();
+            let found = self.found(images, &residuals, of_class, &others, most)?;
+            if let Some(found) = found {
+                let mut group = 0;
+                for (&image, &likeness) in of_class.iter().zip(&found.likenesses) {
+                    raw[image] = found.gap.max(0.0) * likeness;
+                    let is_member = likeness > found.group.from;
+                    group += usize::from(is_member);
+                    flagged[image] = is_member && found.gap >= found.border;
+                }
+                classes.push(found.of_class(class, of_class.len(), group));
+            }
+            task.advance(of_class.len() as u64);
+        }
+        Ok(Some(Detection {
+            own: Some(Decision {
+                explanation: explanation(&classes),
+                cutoff: None,
+                flagged,
+            }),
+            classes,
+            ..Detection::new(
+                Measure::high("likeness to a pattern of its class, times its gap"),
+                raw,
+            )
+        }))
+    }
+}
+
+impl Found {
+    /// What it says of a class of so many images, of which so many belong to the group.
+    fn of_class(&self, class: usize, images: usize, group: usize) -> ClassFinding {
+        ClassFinding {
+            class: class as u32,
+            images,
+            group,
+            gap: self.gap,
+            border: self.border,
+            learned: None,
+            view: "in what they have in common".to_owned(),
+            search: None,
+            trusted: None,
+            is_target: self.gap >= self.border,
+        }
+    }
+}
+
+/// Residuals of some images, one a row.
+fn rows(
+    images: Pixels<'_>,
+    residuals: &Residuals,
+    chosen: &[usize],
+) -> Result<Matrix, DetectError> {
+    let rows: Vec<Vec<f32>> = chosen
+        .par_iter()
+        .map(|&image| Ok(residuals.of(&images.get(image)?)))
+        .collect::<Result<_, DetectError>>()?;
+    Ok(Matrix::new(images.image_len(), rows.concat()))
+}
+
+fn explanation(classes: &[ClassFinding]) -> String {
+    let targets = classes.iter().filter(|class| class.is_target);
+    let gaps: Vec<f64> = targets.map(|class| class.gap).collect();
+    let widest = gaps.iter().copied().fold(0.0, f64::max);
+    match gaps.len() {
+        0 => "no class holds a group that shares a pattern".to_owned(),
+        1 => format!("images of one class that share a pattern; its gap is {widest:.1}"),
+        count => format!(
+            "images of {count} classes that share a pattern in each; the widest gap is {widest:.1}"
+        ),
+    }
+}
+
+#[cfg(all(test, feature = "flex"))]
+mod tests;
