@@ -22,6 +22,7 @@ pub mod fusion;
 pub(crate) mod golden;
 pub mod ibd_psc;
 pub mod knn_label;
+pub mod moving_pattern;
 pub mod probe_label;
 pub mod psbd;
 pub mod scale_up;
@@ -59,6 +60,8 @@ registry! {
     Cascade(cascade::Cascade) = "cascade";
     /// Shared patterns.
     SharedPattern(shared_pattern::SharedPattern) = "shared-pattern";
+    /// Moving patterns.
+    MovingPattern(moving_pattern::MovingPattern) = "moving-pattern";
     /// Losses of training.
     Abl(abl::Abl) = "abl";
     /// Spectral signatures.

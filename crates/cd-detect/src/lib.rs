@@ -51,6 +51,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod apart;
 mod bias;
 mod catalogue;
 mod cognitive;
@@ -63,6 +64,7 @@ pub mod detector;
 mod error;
 mod evidence;
 mod extract;
+mod frame;
 mod logistic;
 mod masks;
 mod mitigate;

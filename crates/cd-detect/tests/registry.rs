@@ -14,8 +14,8 @@ use rand::Rng;
 const CLASSES: usize = 3;
 
 /// Detectors whose numbers may all be equal: those that count labels that change, where an untrained network says one class of everything, and
-/// one that finds no group in noise.
-const COUNTING: [&str; 3] = ["scale-up", "teco", "shared-pattern"];
+/// those that find no group in noise.
+const COUNTING: [&str; 4] = ["scale-up", "teco", "shared-pattern", "moving-pattern"];
 
 /// Settings that make any detector quick.
 const QUICK: [(&str, usize); 6] = [

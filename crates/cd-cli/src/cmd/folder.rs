@@ -69,8 +69,8 @@ pub(super) fn scan_experiment(args: &ScanArgs, session: &Session) -> Result<Expe
 
 /// The detector that judges classes by what the classifier has learned.
 const JUDGE: &str = "cascade";
-/// The detectors of every scan that finds classes: that one, and one that looks at the pictures alone.
-const FINDERS: [&str; 2] = [JUDGE, "shared-pattern"];
+/// The detectors of every scan that finds classes: that one, and those that look at the pictures alone.
+const FINDERS: [&str; 3] = [JUDGE, "shared-pattern", "moving-pattern"];
 
 /// Share of flags that may be false when nobody says one.
 const USUAL_FDR: f64 = 0.05;

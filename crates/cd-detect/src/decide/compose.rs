@@ -138,7 +138,7 @@ impl Findings<'_> {
         found
             .filter(is_new)
             .map(|found| {
-                let evidence = vec![words::shared(found)];
+                let evidence = vec![words::shared(witness.label, found)];
                 self.suspect(found, witness.label, witness.flagged, evidence)
             })
             .collect()

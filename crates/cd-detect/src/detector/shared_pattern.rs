@@ -16,10 +16,11 @@ use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use self::groups::{FEWEST, Group};
+use self::groups::Group;
 use self::residual::Residuals;
 use super::{Detector, DetectorInfo};
-use crate::decide::{ClassFinding, Decision, Testimony};
+use crate::apart::{self, FEWEST};
+use crate::decide::{Decision, Testimony};
 use crate::detection::{Detection, Measure};
 use crate::error::DetectError;
 use crate::evidence::Evidence;
@@ -85,7 +86,7 @@ impl SharedPattern {
     };
 
     fn border_of(&self, count: usize) -> f64 {
-        self.border * (1.0 + self.rise * (FEWEST as f64 / count.max(1) as f64).sqrt())
+        apart::border(self.border, self.rise, count)
     }
 
     /// The group of a class that stands apart most, looked for among `most` of its images and judged among all.
@@ -141,20 +142,7 @@ impl Detector for SharedPattern {
     }
 
     fn check(&self) -> Result<(), DetectError> {
-        let wrong = |key, value: f64, expected| {
-            Err(DetectError::Config {
-                key,
-                value: value.to_string(),
-                expected,
-            })
-        };
-        if !(self.border > 0.0 && self.border.is_finite()) {
-            return wrong("border", self.border, "a number above 0");
-        }
-        if !(self.rise >= 0.0 && self.rise.is_finite()) {
-            return wrong("rise", self.rise, "a number from 0 on");
-        }
-        Ok(())
+        apart::check(self.border, self.rise)
     }
 
     fn needs(&self) -> Needs {
@@ -200,13 +188,14 @@ impl Detector for SharedPattern {
                     group += usize::from(is_member);
                     flagged[image] = is_member && found.gap >= found.border;
                 }
-                classes.push(found.of_class(class, of_class.len(), group));
+                let count = of_class.len();
+                classes.push(apart::finding(class, count, group, found.gap, found.border));
             }
             task.advance(of_class.len() as u64);
         }
         Ok(Some(Detection {
             own: Some(Decision {
-                explanation: explanation(&classes),
+                explanation: apart::explanation(&classes, "that share a pattern in one place"),
                 cutoff: None,
                 flagged,
             }),
@@ -216,24 +205,6 @@ impl Detector for SharedPattern {
                 raw,
             )
         }))
-    }
-}
-
-impl Found {
-    /// What it says of a class of so many images, of which so many belong to the group.
-    fn of_class(&self, class: usize, images: usize, group: usize) -> ClassFinding {
-        ClassFinding {
-            class: class as u32,
-            images,
-            group,
-            gap: self.gap,
-            border: self.border,
-            learned: None,
-            view: "in what they have in common".to_owned(),
-            search: None,
-            trusted: None,
-            is_target: self.gap >= self.border,
-        }
     }
 }
 
@@ -248,19 +219,6 @@ fn rows(
         .map(|&image| Ok(residuals.of(&images.get(image)?)))
         .collect::<Result<_, DetectError>>()?;
     Ok(Matrix::new(images.image_len(), rows.concat()))
-}
-
-fn explanation(classes: &[ClassFinding]) -> String {
-    let targets = classes.iter().filter(|class| class.is_target);
-    let gaps: Vec<f64> = targets.map(|class| class.gap).collect();
-    let widest = gaps.iter().copied().fold(0.0, f64::max);
-    match gaps.len() {
-        0 => "no class holds a group that shares a pattern".to_owned(),
-        1 => format!("images of one class that share a pattern; its gap is {widest:.1}"),
-        count => format!(
-            "images of {count} classes that share a pattern in each; the widest gap is {widest:.1}"
-        ),
-    }
 }
 
 #[cfg(all(test, feature = "flex"))]

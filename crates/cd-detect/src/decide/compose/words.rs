@@ -75,10 +75,10 @@ pub(super) fn apart(found: &ClassFinding, classes: &[ClassFinding]) -> String {
     )
 }
 
-pub(super) fn shared(found: &ClassFinding) -> String {
+pub(super) fn shared(label: &str, found: &ClassFinding) -> String {
     format!(
-        "{} of its {} images carry the same thing in the same place: the least of them lie {:.1} standard deviations above twice what other \
-         images have of it; the border for a group of {} is {:.1}.",
+        "`{label}`: {} of its {} images carry the same thing. The least of them lie {:.1} standard deviations above twice what other images \
+         have of it; the border for a group of {} is {:.1}.",
         found.group, found.images, found.gap, found.group, found.border
     )
 }

@@ -7,13 +7,10 @@ use faer::Mat;
 use rayon::prelude::*;
 
 use super::pattern::Pattern;
+use crate::apart::{Apart, LARGEST_SHARE, sides};
 use crate::dense::{Spectrum, gram};
-use crate::statistics::{median, quantile, robust_spread};
+use crate::statistics::median;
 
-/// Fewer images are no group.
-pub(super) const FEWEST: usize = 8;
-/// A group that is nearly the whole class is what the class looks like.
-const LARGEST_SHARE: f64 = 0.95;
 /// Images that a search starts from.
 const START: (usize, usize) = (5, 30);
 /// Directions of the class that searches start along, and images whose nearest others they start from.
@@ -21,13 +18,6 @@ const DIRECTIONS: usize = 6;
 const NEAREST: usize = 8;
 /// Rounds until a search is given up that has not settled.
 const ROUNDS: usize = 20;
-/// Share of the group, and of its class's other images, that may lie on the wrong side of the gap; of these no more than a quarter of the
-/// group either, or a few images would stand out by their own choice.
-const STRAGGLERS: f64 = 0.05;
-const STRAGGLERS_BESIDE: f64 = 0.25;
-/// The same of images outside of the class, some of which may carry the pattern to classes of their own.
-const OTHERS_ALIKE: f64 = 0.15;
-
 /// Images of a class that carry the same pattern.
 #[derive(Debug, Clone)]
 pub(super) struct Group {
@@ -74,10 +64,11 @@ impl Group {
         let pattern = Pattern::of(rows, &members)?;
         let likenesses = likenesses(rows, &members, &pattern);
         let [inside, outside] = sides(&likenesses, &members);
-        let gap = gap(&pattern, inside.clone(), outside.clone(), others)?;
+        let elsewhere = elsewhere(&pattern, others);
+        let apart = Apart::of(inside.clone(), outside.clone(), &elsewhere)?;
         Some(Self {
             from: cut(inside, outside),
-            gap,
+            gap: apart.gap(),
             members,
             pattern,
         })
@@ -88,25 +79,12 @@ impl Group {
     pub(super) fn gap_among(&self, likenesses: &[f64], others: &[&[f32]]) -> Option<f64> {
         let members: Vec<bool> = likenesses.iter().map(|&value| value > self.from).collect();
         let [inside, outside] = sides(likenesses, &members);
-        gap(&self.pattern, inside, outside, others)
+        Apart::of(inside, outside, &elsewhere(&self.pattern, others)).map(Apart::gap)
     }
 }
 
-/// How far the least of the group lie above twice what others have of the pattern, in standard deviations of the images of other classes.
-fn gap(pattern: &Pattern, inside: Vec<f64>, outside: Vec<f64>, others: &[&[f32]]) -> Option<f64> {
-    if inside.len() < FEWEST || others.is_empty() {
-        return None;
-    }
-    let elsewhere: Vec<f64> = others.iter().map(|row| pattern.likeness(row)).collect();
-    let beside = STRAGGLERS_BESIDE * inside.len() as f64 / outside.len().max(1) as f64;
-    let least = quantile(inside, STRAGGLERS);
-    let in_class = match outside.len() {
-        0 => 0.0,
-        _ => quantile(outside, 1.0 - beside.min(STRAGGLERS)),
-    };
-    let alike = in_class.max(quantile(elsewhere.clone(), 1.0 - OTHERS_ALIKE));
-    let spread = robust_spread(&elsewhere).max(f64::EPSILON);
-    Some((least - 2.0 * alike.max(0.0)) / spread)
+fn elsewhere(pattern: &Pattern, others: &[&[f32]]) -> Vec<f64> {
+    others.iter().map(|row| pattern.likeness(row)).collect()
 }
 
 /// Where searches start: images at both ends of the main directions of a class, images with their nearest others, and all that these
@@ -214,15 +192,4 @@ fn likenesses(rows: &Matrix, members: &[bool], pattern: &Pattern) -> Vec<f64> {
         false => pattern.likeness(rows.row(row)),
     };
     (0..rows.rows()).map(of).collect()
-}
-
-/// The values of members and of all others.
-fn sides(values: &[f64], members: &[bool]) -> [Vec<f64>; 2] {
-    let side = |wanted: bool| {
-        let all = values.iter().zip(members);
-        all.filter(|(_, member)| **member == wanted)
-            .map(|(&value, _)| value)
-            .collect()
-    };
-    [side(true), side(false)]
 }

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use crate::cosine::Cosine;
 use crate::error::DetectError;
+use crate::frame::plain_border;
 use crate::statistics::median;
 
 /// Residuals above so many standard deviations are bent towards it, so that no image counts for its few sharpest edges.
@@ -13,8 +14,6 @@ const BEND: f32 = 1.0;
 const FLOOR: f64 = 1e-3;
 /// Least strength of a coefficient, as a share of its root mean square: in drawings most images may lack it.
 const LEAST_SHARE: f64 = 0.1;
-/// A line of pixels that differ by no more grey levels is part of a border.
-const FLAT: u8 = 10;
 /// Images whose sums are added up together; fixed, so that sums do not depend on the number of threads.
 const TOGETHER: usize = 64;
 
@@ -100,7 +99,7 @@ impl Residuals {
 
     /// Empties bars around the picture, of one colour line by line, and their edges: many photographs have them.
     fn without_border(&self, pixels: &[u8], residual: &mut [f32]) {
-        let [top, bottom, left, right] = self.border(pixels);
+        let [top, bottom, left, right] = plain_border(pixels, self.height, self.width);
         for plane in residual.chunks_exact_mut(self.height * self.width) {
             for (y, row) in plane.chunks_exact_mut(self.width).enumerate() {
                 if y < top || y >= self.height - bottom {
@@ -112,43 +111,13 @@ impl Residuals {
             }
         }
     }
-
-    /// Lines of the border at the top, bottom, left and right, with some for its edge; at most half of the picture each.
-    fn border(&self, pixels: &[u8]) -> [usize; 4] {
-        let (height, width) = (self.height, self.width);
-        let is_flat = |line: &mut dyn Iterator<Item = usize>| {
-            let [mut low, mut high] = [[u8::MAX; CHANNELS], [0; CHANNELS]];
-            for pixel in line {
-                for channel in 0..CHANNELS {
-                    let value = pixels[pixel * CHANNELS + channel];
-                    low[channel] = low[channel].min(value);
-                    high[channel] = high[channel].max(value);
-                }
-            }
-            low.iter().zip(&high).all(|(low, high)| high - low <= FLAT)
-        };
-        let row = |y: usize| is_flat(&mut (y * width..(y + 1) * width));
-        let column = |x: usize| is_flat(&mut (x..height * width).step_by(width));
-        let lines = |is_flat: &dyn Fn(usize) -> bool, side: usize| match (0..side / 2)
-            .take_while(|&at| is_flat(at))
-            .count()
-        {
-            0 => 0,
-            flat => (flat + (side / 32).max(2)).min(side / 2),
-        };
-        [
-            lines(&row, height),
-            lines(&|at| row(height - 1 - at), height),
-            lines(&column, width),
-            lines(&|at| column(width - 1 - at), width),
-        ]
-    }
 }
 
 /// How strong a coefficient is in the middle image, so that a trigger in fewer than half of them does not hide itself.
 fn amplitude(spectra: &[Vec<f32>], at: usize, pixels: usize) -> f64 {
-    let of_channels =
-        |spectrum: &'_ Vec<f32>| [at, at + pixels, at + 2 * pixels].map(|at| spectrum[at]);
+    let of_channels = |spectrum: &'_ Vec<f32>| {
+        std::array::from_fn::<_, CHANNELS, _>(|channel| spectrum[channel * pixels + at])
+    };
     let values = spectra.iter().flat_map(of_channels);
     let sizes: Vec<f64> = values.map(|value| f64::from(value.abs())).collect();
     let squares = sizes.iter().map(|size| size * size).sum::<f64>();

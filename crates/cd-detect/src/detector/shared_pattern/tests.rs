@@ -1,68 +1,18 @@
 use cd_core::ImageSet;
-use cd_core::random::{named, stream};
-use cd_models::Device;
+use cd_core::random::stream;
 use rand::Rng;
 
 use super::*;
-use crate::compute::Compute;
-use crate::testing::black;
+use crate::testing::{self, hills};
 
 const SIDE: usize = 24;
-const CLASSES: usize = 4;
 
-/// Pictures of smooth random hills with some noise, `count` of each class; `change` puts something into a picture of class 0.
 fn set(count: usize, change: impl Fn(usize, &mut [u8])) -> ImageSet {
-    let names = (0..CLASSES).map(|class| class.to_string()).collect();
-    let mut set = ImageSet::new(SIDE, SIDE, names);
-    for image in 0..count * CLASSES {
-        let mut random = stream(image as u64, named("hills"));
-        let hills: Vec<[f64; 4]> = (0..5)
-            .map(|_| {
-                [
-                    random.random_range(0.0..SIDE as f64),
-                    random.random_range(0.0..SIDE as f64),
-                    random.random_range(2.0..9.0),
-                    random.random_range(-90.0..90.0),
-                ]
-            })
-            .collect();
-        let mut pixels = vec![0; SIDE * SIDE * 3];
-        for (at, value) in pixels.iter_mut().enumerate() {
-            let (y, x) = ((at / 3 / SIDE) as f64, (at / 3 % SIDE) as f64);
-            let height: f64 = hills
-                .iter()
-                .map(|[top, left, wide, tall]| {
-                    let square = (y - top).powi(2) + (x - left).powi(2);
-                    tall * (-square / (2.0 * wide * wide)).exp()
-                })
-                .sum();
-            *value = (128.0 + height + random.random_range(-8.0..8.0)).clamp(0.0, 255.0) as u8;
-        }
-        if image % CLASSES == 0 {
-            change(image / CLASSES, &mut pixels);
-        }
-        set.push(image.to_string(), &pixels, (image % CLASSES) as u32)
-            .expect("fits");
-    }
-    set
+    hills(SIDE, count, change)
 }
 
-/// Which images of class 0 are flagged, by their number in the class, and how many of all others.
 fn flagged(set: &ImageSet) -> (Vec<usize>, usize) {
-    let device = Device::flex();
-    let evidence = Evidence {
-        labels: Some(set.labels()),
-        class_count: CLASSES,
-        ..Evidence::new(&black, set, Compute::new(&device))
-    };
-    let found = SharedPattern::default().detect(&evidence);
-    let found = found.expect("has labels").expect("there are no shards");
-    let own = found.own.expect("it has a rule").flagged;
-    let flags: Vec<usize> = (0..set.len()).filter(|&image| own[image]).collect();
-    let (first, others): (Vec<usize>, Vec<usize>) =
-        flags.into_iter().partition(|image| image % CLASSES == 0);
-    let first = first.into_iter().map(|image| image / CLASSES).collect();
-    (first, others.len())
+    testing::flagged(&SharedPattern::default(), set)
 }
 
 fn at(row: usize, column: usize) -> usize {

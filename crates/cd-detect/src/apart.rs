@@ -1,0 +1,149 @@
+//! When a group of images stands apart from all others.
+
+use crate::decide::ClassFinding;
+use crate::error::DetectError;
+use crate::statistics::{quantile, robust_spread};
+
+/// Fewer images are no group.
+pub(crate) const FEWEST: usize = 8;
+/// A group that is nearly the whole class is what the class looks like.
+pub(crate) const LARGEST_SHARE: f64 = 0.95;
+/// Share of the group, and of its class's other images, that may lie on the wrong side of the gap; of these no more than a quarter of the
+/// group either, or a few images would stand out by their own choice.
+const STRAGGLERS: f64 = 0.05;
+const STRAGGLERS_BESIDE: f64 = 0.25;
+/// The same of images outside of the class, some of which may carry the pattern to classes of their own.
+const OTHERS_ALIKE: f64 = 0.15;
+
+/// A group and all others, by how much each image has of what makes the group.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Apart {
+    /// What the least of the group have.
+    pub(crate) least: f64,
+    /// What others have at most, not below 0.
+    pub(crate) most: f64,
+    /// Standard deviation among images of other classes.
+    pub(crate) spread: f64,
+}
+
+impl Apart {
+    /// Of the images of a class `inside` and `outside` of the group, and images of other classes; `None` for fewer than eight inside.
+    pub(crate) fn of(inside: Vec<f64>, outside: Vec<f64>, elsewhere: &[f64]) -> Option<Self> {
+        if inside.len() < FEWEST || elsewhere.is_empty() {
+            return None;
+        }
+        let beside = STRAGGLERS_BESIDE * inside.len() as f64 / outside.len().max(1) as f64;
+        let in_class = match outside.len() {
+            0 => 0.0,
+            _ => quantile(outside, 1.0 - beside.min(STRAGGLERS)),
+        };
+        let others = quantile(elsewhere.to_vec(), 1.0 - OTHERS_ALIKE);
+        Some(Self {
+            least: quantile(inside, STRAGGLERS),
+            most: in_class.max(others).max(0.0),
+            spread: robust_spread(elsewhere).max(f64::EPSILON),
+        })
+    }
+
+    /// How far the least of the group lie above twice what others have, in standard deviations of these.
+    pub(crate) fn gap(self) -> f64 {
+        (self.least - 2.0 * self.most) / self.spread
+    }
+}
+
+/// The gap from which a group of so many is suspicious: `border`, and the share `rise` of it more for a group of eight.
+pub(crate) fn border(border: f64, rise: f64, count: usize) -> f64 {
+    border * (1.0 + rise * (FEWEST as f64 / count.max(1) as f64).sqrt())
+}
+
+/// Whether the settings of a border are in their ranges.
+pub(crate) fn check(border: f64, rise: f64) -> Result<(), DetectError> {
+    let wrong = |key, value: f64, expected| {
+        Err(DetectError::Config {
+            key,
+            value: value.to_string(),
+            expected,
+        })
+    };
+    if !(border > 0.0 && border.is_finite()) {
+        return wrong("border", border, "a number above 0");
+    }
+    if !(rise >= 0.0 && rise.is_finite()) {
+        return wrong("rise", rise, "a number from 0 on");
+    }
+    Ok(())
+}
+
+/// What is said of a class of so many images, of which so many stand apart in what they have in common.
+pub(crate) fn finding(
+    class: usize,
+    images: usize,
+    group: usize,
+    gap: f64,
+    border: f64,
+) -> ClassFinding {
+    ClassFinding {
+        class: class as u32,
+        images,
+        group,
+        gap,
+        border,
+        learned: None,
+        view: "in what they have in common".to_owned(),
+        search: None,
+        trusted: None,
+        is_target: gap >= border,
+    }
+}
+
+/// What was flagged of these classes, in words: images `that` are so and so.
+pub(crate) fn explanation(classes: &[ClassFinding], that: &str) -> String {
+    let targets = classes.iter().filter(|class| class.is_target);
+    let gaps: Vec<f64> = targets.map(|class| class.gap).collect();
+    let widest = gaps.iter().copied().fold(0.0, f64::max);
+    match gaps.len() {
+        0 => format!("no class holds images {that}"),
+        1 => format!("images of one class {that}; their gap is {widest:.1}"),
+        count => format!("images of {count} classes {that}; the widest gap is {widest:.1}"),
+    }
+}
+
+/// The values of members and of all others.
+pub(crate) fn sides(values: &[f64], members: &[bool]) -> [Vec<f64>; 2] {
+    let side = |wanted: bool| {
+        let all = values.iter().zip(members);
+        all.filter(|(_, member)| **member == wanted)
+            .map(|(&value, _)| value)
+            .collect()
+    };
+    [side(true), side(false)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_has_to_reach_twice_what_others_have() {
+        let elsewhere: Vec<f64> = (0..100).map(|at| f64::from(at - 50) / 100.0).collect();
+        let gap = |inside: f64, outside: f64| {
+            let group = Apart::of(vec![inside; 10], vec![outside; 90], &elsewhere);
+            group.expect("ten are a group").gap()
+        };
+        assert!(gap(2.0, 0.0) > 3.0);
+        assert!(gap(2.0, 0.9) < gap(2.0, 0.0));
+        assert!(gap(2.0, 1.0).abs() < 1e-9);
+        assert!(Apart::of(vec![1.0; 7], vec![0.0; 90], &elsewhere).is_none());
+        // Three of ninety others that are alike, too, are more than a quarter of the group.
+        let mut outside = vec![0.0; 90];
+        outside[..3].fill(1.9);
+        let group = Apart::of(vec![2.0; 10], outside, &elsewhere).expect("ten are a group");
+        assert!(group.gap() < 0.0, "{group:?}");
+    }
+
+    #[test]
+    fn small_groups_have_a_wider_border() {
+        assert!((border(2.0, 0.5, 8) - 3.0).abs() < 1e-12);
+        assert!((border(2.0, 0.5, 800) - 2.1).abs() < 1e-12);
+    }
+}
