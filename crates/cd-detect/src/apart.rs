@@ -20,15 +20,21 @@ const OTHERS_ALIKE: f64 = 0.15;
 pub(crate) struct Apart {
     /// What the least of the group have.
     pub(crate) least: f64,
-    /// What others have at most, not below 0.
+    /// What others have at most.
     pub(crate) most: f64,
     /// Standard deviation among images of other classes.
     pub(crate) spread: f64,
 }
 
 impl Apart {
-    /// Of the images of a class `inside` and `outside` of the group, and images of other classes; `None` for fewer than eight inside.
-    pub(crate) fn of(inside: Vec<f64>, outside: Vec<f64>, elsewhere: &[f64]) -> Option<Self> {
+    /// Of the images of a class `inside` and `outside` of the group, and images of other classes, which may all have so much; `None` for
+    /// fewer than eight inside.
+    pub(crate) fn of(
+        inside: Vec<f64>,
+        outside: Vec<f64>,
+        elsewhere: &[f64],
+        usual: f64,
+    ) -> Option<Self> {
         if inside.len() < FEWEST || elsewhere.is_empty() {
             return None;
         }
@@ -40,7 +46,7 @@ impl Apart {
         let others = quantile(elsewhere.to_vec(), 1.0 - OTHERS_ALIKE);
         Some(Self {
             least: quantile(inside, STRAGGLERS),
-            most: in_class.max(others).max(0.0),
+            most: in_class.max(others).max(usual),
             spread: robust_spread(elsewhere).max(f64::EPSILON),
         })
     }
@@ -127,17 +133,17 @@ mod tests {
     fn a_group_has_to_reach_twice_what_others_have() {
         let elsewhere: Vec<f64> = (0..100).map(|at| f64::from(at - 50) / 100.0).collect();
         let gap = |inside: f64, outside: f64| {
-            let group = Apart::of(vec![inside; 10], vec![outside; 90], &elsewhere);
+            let group = Apart::of(vec![inside; 10], vec![outside; 90], &elsewhere, 0.0);
             group.expect("ten are a group").gap()
         };
         assert!(gap(2.0, 0.0) > 3.0);
         assert!(gap(2.0, 0.9) < gap(2.0, 0.0));
         assert!(gap(2.0, 1.0).abs() < 1e-9);
-        assert!(Apart::of(vec![1.0; 7], vec![0.0; 90], &elsewhere).is_none());
+        assert!(Apart::of(vec![1.0; 7], vec![0.0; 90], &elsewhere, 0.0).is_none());
         // Three of ninety others that are alike, too, are more than a quarter of the group.
         let mut outside = vec![0.0; 90];
         outside[..3].fill(1.9);
-        let group = Apart::of(vec![2.0; 10], outside, &elsewhere).expect("ten are a group");
+        let group = Apart::of(vec![2.0; 10], outside, &elsewhere, 0.0).expect("ten are a group");
         assert!(group.gap() < 0.0, "{group:?}");
     }
 

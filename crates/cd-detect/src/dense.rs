@@ -28,7 +28,7 @@ pub(crate) fn product(a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Mat<f64> {
     out
 }
 
-/// Products of the rows with each other over the number of columns; zeros on the diagonal, so that no row is alike to itself.
+/// Cosines of the rows with each other; zeros on the diagonal, so that no row is alike to itself.
 pub(crate) fn gram(rows: &Matrix) -> Mat<f64> {
     let count = rows.rows();
     let own = MatRef::from_row_major_slice(rows.values(), count, rows.columns());
@@ -41,9 +41,15 @@ pub(crate) fn gram(rows: &Matrix) -> Mat<f64> {
         1.0,
         Par::Seq,
     );
-    Mat::from_fn(count, count, |row, column| match row == column {
-        true => 0.0,
-        false => f64::from(products[(row, column)]) / rows.columns().max(1) as f64,
+    let length = |row: usize| f64::from(products[(row, row)]).max(0.0).sqrt();
+    let lengths: Vec<f64> = (0..count).map(length).collect();
+    Mat::from_fn(count, count, |row, column| {
+        let both = lengths[row] * lengths[column];
+        if row == column || both == 0.0 {
+            0.0
+        } else {
+            f64::from(products[(row, column)]) / both
+        }
     })
 }
 

@@ -167,6 +167,11 @@ pub trait Detector: Debug + Send + Sync {
         Needs::default()
     }
 
+    /// Whether it looks at the classifier, or at what comes of it; one that does not needs none.
+    fn looks_at_classifier(&self) -> bool {
+        true
+    }
+
     /// What its numbers are evidence of.
     fn testimony(&self) -> Testimony {
         Testimony::Images

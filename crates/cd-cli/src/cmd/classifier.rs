@@ -20,6 +20,8 @@ pub(super) struct Classifier<'a> {
     finetune: Option<Finetune>,
     /// Whether the weights are those of the reference network, because no detector looks at any other.
     pub(super) is_reference: bool,
+    /// Whether any detector looks at it.
+    is_needed: bool,
 }
 
 impl<'a> Classifier<'a> {
@@ -43,13 +45,26 @@ impl<'a> Classifier<'a> {
             weights: file.map(|file| Given { file, key }),
             finetune: None,
             is_reference: false,
+            is_needed: true,
         }
     }
 
-    /// The reference network in its place, where the detectors look at that alone: then nothing has to be trained.
-    pub(super) fn or_reference(self, detect: &'a DetectStage, session: &Session) -> Self {
-        let mut detectors = detect.detectors.iter();
-        let alone = detectors.all(|one| one.detector.detector().needs().are_of_reference_alone());
+    /// What the detectors need: the reference network in its place, where they look at that alone, or none at all. Then nothing has to be
+    /// trained.
+    pub(super) fn as_needed(self, detect: &'a DetectStage, session: &Session) -> Self {
+        const NONE: &str =
+            "no detector looks at a classifier of these pictures, so none is trained";
+        let detectors = || detect.detectors.iter().map(|one| one.detector.detector());
+        if !detectors().any(|one| one.looks_at_classifier()) && self.weights.is_none() {
+            session.say(NONE);
+            return Self {
+                model: None,
+                is_needed: false,
+                ..self
+            };
+        }
+        let mut detectors = detectors().filter(|one| one.looks_at_classifier());
+        let alone = detectors.all(|one| one.needs().are_of_reference_alone());
         if !alone || self.is_given() {
             return self;
         }
@@ -61,7 +76,7 @@ impl<'a> Classifier<'a> {
         let Some(weights) = named.or(self.weights) else {
             return self;
         };
-        session.say("no detector looks at a classifier of these pictures, so none is trained");
+        session.say(NONE);
         Self {
             weights: Some(weights),
             finetune: None,
@@ -75,9 +90,9 @@ impl<'a> Classifier<'a> {
         self.weights.is_some() && self.finetune.is_none()
     }
 
-    /// Whether there is one, or what it takes to train one.
+    /// Whether there is one, or what it takes to train one, or none is needed.
     pub(super) fn is_there(&self) -> bool {
-        self.weights.is_some() || self.model.is_some()
+        self.weights.is_some() || self.model.is_some() || !self.is_needed
     }
 
     /// Whether the architecture that was named exists.

@@ -134,6 +134,9 @@ fn plan(experiment: &Experiment, folder: &Path) -> Result<()> {
             let what = format!("none: weights from {}", path.display());
             table.add_row(["train", &what, "done"]);
         }
+        (None, _) if !experiment.has_classifier() => {
+            table.add_row(["train", "none: no detector looks at a classifier", "done"]);
+        }
         (None, model) => {
             let start = experiment.weights.as_ref();
             let name = match (start, model) {

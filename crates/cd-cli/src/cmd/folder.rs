@@ -45,7 +45,7 @@ pub(super) fn scan_experiment(args: &ScanArgs, session: &Session) -> Result<Expe
         None => fdr(args.search.fdr.unwrap_or(USUAL_FDR)),
     };
     let detect = detect_stage(&args.search, &chosen, preset, rule, args.model.seed)?;
-    let classifier = Classifier::of(&args.weights, &args.model).or_reference(&detect, session);
+    let classifier = Classifier::of(&args.weights, &args.model).as_needed(&detect, session);
     let mut experiment = experiment("scan", &args.images, &classifier, &detect, session)?;
     if let Some(clean) = absolute(args.power.clean.as_deref())? {
         let mut clean = DatasetConfig::of_images(&clean, picture_options(&args.images));
@@ -134,7 +134,7 @@ pub(crate) fn detect(args: &DetectArgs, session: &Session) -> Result<Ending> {
     let preset = args.search.preset.unwrap_or(Preset::Accurate);
     let detect = detect_stage(&args.search, &chosen, preset, rule, args.seed)?;
     let classifier = Classifier::given(args.weights.as_deref(), args.weights_key.as_deref());
-    let classifier = classifier.or_reference(&detect, session);
+    let classifier = classifier.as_needed(&detect, session);
     if !classifier.is_there() {
         bail!(
             "these detectors look at a classifier of the pictures: name its weights with `--weights`"

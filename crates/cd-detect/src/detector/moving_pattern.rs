@@ -114,6 +114,10 @@ impl Detector for MovingPattern {
         }
     }
 
+    fn looks_at_classifier(&self) -> bool {
+        false
+    }
+
     fn testimony(&self) -> Testimony {
         Testimony::Patterns
     }
@@ -252,7 +256,7 @@ impl MovingPattern {
                 continue;
             }
             let [group, rest] = sides(values, &inside);
-            let Some(apart) = Apart::of(group, rest, elsewhere) else {
+            let Some(apart) = Apart::of(group, rest, elsewhere, 0.0) else {
                 continue;
             };
             let width = apart.gap() / apart::border(self.border, self.rise, at + 1);

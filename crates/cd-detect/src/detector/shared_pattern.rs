@@ -53,8 +53,8 @@ pub struct SharedPattern {
 impl Default for SharedPattern {
     fn default() -> Self {
         Self {
-            border: 2.2,
-            rise: 0.5,
+            border: 3.5,
+            rise: 1.5,
             seed: 0,
         }
     }
@@ -78,10 +78,10 @@ impl SharedPattern {
         threat_model: "Triggers that are the same in every poisoned image: patches, blended pictures, waves, stamps, of any size and opacity, with wrong or right labels, from eight images on. Triggers that move, warp or differ from image to image are not seen; nor is one in nearly all images of a class.",
         paper: "ours; whitening before a correlation is the matched filter, North: An Analysis of the Factors Which Determine Signal/Noise Discrimination in Pulsed-Carrier Systems, Proceedings of the IEEE 1963",
         source: "ours",
-        notes: "Pictures are whitened by the mean cosine spectrum of the set, bent at one standard deviation, freed of plain bars at their edges, and given one length. In each class, groups are grown from the main directions and the nearest images until their common pattern, where it is significant and weighted by how exactly they agree, no longer changes who belongs to them. The raw number is an image's likeness to the pattern of its class times how far the group stands apart.",
+        notes: "Pictures are whitened by the middle cosine spectrum of the set, freed of the middle picture and of plain bars at their edges, and bent at three standard deviations. In each class, groups are grown from the main directions and the nearest images until their common pattern, where it is significant and weighted by how exactly they agree, no longer changes who belongs to them. The raw number is an image's likeness to the pattern of its class times how far the group stands apart.",
         judges_clean: false,
         rule: Some(
-            "Flags the group of a class whose least members lie far above twice what other images have of the pattern: 2.2 standard deviations of them, 3.3 for a group of eight.",
+            "Flags the group of a class whose least members lie far above twice what other images have of the pattern, and above a fifth of it: 3.5 standard deviations of other classes' images, 8.75 for a group of eight.",
         ),
     };
 
@@ -150,6 +150,10 @@ impl Detector for SharedPattern {
             labels: true,
             ..Needs::default()
         }
+    }
+
+    fn looks_at_classifier(&self) -> bool {
+        false
     }
 
     fn testimony(&self) -> Testimony {

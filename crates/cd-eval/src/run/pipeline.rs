@@ -3,6 +3,7 @@
 
 mod error;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use cd_core::Progress;
@@ -94,23 +95,34 @@ pub fn run(
         Stage::Train => None,
         _ => Reference::of(&work, &data)?,
     };
-    look::look(&work, &data)?;
-    let classifier = train::classifier(&work, &data)?;
+    if options.until != Stage::Train {
+        detect::ahead(&work, &data)?;
+    }
+    let classifier = if experiment.has_classifier() || options.until == Stage::Train {
+        look::look(&work, &data)?;
+        Some(train::classifier(&work, &data)?)
+    } else {
+        None
+    };
     if options.until == Stage::Train {
         return Ok(Outcome::Stopped(Stage::Train));
     }
-    let Some(decided) = detect::all(&work, &data, &classifier, reference.as_ref())? else {
+    let classifier = classifier.as_ref();
+    let Some(decided) = detect::all(&work, &data, classifier, reference.as_ref())? else {
         return Ok(Outcome::OtherShardsMissing);
     };
-    let Some(power) = canary::power(&work, &data, &classifier, &decided)? else {
+    let Some(power) = canary::power(&work, &data, classifier, &decided)? else {
         return Ok(Outcome::OtherShardsMissing);
     };
-    let proofs = proof::proofs(&work, &data, &classifier, &decided)?;
+    let proofs = match classifier {
+        Some(classifier) => proof::proofs(&work, &data, classifier, &decided)?,
+        None => BTreeMap::new(),
+    };
     verdict::verdict(&work, &data, &decided, power, proofs)?;
     if options.until == Stage::Detect {
         return Ok(Outcome::Stopped(Stage::Detect));
     }
-    let evaluation = evaluate::evaluation(&work, &data, &classifier, &decided)?;
+    let evaluation = evaluate::evaluation(&work, &data, classifier, &decided)?;
     findings::write_contents(run.path(), &data.searched.set)?;
     report::write(experiment, &run, &data, &evaluation)?;
     Ok(Outcome::Complete(evaluation))

@@ -350,7 +350,7 @@ fn labels_alone_give_a_verdict_whose_images_are_those_of_the_doubted_class() {
     assert!(!verdict.takes_for_poisoned("c2", |label| label == "ss"));
     assert!(!verdict.takes_for_poisoned("c1", |_| true));
     assert!(
-        verdict.warnings[0].contains("labels alone were compared"),
+        verdict.warnings[0].contains("pictures of their own class"),
         "{:?}",
         verdict.warnings
     );

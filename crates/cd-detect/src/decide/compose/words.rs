@@ -1,7 +1,7 @@
 //! The sentences of a verdict.
 
 use super::super::verdict::{Canary, Power, Proof, Standing, Verdict};
-use super::super::{ClassFinding, SearchFinding};
+use super::super::{ClassFinding, SearchFinding, Testimony};
 use super::evidence::{Counted, largest_share};
 use super::{Findings, Witness};
 use crate::statistics::median;
@@ -149,11 +149,15 @@ pub(super) fn limits(verdict: &Verdict, findings: &Findings<'_>) -> Vec<String> 
         .filter(|&class| sizes[class] > 0 && !is_judged(class))
         .collect();
     if findings.judge.is_none() {
-        limits.push(
-            "Nothing has looked at how the classes of the classifier fall apart (`--detector cascade`): labels alone were compared, so \
-             that a trigger in pictures of its own class goes unseen."
-                .to_owned(),
-        );
+        let looks_for_patterns = |one: &Witness<'_>| one.testimony == Testimony::Patterns;
+        let unseen = if findings.witnesses.iter().any(looks_for_patterns) {
+            "triggers that differ from image to image go unseen"
+        } else {
+            "a trigger in pictures of their own class goes unseen"
+        };
+        limits.push(format!(
+            "Nothing has looked at how the classes of a classifier fall apart (`--detector cascade`), so that {unseen}."
+        ));
     } else if !skipped.is_empty() {
         limits.push(format!(
             "{} of {} classes are too small to be judged; this scan proves nothing about them.",
@@ -168,12 +172,7 @@ pub(super) fn limits(verdict: &Verdict, findings: &Findings<'_>) -> Vec<String> 
             ));
         }
         Power::Measured { canaries } => {
-            limits.extend(
-                canaries
-                    .iter()
-                    .filter(|canary| canary.is_missed())
-                    .map(missed),
-            );
+            limits.extend(missed(canaries));
             limits.push(
                 "Triggers of other kinds were not planted: warps, filters and triggers that differ from image to image may go unseen."
                     .to_owned(),
@@ -183,12 +182,20 @@ pub(super) fn limits(verdict: &Verdict, findings: &Findings<'_>) -> Vec<String> 
     limits
 }
 
-fn missed(canary: &Canary) -> String {
-    format!(
-        "This scan proves nothing about a {} trigger on {:.1} % of the images: {} of {} planted ones were found. {REMEDY}",
-        canary.kind,
-        canary.rate * 100.0,
-        canary.found,
-        canary.planted
-    )
+/// What was planted and not found, and what would help.
+fn missed(canaries: &[Canary]) -> Option<String> {
+    let missed = canaries.iter().filter(|canary| canary.is_missed());
+    let named: Vec<String> = missed
+        .map(|canary| {
+            format!(
+                "a {} trigger on {:.1} % of the images ({} of {} planted ones were found)",
+                canary.kind,
+                canary.rate * 100.0,
+                canary.found,
+                canary.planted
+            )
+        })
+        .collect();
+    let named = named.join(", or ");
+    (!named.is_empty()).then(|| format!("This scan proves nothing about {named}. {REMEDY}"))
 }

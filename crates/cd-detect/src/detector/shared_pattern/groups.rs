@@ -16,6 +16,8 @@ const START: (usize, usize) = (5, 30);
 /// Directions of the class that searches start along, and images whose nearest others they start from.
 const DIRECTIONS: usize = 6;
 const NEAREST: usize = 8;
+/// Likeness that any image may have: a group has to reach twice as much.
+const USUAL: f64 = 0.1;
 /// Rounds until a search is given up that has not settled.
 const ROUNDS: usize = 20;
 /// Images of a class that carry the same pattern.
@@ -65,7 +67,7 @@ impl Group {
         let likenesses = likenesses(rows, &members, &pattern);
         let [inside, outside] = sides(&likenesses, &members);
         let elsewhere = elsewhere(&pattern, others);
-        let apart = Apart::of(inside.clone(), outside.clone(), &elsewhere)?;
+        let apart = Apart::of(inside.clone(), outside.clone(), &elsewhere, USUAL)?;
         Some(Self {
             from: cut(inside, outside),
             gap: apart.gap(),
@@ -79,7 +81,7 @@ impl Group {
     pub(super) fn gap_among(&self, likenesses: &[f64], others: &[&[f32]]) -> Option<f64> {
         let members: Vec<bool> = likenesses.iter().map(|&value| value > self.from).collect();
         let [inside, outside] = sides(likenesses, &members);
-        Apart::of(inside, outside, &elsewhere(&self.pattern, others)).map(Apart::gap)
+        Apart::of(inside, outside, &elsewhere(&self.pattern, others), USUAL).map(Apart::gap)
     }
 }
 

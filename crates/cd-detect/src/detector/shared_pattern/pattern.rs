@@ -62,10 +62,11 @@ impl Pattern {
         (pattern.support.len() >= FEWEST).then_some(pattern)
     }
 
-    /// The weighted cosine between a residual and the pattern where the pattern is, in [-1, 1].
+    /// The weighted cosine between a residual and the pattern where the pattern is, or the share of the pattern's strength that it has, where
+    /// that is less; in [-1, 1].
     pub(super) fn likeness(&self, residual: &[f32]) -> f64 {
         let [own, product] = self.products(residual);
-        cosine(product, own, self.square)
+        part(product, own, self.square)
     }
 
     /// The same for a member of the group, to the pattern of the others.
@@ -74,7 +75,7 @@ impl Pattern {
         let rest = self.count - 1.0;
         let of_others = (self.count * product - own) / rest;
         let square = self.count * self.count * self.square - 2.0 * self.count * product + own;
-        cosine(of_others, own, square / (rest * rest))
+        part(of_others, own, square / (rest * rest))
     }
 
     /// Weighted products of a residual with itself and with the pattern.
@@ -87,8 +88,8 @@ impl Pattern {
     }
 }
 
-fn cosine(product: f64, one: f64, other: f64) -> f64 {
-    let lengths = (one * other).max(0.0).sqrt();
+fn part(product: f64, one: f64, other: f64) -> f64 {
+    let lengths = (one.max(other) * other).max(0.0).sqrt();
     if lengths > 0.0 {
         (product / lengths).clamp(-1.0, 1.0)
     } else {

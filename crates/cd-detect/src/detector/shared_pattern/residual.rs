@@ -9,13 +9,11 @@ use crate::frame::plain_border;
 use crate::statistics::median;
 
 /// Residuals above so many standard deviations are bent towards it, so that no image counts for its few sharpest edges.
-const BEND: f32 = 1.0;
+const BEND: f32 = 3.0;
 /// Keeps divisions finite where all images are equal.
 const FLOOR: f64 = 1e-3;
 /// Least strength of a coefficient, as a share of its root mean square: in drawings most images may lack it.
 const LEAST_SHARE: f64 = 0.1;
-/// Images whose sums are added up together; fixed, so that sums do not depend on the number of threads.
-const TOGETHER: usize = 64;
 
 /// Whitens pictures by what is usual in a sample of them.
 #[derive(Debug)]
@@ -25,8 +23,9 @@ pub(super) struct Residuals {
     cosine: Cosine,
     /// How strong each coefficient of the cosine transform usually is, `[H, W]`.
     amplitudes: Vec<f64>,
-    /// What whitened pictures have in common, `[3, H, W]`.
-    mean: Vec<f32>,
+    /// The middle of whitened pictures, `[3, H, W]`.
+    middle: Vec<f32>,
+    /// Root mean square of the middle image.
     spread: f32,
 }
 
@@ -39,10 +38,9 @@ impl Residuals {
             width,
             cosine: Cosine::new(height, width),
             amplitudes: vec![1.0; height * width],
-            mean: vec![0.0; images.image_len()],
+            middle: Vec::new(),
             spread: 1.0,
         };
-        let count = sample.len().max(1) as f64;
         let spectra: Vec<Vec<f32>> = sample
             .par_iter()
             .map(|&image| Ok(new.cosine.of(&images.get(image)?)))
@@ -52,36 +50,27 @@ impl Residuals {
             .map(|at| amplitude(&spectra, at, height * width))
             .collect();
         drop(spectra);
-        let whitened = sums(images, sample, |pixels| {
-            let white = new.whitened(pixels);
-            let squares: f64 = white.iter().map(|&v| f64::from(v).powi(2)).sum();
-            let values = white.into_iter().map(f64::from);
-            values.chain([squares]).collect()
-        })?;
-        let (squares, totals) = whitened.split_last().expect("the squares stand last");
-        let mut variance = squares / count;
-        for (mean, total) in new.mean.iter_mut().zip(totals) {
-            *mean = (total / count) as f32;
-            variance -= (total / count).powi(2);
-        }
-        let variance = (variance / images.image_len().max(1) as f64).max(0.0);
-        new.spread = (variance.sqrt() + FLOOR) as f32;
+        let white: Vec<Vec<f32>> = sample
+            .par_iter()
+            .map(|&image| Ok(new.whitened(&images.get(image)?)))
+            .collect::<Result<_, DetectError>>()?;
+        new.middle = (0..images.image_len())
+            .into_par_iter()
+            .map(|at| median(white.iter().map(|one| f64::from(one[at])).collect()) as f32)
+            .collect();
+        let lengths = white.iter().map(|one| root_mean_square(one));
+        new.spread = (median(lengths.collect()) + FLOOR) as f32;
         Ok(new)
     }
 
-    /// The residual of bytes `[H, W, 3]`: `[3, H, W]`, as long as a picture of ones, or 0 where nothing is left.
+    /// The residual of bytes `[H, W, 3]`: `[3, H, W]`, about 1 in the root mean square.
     pub(super) fn of(&self, pixels: &[u8]) -> Vec<f32> {
         let mut values = self.whitened(pixels);
-        for (value, mean) in values.iter_mut().zip(&self.mean) {
-            let away = (*value - mean) / self.spread;
+        for (value, middle) in values.iter_mut().zip(&self.middle) {
+            let away = (*value - middle) / self.spread;
             *value = away / (1.0 + (away / BEND).powi(2)).sqrt();
         }
         self.without_border(pixels, &mut values);
-        let squares: f64 = values.iter().map(|&v| f64::from(v).powi(2)).sum();
-        if squares > 0.0 {
-            let scale = (values.len() as f64 / squares).sqrt() as f32;
-            values.iter_mut().for_each(|value| *value *= scale);
-        }
         values
     }
 
@@ -113,6 +102,11 @@ impl Residuals {
     }
 }
 
+fn root_mean_square(values: &[f32]) -> f64 {
+    let squares: f64 = values.iter().map(|&v| f64::from(v).powi(2)).sum();
+    (squares / values.len().max(1) as f64).sqrt()
+}
+
 /// How strong a coefficient is in the middle image, so that a trigger in fewer than half of them does not hide itself.
 fn amplitude(spectra: &[Vec<f32>], at: usize, pixels: usize) -> f64 {
     let of_channels = |spectrum: &'_ Vec<f32>| {
@@ -123,32 +117,6 @@ fn amplitude(spectra: &[Vec<f32>], at: usize, pixels: usize) -> f64 {
     let squares = sizes.iter().map(|size| size * size).sum::<f64>();
     let mean = (squares / sizes.len().max(1) as f64).sqrt();
     median(sizes).max(LEAST_SHARE * mean) + FLOOR
-}
-
-/// Sums of what `of` makes of each image.
-fn sums(
-    images: Pixels<'_>,
-    sample: &[usize],
-    of: impl Fn(&[u8]) -> Vec<f64> + Sync,
-) -> Result<Vec<f64>, DetectError> {
-    let add = |mut sum: Vec<f64>, values: Vec<f64>| {
-        if sum.is_empty() {
-            return values;
-        }
-        for (sum, value) in sum.iter_mut().zip(values) {
-            *sum += value;
-        }
-        sum
-    };
-    let parts: Vec<Vec<f64>> = sample
-        .par_chunks(TOGETHER)
-        .map(|chunk| {
-            chunk.iter().try_fold(Vec::new(), |sum, &image| {
-                Ok(add(sum, of(&images.get(image)?)))
-            })
-        })
-        .collect::<Result<_, DetectError>>()?;
-    Ok(parts.into_iter().fold(Vec::new(), add))
 }
 
 #[cfg(test)]
@@ -167,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn bars_are_empty_and_the_rest_is_of_one_length() {
+    fn bars_are_empty_and_the_rest_is_of_usual_strength() {
         let set = set(12, |image, at| {
             let row = at / 3 / 16;
             match row < 4 && image == 3 {
@@ -179,8 +147,8 @@ mod tests {
         let residuals = Residuals::learned((&set).into(), &all).expect("in memory");
         for image in 0..12 {
             let of = residuals.of(&set.pixels(image).expect("in memory"));
-            let squares: f32 = of.iter().map(|v| v * v).sum();
-            assert!((squares / of.len() as f32 - 1.0).abs() < 1e-3, "{squares}");
+            let length = root_mean_square(&of);
+            assert!((0.3..1.2).contains(&length), "{length}");
             let bar = of[..6 * 16].iter().all(|&value| value == 0.0);
             assert_eq!(bar, image == 3);
         }

@@ -96,6 +96,7 @@ impl Experiment {
         let Some(model) = &self.model else {
             return match self.weights {
                 Some(_) => Ok(()),
+                None if !self.looks_at_classifier() => Ok(()),
                 None => Err("nothing to classify with: add a `[model]` table to train one, or name `weights`".into()),
             };
         };

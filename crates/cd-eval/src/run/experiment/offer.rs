@@ -30,6 +30,17 @@ impl Experiment {
         }
     }
 
+    /// Whether a classifier is trained or given.
+    pub fn has_classifier(&self) -> bool {
+        self.model.is_some() || self.weights.is_some()
+    }
+
+    /// Whether any detector looks at the classifier.
+    pub(crate) fn looks_at_classifier(&self) -> bool {
+        let mut detectors = self.detect.detectors.iter();
+        detectors.any(|one| one.detector.detector().looks_at_classifier())
+    }
+
     /// The weights to search with as they are, where nothing is trained.
     pub fn given_weights(&self) -> Option<&Path> {
         let weights = self.weights.as_deref();

@@ -134,7 +134,7 @@ fn why_not(work: &Work<'_>, data: &Data) -> Option<String> {
 pub(crate) fn power(
     work: &Work<'_>,
     data: &Data,
-    trained: &Trained,
+    trained: Option<&Trained>,
     decided: &[Decided],
 ) -> Result<Option<Power>, PipelineError> {
     let unknown = |reason: String| Ok(Some(Power::Unknown { reason }));

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use cd_core::{Key, Matrix};
 use cd_detect::{Clean, Detection, Detector, DetectorConfig, Evidence, Offer, Testimony};
+use cd_models::burn::tensor::Tensor;
 use cd_models::{Classifier, ImageSet, read_losses};
 
 use super::classifier::Trained;
@@ -20,11 +21,49 @@ use crate::store::{Slot, StageName, discard};
 /// Folder of partial results inside the stage.
 const PARTS: &str = "parts";
 
+/// Runs the detectors that look at no classifier, before hours of training, and says what they have found.
+pub(crate) fn ahead(work: &Work<'_>, data: &Data) -> Result<(), PipelineError> {
+    if !work.experiment.has_classifier() {
+        return Ok(());
+    }
+    let labels = work.experiment.detector_labels();
+    for (label, configured) in labels.iter().zip(&work.experiment.detect.detectors) {
+        if configured.detector.detector().looks_at_classifier() {
+            continue;
+        }
+        let search = Search {
+            work,
+            data,
+            searched: Searched {
+                images: &data.searched,
+                positions: &data.positions,
+            },
+            trained: None,
+            reference: None,
+            config: &configured.detector,
+        };
+        let Some(slot) = search.run(label)? else {
+            continue;
+        };
+        let found = numbers::read(&slot.folder(), data.searched.set.len())?;
+        let names = data.searched.set.class_names();
+        for class in found.classes.iter().filter(|class| class.is_target) {
+            tracing::warn!(
+                "`{label}`: {} of the {} images of `{}` carry the same thing; the search goes on for what only a classifier shows",
+                class.group,
+                class.images,
+                names.get(class.class as usize).map_or("?", String::as_str)
+            );
+        }
+    }
+    Ok(())
+}
+
 /// Runs every detector and its rule; `None` when parts of other shards are missing.
 pub(crate) fn all(
     work: &Work<'_>,
     data: &Data,
-    trained: &Trained,
+    trained: Option<&Trained>,
     reference: Option<&Reference>,
 ) -> Result<Option<Vec<Decided>>, PipelineError> {
     let labels = work.experiment.detector_labels();
@@ -63,11 +102,11 @@ pub(crate) fn all(
 }
 
 /// What this run has for detectors, now that data and classifier are there.
-fn offer(work: &Work<'_>, data: &Data, trained: &Trained) -> Offer {
+fn offer(work: &Work<'_>, data: &Data, trained: Option<&Trained>) -> Offer {
     let trusted = &data.trusted.set;
     let rarest = trusted.class_counts().into_iter().min();
     Offer {
-        taps: trained.model.taps(),
+        taps: trained.map_or(Vec::new(), |trained| trained.model.taps()),
         clean: rarest.unwrap_or(0),
         ..work.experiment.offer()
     }
@@ -78,7 +117,8 @@ pub(super) struct Search<'a> {
     pub(super) work: &'a Work<'a>,
     pub(super) data: &'a Data,
     pub(super) searched: Searched<'a>,
-    pub(super) trained: &'a Trained,
+    /// Absent where no detector looks at it.
+    pub(super) trained: Option<&'a Trained>,
     pub(super) reference: Option<&'a Reference>,
     pub(super) config: &'a DetectorConfig,
 }
@@ -126,7 +166,9 @@ impl Search<'_> {
     fn key(&self) -> String {
         let detector = self.config.detector();
         let needs = detector.needs();
-        let training = self.trained.training.as_ref().filter(|_| needs.losses > 0);
+        let trained = self.trained.filter(|_| detector.looks_at_classifier());
+        let training = trained.and_then(|trained| trained.training.as_ref());
+        let training = training.filter(|_| needs.losses > 0);
         // Those that judge classes keep what they find of each since version 2, and masks of the searched since 3.
         let version = match detector.testimony() {
             Testimony::Classes => "detect 3",
@@ -134,7 +176,7 @@ impl Search<'_> {
         };
         let key = Key::of(version)
             .with("detector", self.config)
-            .text("classifier", &self.trained.key)
+            .text("classifier", trained.map_or("none", |trained| &trained.key))
             .text("images", &self.searched.images.key)
             .text("trusted", &self.data.trusted.key)
             .with("training", &training.map(Slot::key))
@@ -168,6 +210,10 @@ impl Search<'_> {
         }
         let losses = self.losses(detector)?;
         let images = &self.searched.images.set;
+        let model: &dyn Classifier = match self.trained {
+            Some(trained) => &trained.model,
+            None => &unasked,
+        };
         let evidence = Evidence {
             labels: labels(images),
             class_count: images.class_count(),
@@ -175,15 +221,18 @@ impl Search<'_> {
             features: &found.features,
             losses: losses.as_ref(),
             clean: trusted.as_ref().map(|trusted| self.clean(trusted)),
-            trainable: Some(&self.trained.model),
+            trainable: self.trained.map(|trained| &trained.model),
             reference: reference.as_ref(),
-            ..Evidence::new(&self.trained.model, images, self.work.compute(parts, key))
+            ..Evidence::new(model, images, self.work.compute(parts, key))
         };
         Ok(detector.detect(&evidence)?)
     }
 
     fn seen(&self, detector: &dyn Detector, images: &Keyed) -> Result<Option<Seen>, PipelineError> {
-        seen(self.work, self.trained, images, &detector.needs())
+        match self.trained {
+            Some(trained) => seen(self.work, trained, images, &detector.needs()),
+            None => Ok(Some(Seen::default())),
+        }
     }
 
     fn clean<'b>(&'b self, seen: &'b Seen) -> Clean<'b> {
@@ -198,13 +247,18 @@ impl Search<'_> {
 
     /// The losses of training of the searched images, in their order.
     fn losses(&self, detector: &dyn Detector) -> Result<Option<Matrix>, PipelineError> {
-        let training = self.trained.training.as_ref();
+        let training = self.trained.and_then(|trained| trained.training.as_ref());
         let Some(training) = training.filter(|_| detector.needs().losses > 0) else {
             return Ok(None);
         };
         let losses = read_losses(&training.join(LOSSES), self.data.training().0.len())?;
         Ok(Some(losses.select_columns(self.searched.positions)))
     }
+}
+
+/// Stands where a classifier would: says nothing of any image.
+fn unasked(images: Tensor<4>) -> Tensor<2> {
+    images.mean_dims(&[1, 2, 3]).flatten(1, 3).zeros_like()
 }
 
 fn labels(set: &ImageSet) -> Option<&[u32]> {

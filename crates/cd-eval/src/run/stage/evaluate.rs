@@ -26,9 +26,10 @@ const BATCH: usize = 250;
 pub(crate) fn evaluation(
     work: &Work<'_>,
     data: &Data,
-    trained: &Trained,
+    trained: Option<&Trained>,
     decided: &[Decided],
 ) -> Result<Evaluation, PipelineError> {
+    let title = trained.map(Trained::title).transpose()?;
     let rules: Vec<_> = decided
         .iter()
         .map(|one| (&one.label, one.slot.key()))
@@ -36,8 +37,8 @@ pub(crate) fn evaluation(
     let key = Key::of("evaluate 2")
         .with("evaluate", &work.experiment.evaluate)
         .text("sources", &data.sources)
-        .text("classifier", &trained.key)
-        .text("title", &trained.title()?)
+        .text("classifier", trained.map_or("none", |trained| &trained.key))
+        .text("title", title.as_deref().unwrap_or("none"))
         .with("train", &work.experiment.train)
         .text("images", &data.searched.key)
         .text("device", work.options.device_name)
@@ -55,22 +56,25 @@ pub(crate) fn evaluation(
 fn compute(
     work: &Work<'_>,
     data: &Data,
-    trained: &Trained,
+    trained: Option<&Trained>,
     decided: &[Decided],
 ) -> Result<Evaluation, PipelineError> {
-    let mut evaluation = if let Some(truth) = &data.truth {
-        let attacked = Attacked {
+    let level = work.experiment.evaluate.level;
+    let mut evaluation = match (trained, &data.truth) {
+        (Some(trained), Some(truth)) => Attacked {
             work,
             data,
             truth,
             trained,
-        };
-        attacked.evaluation()?
-    } else {
-        let clean = accuracy(work, trained, data.poisoned.test())?;
-        Evaluation::new(clean, None, work.experiment.evaluate.level)
+        }
+        .evaluation()?,
+        (Some(trained), None) => {
+            let clean = accuracy(work, trained, data.poisoned.test())?;
+            Evaluation::new(clean, None, level)
+        }
+        (None, _) => Evaluation::new(None, None, level),
     };
-    evaluation.classifier = Some(trained.title()?);
+    evaluation.classifier = trained.map(Trained::title).transpose()?;
     for one in decided {
         let rows = decide::stored_scores(&one.slot.folder(), data)?;
         let decision = decide::stored_decision(&one.slot.folder())?;

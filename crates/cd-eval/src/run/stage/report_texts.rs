@@ -28,12 +28,14 @@ pub(super) fn subtitle(experiment: &Experiment, data: &Data, evaluation: &Evalua
         SearchedImages::Train => "images",
         SearchedImages::Test => "test images",
     };
-    let classifier = evaluation.classifier.as_deref();
+    let classifier = match &evaluation.classifier {
+        Some(classifier) => format!("through {classifier}"),
+        None => "without a classifier".to_owned(),
+    };
     format!(
-        "{} of {} {kind} searched through {}; seed {}",
+        "{} of {} {kind} searched {classifier}; seed {}",
         data.searched.set.len(),
         data.whole_len(),
-        classifier.unwrap_or("a classifier"),
         experiment.seed
     )
 }
