@@ -1,5 +1,6 @@
 //! What is kept of a scanned set.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -23,12 +24,25 @@ pub(super) struct Record {
     pub(super) poisoned: usize,
     /// Classes that hold poison.
     pub(super) targets: Vec<u32>,
-    /// Shares of the poisoned and of the other images that are flagged.
+    /// Shares of the poisoned and of the other images that the verdict takes for poisoned.
     pub(super) true_positives: Option<f64>,
     pub(super) false_positives: f64,
     pub(super) seconds: f64,
     pub(super) verdict: Verdict,
     pub(super) classes: Vec<ClassFinding>,
+}
+
+/// Positions of the images that the verdict of the scan in `run` takes for poisoned.
+fn dropped(run: &Path) -> Result<BTreeSet<usize>> {
+    let path = run.join("drop.txt");
+    let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    let names: BTreeSet<&str> = text.lines().collect();
+    // Every detector lists all images by name and position.
+    let mut detectors = fs::read_dir(run.join("detect"))?;
+    let detector = detectors.next().context("the scan ran no detector")??;
+    let rows = cd_eval::scores::read(&detector.path().join("scores.csv"))?;
+    let dropped = rows.iter().filter(|row| names.contains(row.file.as_str()));
+    Ok(dropped.map(|row| row.index).collect())
 }
 
 impl Record {
@@ -43,11 +57,11 @@ impl Record {
         let verdict = pipeline::verdict(run)?.context("the scan gives no verdict")?;
         let path = run.join("classes.json");
         let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        let rows = cd_eval::scores::read(&run.join("detect/cascade/scores.csv"))?;
+        let dropped = dropped(run)?;
         let share = |wanted: bool| {
-            let rows = rows.iter().filter(|row| truth[row.index] == wanted);
-            let (all, flagged) = rows.fold((0, 0), |(all, flagged), row| {
-                (all + 1, flagged + usize::from(row.flagged))
+            let images = (0..truth.len()).filter(|&at| truth[at] == wanted);
+            let (all, flagged) = images.fold((0, 0), |(all, flagged), image| {
+                (all + 1, flagged + usize::from(dropped.contains(&image)))
             });
             (all > 0).then(|| f64::from(flagged as u32) / f64::from(all))
         };
@@ -99,7 +113,7 @@ impl Record {
     /// Whether a warning says that this kind of attack may go unseen.
     pub(super) fn is_warned(&self) -> bool {
         let about = match &self.kind {
-            Some(kind) => format!("nothing about a {kind} trigger"),
+            Some(kind) => format!("a {kind} trigger on"),
             None => "may go unseen".to_owned(),
         };
         self.verdict

@@ -15,6 +15,8 @@ use crate::scores;
 
 /// Every class as it was judged.
 const CLASSES: &str = "classes.json";
+/// Every class in which images share something, by detector.
+const PATTERNS: &str = "patterns.json";
 
 /// Composes the verdict and writes it to the run; `None` where no detector judges classes or labels.
 pub(crate) fn verdict(
@@ -86,6 +88,10 @@ pub(crate) fn verdict(
     let lists = names.zip(findings.poisoned(&verdict));
     scores::write_lists(work.run.path(), lists)?;
     work.run.write_json(Path::new(CLASSES), &classes)?;
+    let patterns = witnesses.iter().filter(|one| !one.classes.is_empty());
+    let patterns: BTreeMap<&str, &[ClassFinding]> =
+        patterns.map(|one| (one.label, one.classes)).collect();
+    work.run.write_json(Path::new(PATTERNS), &patterns)?;
     work.run.write_json(Path::new(VERDICT), &verdict)?;
     Ok(Some(verdict))
 }
