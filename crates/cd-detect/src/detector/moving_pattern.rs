@@ -44,7 +44,7 @@ const SMALLEST_SIDE: usize = 16;
 pub struct MovingPattern {
     /// Gap from which a very large group is suspicious, in standard deviations; above 0.
     pub border: f64,
-    /// How much wider it has to be for a group of eight images, as a share of it; it falls with the root of their number. From 0.
+    /// How much wider it has to be for a group of eight images, as a share of it; it falls with their number. From 0.
     pub rise: f64,
     /// Chooses the images that stand for all.
     pub seed: u64,

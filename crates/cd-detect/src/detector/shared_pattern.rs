@@ -7,6 +7,7 @@
 //! Ours. A matched filter looks for a known signal in noise that has been made white; here the signal is unknown, and is the mean of
 //! whatever group of images shares one.
 
+mod copies;
 mod groups;
 mod pattern;
 mod residual;
@@ -44,7 +45,7 @@ const SMALLEST_CLASS: usize = 2 * FEWEST;
 pub struct SharedPattern {
     /// Gap from which a very large group is suspicious, in standard deviations; above 0.
     pub border: f64,
-    /// How much wider it has to be for a group of eight images, as a share of it; it falls with the root of their number. From 0.
+    /// How much wider it has to be for a group of eight images, as a share of it; it falls with their number. From 0.
     pub rise: f64,
     /// Chooses the images that stand for all where there are very many.
     pub seed: u64,
@@ -53,8 +54,8 @@ pub struct SharedPattern {
 impl Default for SharedPattern {
     fn default() -> Self {
         Self {
-            border: 3.5,
-            rise: 1.5,
+            border: 2.5,
+            rise: 6.0,
             seed: 0,
         }
     }
@@ -78,10 +79,10 @@ impl SharedPattern {
         threat_model: "Triggers that are the same in every poisoned image: patches, blended pictures, waves, stamps, of any size and opacity, with wrong or right labels, from eight images on. Triggers that move, warp or differ from image to image are not seen; nor is one in nearly all images of a class.",
         paper: "ours; whitening before a correlation is the matched filter, North: An Analysis of the Factors Which Determine Signal/Noise Discrimination in Pulsed-Carrier Systems, Proceedings of the IEEE 1963",
         source: "ours",
-        notes: "Pictures are whitened by the middle cosine spectrum of the set, freed of the middle picture and of plain bars at their edges, and bent at three standard deviations. In each class, groups are grown from the main directions and the nearest images until their common pattern, where it is significant and weighted by how exactly they agree, no longer changes who belongs to them. The raw number is an image's likeness to the pattern of its class times how far the group stands apart.",
+        notes: "Pictures are whitened by the middle cosine spectrum of the set, freed of the middle picture and of plain bars at their edges, and bent at three standard deviations. In each class, near copies count as one, and groups are grown from the main directions and the nearest images until their common pattern, where it is significant and weighted by how exactly they agree, no longer changes who belongs to them. The raw number is an image's likeness to the pattern of its class times how far the group stands apart.",
         judges_clean: false,
         rule: Some(
-            "Flags the group of a class whose least members lie far above twice what other images have of the pattern, and above a fifth of it: 3.5 standard deviations of other classes' images, 8.75 for a group of eight.",
+            "Flags the group of a class whose least members lie far above twice what other images have of the pattern, and above a fifth of it: 2.5 standard deviations of other classes' images for a large group, 17.5 for one of eight.",
         ),
     };
 
@@ -102,6 +103,15 @@ impl SharedPattern {
             return Ok(None);
         }
         let searched = self.sample(of_class, most, "images of a class");
+        let sketches: Vec<Vec<f32>> = searched
+            .par_iter()
+            .map(|&image| Ok(residuals.sketch(&images.get(image)?)))
+            .collect::<Result<_, DetectError>>()?;
+        let distinct = copies::distinct(&sketches);
+        if distinct.len() < SMALLEST_CLASS {
+            return Ok(None);
+        }
+        let searched: Vec<usize> = distinct.into_iter().map(|at| searched[at]).collect();
         let rows = rows(images, residuals, &searched)?;
         let Some(group) = Group::widest(&rows, others, |count| self.border_of(count)) else {
             return Ok(None);

@@ -3,6 +3,7 @@
 use cd_core::{CHANNELS, Pixels};
 use rayon::prelude::*;
 
+use super::copies::sketch;
 use crate::cosine::Cosine;
 use crate::error::DetectError;
 use crate::frame::plain_border;
@@ -72,6 +73,11 @@ impl Residuals {
         }
         self.without_border(pixels, &mut values);
         values
+    }
+
+    /// What bytes `[H, W, 3]` show by and large.
+    pub(super) fn sketch(&self, pixels: &[u8]) -> Vec<f32> {
+        sketch(&self.cosine, pixels, [self.height, self.width])
     }
 
     /// A picture of which every frequency is as strong as every other in the mean of the sample; its brightness is gone.

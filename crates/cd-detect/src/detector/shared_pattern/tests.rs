@@ -27,7 +27,7 @@ fn clean_classes_share_nothing() {
 #[test]
 fn a_small_patch_in_a_few_images_is_found_without_a_classifier() {
     let set = set(60, |image, pixels| {
-        if image < 10 {
+        if image < 16 {
             for row in 0..3 {
                 for column in 0..3 {
                     let grey = if (row + column) % 2 == 0 { 255 } else { 0 };
@@ -36,7 +36,7 @@ fn a_small_patch_in_a_few_images_is_found_without_a_classifier() {
             }
         }
     });
-    assert_eq!(flagged(&set), ((0..10).collect(), 0));
+    assert_eq!(flagged(&set), ((0..16).collect(), 0));
 }
 
 #[test]
