@@ -54,8 +54,8 @@ pub(crate) struct ModelArgs {
 /// How to search.
 #[derive(Debug, Args)]
 pub(crate) struct SearchArgs {
-    /// Detectors to run (see `cd-cli detectors`) [default: `cd-l`; of `scan` `cascade`, which the verdict stands on and which searches
-    /// the pictures that matter, and `probe-label` where there is a network to compare labels with]
+    /// Detectors to run (see `cd-cli detectors`) [default: `cd-l`; of `scan` those that its verdict stands on: `cascade`, which searches the
+    /// pictures that matter, `shared-pattern` and `moving-pattern`, and `probe-label` where there is a network to compare labels with]
     #[arg(long = "detector", value_name = "NAME")]
     pub(crate) detectors: Vec<String>,
     #[command(flatten)]

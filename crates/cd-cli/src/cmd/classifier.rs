@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use cd_data::DatasetConfig;
+use cd_detect::Detector;
 use cd_eval::experiment::DetectStage;
 use cd_models::{Augmentation, Finetune, ModelConfig, Schedule, TrainConfig};
 
@@ -55,7 +56,7 @@ impl<'a> Classifier<'a> {
         const NONE: &str =
             "no detector looks at a classifier of these pictures, so none is trained";
         let detectors = || detect.detectors.iter().map(|one| one.detector.detector());
-        if !detectors().any(|one| one.looks_at_classifier()) && self.weights.is_none() {
+        if !detectors().any(Detector::looks_at_classifier) && self.weights.is_none() {
             session.say(NONE);
             return Self {
                 model: None,

@@ -74,7 +74,9 @@ impl Correlator {
         }
         let length = spectrum.iter().map(Complex::norm_sqr).sum::<f32>().sqrt();
         if length > 0.0 {
-            spectrum.iter_mut().for_each(|value| *value /= length);
+            for value in &mut spectrum {
+                *value /= length;
+            }
         }
         spectrum
     }

@@ -24,7 +24,9 @@ pub(super) fn sketch(cosine: &Cosine, pixels: &[u8], [height, width]: [usize; 2]
     }
     let length = sketch.iter().map(|value| value * value).sum::<f32>().sqrt();
     if length > 0.0 {
-        sketch.iter_mut().for_each(|value| *value /= length);
+        for value in &mut sketch {
+            *value /= length;
+        }
     }
     sketch
 }

@@ -189,9 +189,12 @@ fn cut(inside: Vec<f64>, outside: Vec<f64>) -> f64 {
 }
 
 fn likenesses(rows: &Matrix, members: &[bool], pattern: &Pattern) -> Vec<f64> {
-    let of = |row: usize| match members[row] {
-        true => pattern.likeness_to_others(rows.row(row)),
-        false => pattern.likeness(rows.row(row)),
+    let of = |row: usize| {
+        if members[row] {
+            pattern.likeness_to_others(rows.row(row))
+        } else {
+            pattern.likeness(rows.row(row))
+        }
     };
     (0..rows.rows()).map(of).collect()
 }

@@ -144,9 +144,10 @@ mod tests {
     fn bars_are_empty_and_the_rest_is_of_usual_strength() {
         let set = set(12, |image, at| {
             let row = at / 3 / 16;
-            match row < 4 && image == 3 {
-                true => 250,
-                false => (at * (image + 7) * 31 % 253) as u8,
+            if row < 4 && image == 3 {
+                250
+            } else {
+                (at * (image + 7) * 31 % 253) as u8
             }
         });
         let all: Vec<usize> = (0..12).collect();
