@@ -6,8 +6,8 @@ use crate::statistics::{quantile, robust_spread};
 
 /// Fewer images are no group.
 pub(crate) const FEWEST: usize = 8;
-/// A group that is nearly the whole class is what the class looks like.
-pub(crate) const LARGEST_SHARE: f64 = 0.95;
+/// With fewer others in its class, what a group shares is what the class looks like.
+pub(crate) const FEWEST_BESIDE: usize = 8;
 /// Share of the group, and of its class's other images, that may lie on the wrong side of the gap; of these no more than a quarter of the
 /// group either, or a few images would stand out by their own choice.
 const STRAGGLERS: f64 = 0.05;

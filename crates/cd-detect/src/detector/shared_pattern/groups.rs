@@ -7,7 +7,7 @@ use faer::Mat;
 use rayon::prelude::*;
 
 use super::pattern::Pattern;
-use crate::apart::{Apart, LARGEST_SHARE, sides};
+use crate::apart::{Apart, FEWEST_BESIDE, sides};
 use crate::dense::{Spectrum, gram};
 use crate::statistics::median;
 
@@ -164,7 +164,7 @@ fn grown(gram: &Mat<f64>, mut members: Vec<bool>) -> Option<Vec<bool>> {
 
 /// The group that stays the same when its pattern decides who belongs to it; `None` where that leads nowhere.
 fn settled(rows: &Matrix, mut members: Vec<bool>) -> Option<Vec<bool>> {
-    let most = LARGEST_SHARE * rows.rows() as f64;
+    let most = rows.rows().saturating_sub(FEWEST_BESIDE);
     for _ in 0..ROUNDS {
         let pattern = Pattern::of(rows, &members)?;
         let likenesses = likenesses(rows, &members, &pattern);
@@ -172,7 +172,7 @@ fn settled(rows: &Matrix, mut members: Vec<bool>) -> Option<Vec<bool>> {
         let from = cut(inside, outside);
         let next: Vec<bool> = likenesses.iter().map(|&value| value > from).collect();
         let count = next.iter().filter(|&&member| member).count();
-        if count < START.0 || count as f64 > most {
+        if count < START.0 || count > most {
             return None;
         }
         if next == members {
