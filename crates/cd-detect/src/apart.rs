@@ -1,5 +1,8 @@
 //! When a group of images stands apart from all others.
 
+use cd_core::random;
+use rand::seq::SliceRandom;
+
 use crate::decide::ClassFinding;
 use crate::error::DetectError;
 use crate::statistics::{quantile, robust_spread};
@@ -112,6 +115,17 @@ pub(crate) fn explanation(classes: &[ClassFinding], that: &str) -> String {
         1 => format!("images of one class {that}; their gap is {widest:.1}"),
         count => format!("images of {count} classes {that}; the widest gap is {widest:.1}"),
     }
+}
+
+/// Up to `most` of `images`, in their order: those that the seed draws for a purpose.
+pub(crate) fn sample(seed: u64, images: &[usize], most: usize, purpose: &str) -> Vec<usize> {
+    let mut chosen = images.to_vec();
+    if chosen.len() > most {
+        chosen.shuffle(&mut random::stream(seed, random::named(purpose)));
+        chosen.truncate(most);
+        chosen.sort_unstable();
+    }
+    chosen
 }
 
 /// The values of members and of all others.

@@ -15,6 +15,7 @@ mod lists;
 mod messages;
 mod models;
 mod own_folder;
+mod patterns;
 mod pipeline;
 mod pipeline_files;
 mod planted;

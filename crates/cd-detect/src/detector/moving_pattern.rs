@@ -8,14 +8,13 @@
 
 mod phases;
 
-use cd_core::{Pixels, Task, random};
-use rand::seq::SliceRandom;
+use cd_core::{Pixels, Task};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use self::phases::{Correlator, Phases};
 use super::{Detector, DetectorInfo};
-use crate::apart::{self, Apart, FEWEST, FEWEST_BESIDE, sides};
+use crate::apart::{self, Apart, FEWEST, FEWEST_BESIDE, sample, sides};
 use crate::decide::{ClassFinding, Decision, Testimony};
 use crate::detection::{Detection, Measure};
 use crate::error::DetectError;
@@ -85,17 +84,6 @@ impl MovingPattern {
             "Flags the group of a class whose least members lie far above twice what other images have in common: 4 standard deviations of images of other classes, 6 for a group of eight.",
         ),
     };
-
-    /// Up to `most` of `images`, in their order.
-    fn sample(&self, images: &[usize], most: usize, purpose: &str) -> Vec<usize> {
-        let mut chosen = images.to_vec();
-        if chosen.len() > most {
-            chosen.shuffle(&mut random::stream(self.seed, random::named(purpose)));
-            chosen.truncate(most);
-            chosen.sort_unstable();
-        }
-        chosen
-    }
 }
 
 impl Detector for MovingPattern {
@@ -135,7 +123,7 @@ impl Detector for MovingPattern {
         );
         let correlator = Correlator::new(images.height(), images.width());
         let all: Vec<usize> = (0..images.len()).collect();
-        let pool = self.sample(&all, 2 * OTHERS.0, "images of other classes");
+        let pool = sample(self.seed, &all, 2 * OTHERS.0, "images of other classes");
         let pool = phases_of(&correlator, images, &pool)?;
         let classes = members(labels, evidence.class_count);
         let fits = images.height().min(images.width()) >= SMALLEST_SIDE;
@@ -147,7 +135,7 @@ impl Detector for MovingPattern {
                 .filter(|(image, _)| labels[*image] as usize != class);
             let others: Vec<&Phases> = others.map(|(_, one)| one).take(OTHERS.0).collect();
             if fits && of_class.len() >= SMALLEST_CLASS && others.len() >= OTHERS.1 {
-                let chosen = self.sample(of_class, most, "images of a class");
+                let chosen = sample(self.seed, of_class, most, "images of a class");
                 let searched = phases_of(&correlator, images, &chosen)?;
                 if let Some(found) =
                     self.found(&correlator, images, of_class, &searched, &others)?

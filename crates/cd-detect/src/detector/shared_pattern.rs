@@ -12,15 +12,14 @@ mod groups;
 mod pattern;
 mod residual;
 
-use cd_core::{Matrix, Pixels, Task, random};
-use rand::seq::SliceRandom;
+use cd_core::{Matrix, Pixels, Task};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use self::groups::Group;
 use self::residual::Residuals;
 use super::{Detector, DetectorInfo};
-use crate::apart::{self, FEWEST, FEWEST_BESIDE};
+use crate::apart::{self, FEWEST, FEWEST_BESIDE, sample};
 use crate::decide::{Decision, Testimony};
 use crate::detection::{Detection, Measure};
 use crate::error::DetectError;
@@ -102,7 +101,7 @@ impl SharedPattern {
         if of_class.len() < SMALLEST_CLASS || others.len() < FEWEST_OTHERS {
             return Ok(None);
         }
-        let searched = self.sample(of_class, most, "images of a class");
+        let searched = sample(self.seed, of_class, most, "images of a class");
         let sketches: Vec<Vec<f32>> = searched
             .par_iter()
             .map(|&image| Ok(residuals.sketch(&images.get(image)?)))
@@ -132,17 +131,6 @@ impl SharedPattern {
             likenesses,
             gap,
         }))
-    }
-
-    /// Up to `most` of `images`, in their order.
-    fn sample(&self, images: &[usize], most: usize, purpose: &str) -> Vec<usize> {
-        let mut chosen = images.to_vec();
-        if chosen.len() > most {
-            chosen.shuffle(&mut random::stream(self.seed, random::named(purpose)));
-            chosen.truncate(most);
-            chosen.sort_unstable();
-        }
-        chosen
     }
 }
 
@@ -175,7 +163,7 @@ impl Detector for SharedPattern {
         let (images, labels) = (evidence.images, evidence.labels()?);
         let most = (BYTES / (4 * images.image_len().max(1))).clamp(8 * FEWEST, SEARCHED);
         let all: Vec<usize> = (0..images.len()).collect();
-        let usual = self.sample(&all, USUAL.min(most), "usual images");
+        let usual = sample(self.seed, &all, USUAL.min(most), "usual images");
         let residuals = Residuals::learned(images, &usual)?;
         let usual_rows = rows(images, &residuals, &usual)?;
         let task = Task::start(

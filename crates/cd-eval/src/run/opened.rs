@@ -25,6 +25,12 @@ pub(super) fn with_run<T>(
     }
     let (run, text) = RunDir::existing(folder)?;
     let experiment = Experiment::parse(&text, &run.join("config.toml").display().to_string(), &[])?;
+    if !experiment.has_classifier() {
+        return Err(PipelineError::Missing(format!(
+            "{}: none of the detectors of this run looks at a classifier, so there is none; scan the pictures into another folder without `--detector` first",
+            folder.display()
+        )));
+    }
     let experiment = experiment.seeded();
     let store = Store::open(&run.store()?)?;
     let run = run.with_store(&store)?;
