@@ -9,8 +9,10 @@ use crate::statistics::{quantile, robust_spread};
 
 /// Fewer images are no group.
 pub(crate) const FEWEST: usize = 8;
-/// With fewer others in its class, what a group shares is what the class looks like.
-pub(crate) const FEWEST_BESIDE: usize = 8;
+/// With fewer others in its class, or a smaller share of them, what a group shares is what the class looks like.
+const FEWEST_BESIDE: (usize, f64) = (8, 0.05);
+/// The smallest class that is looked at: a group and as many others.
+pub(crate) const SMALLEST_CLASS: usize = 2 * FEWEST;
 /// Share of the group, and of its class's other images, that may lie on the wrong side of the gap; of these no more than a quarter of the
 /// group either, or a few images would stand out by their own choice.
 const STRAGGLERS: f64 = 0.05;
@@ -58,6 +60,13 @@ impl Apart {
     pub(crate) fn gap(self) -> f64 {
         (self.least - 2.0 * self.most) / self.spread
     }
+}
+
+/// The largest group of a class of so many images.
+pub(crate) fn largest_group(images: usize) -> usize {
+    let (fewest, share) = FEWEST_BESIDE;
+    let beside = fewest.min((share * images as f64).ceil() as usize);
+    images.saturating_sub(beside)
 }
 
 /// The gap from which a group of so many is suspicious: `border`, and the share `rise` of it more for a group of eight.
@@ -159,6 +168,11 @@ mod tests {
         outside[..3].fill(1.9);
         let group = Apart::of(vec![2.0; 10], outside, &elsewhere, 0.0).expect("ten are a group");
         assert!(group.gap() < 0.0, "{group:?}");
+    }
+
+    #[test]
+    fn a_group_leaves_eight_others_or_a_twentieth() {
+        assert_eq!([20, 100, 160, 420].map(largest_group), [19, 95, 152, 412]);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use self::phases::{Correlator, Phases};
 use super::{Detector, DetectorInfo};
-use crate::apart::{self, Apart, FEWEST, FEWEST_BESIDE, sample, sides};
+use crate::apart::{self, Apart, FEWEST, SMALLEST_CLASS, sample, sides};
 use crate::decide::{ClassFinding, Decision, Testimony};
 use crate::detection::{Detection, Measure};
 use crate::error::DetectError;
@@ -32,8 +32,6 @@ const PAIRS: usize = 400_000;
 const LARGEST: usize = FEWEST - 1;
 /// Images of a group that all others of its class are compared with.
 const EXAMPLES: usize = 24;
-/// The smallest class that is looked at: a group and as many others.
-const SMALLEST_CLASS: usize = FEWEST + FEWEST_BESIDE;
 /// The smallest side of pictures in which something can move.
 const SMALLEST_SIDE: usize = 16;
 
@@ -234,7 +232,7 @@ impl MovingPattern {
     fn widest(&self, values: &[f64], elsewhere: &[f64]) -> Option<(usize, Apart)> {
         let mut order: Vec<usize> = (0..values.len()).collect();
         order.sort_by(|&a, &b| values[b].total_cmp(&values[a]));
-        let most = values.len().saturating_sub(FEWEST_BESIDE);
+        let most = apart::largest_group(values.len());
         let mut inside = vec![false; values.len()];
         let mut widest: Option<(usize, Apart, f64)> = None;
         for (at, &image) in order.iter().enumerate().take(most) {

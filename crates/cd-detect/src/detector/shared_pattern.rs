@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use self::groups::Group;
 use self::residual::Residuals;
 use super::{Detector, DetectorInfo};
-use crate::apart::{self, FEWEST, FEWEST_BESIDE, sample};
+use crate::apart::{self, FEWEST, SMALLEST_CLASS, sample};
 use crate::decide::{Decision, Testimony};
 use crate::detection::{Detection, Measure};
 use crate::error::DetectError;
@@ -35,8 +35,6 @@ const FEWEST_OTHERS: usize = 20;
 const SEARCHED: usize = 1000;
 /// Bytes of residuals that are held at once, as far as that leaves enough images.
 const BYTES: usize = 400 << 20;
-/// The smallest class that is looked at: a group and as many others.
-const SMALLEST_CLASS: usize = FEWEST + FEWEST_BESIDE;
 
 /// Settings of the shared pattern.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

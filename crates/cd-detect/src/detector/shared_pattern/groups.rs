@@ -7,7 +7,7 @@ use faer::Mat;
 use rayon::prelude::*;
 
 use super::pattern::Pattern;
-use crate::apart::{Apart, FEWEST_BESIDE, sides};
+use crate::apart::{Apart, largest_group, sides};
 use crate::dense::{Spectrum, gram};
 use crate::statistics::median;
 
@@ -164,7 +164,7 @@ fn grown(gram: &Mat<f64>, mut members: Vec<bool>) -> Option<Vec<bool>> {
 
 /// The group that stays the same when its pattern decides who belongs to it; `None` where that leads nowhere.
 fn settled(rows: &Matrix, mut members: Vec<bool>) -> Option<Vec<bool>> {
-    let most = rows.rows().saturating_sub(FEWEST_BESIDE);
+    let most = largest_group(rows.rows());
     for _ in 0..ROUNDS {
         let pattern = Pattern::of(rows, &members)?;
         let likenesses = likenesses(rows, &members, &pattern);
