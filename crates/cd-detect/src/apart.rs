@@ -1,16 +1,20 @@
 //! When a group of images stands apart from all others.
 
-use cd_core::random;
+use cd_core::{Task, random};
 use rand::seq::SliceRandom;
 
-use crate::decide::ClassFinding;
+use crate::decide::{ClassFinding, Decision};
+use crate::detection::{Detection, Measure};
 use crate::error::DetectError;
-use crate::statistics::{quantile, robust_spread};
+use crate::evidence::Evidence;
+use crate::statistics::{members, quantile, robust_spread};
 
 /// Fewer images are no group.
 pub(crate) const FEWEST: usize = 8;
 /// With fewer others in its class, or a smaller share of them, what a group shares is what the class looks like.
 const FEWEST_BESIDE: (usize, f64) = (8, 0.05);
+/// Fewer images of other classes tell nothing.
+pub(crate) const FEWEST_ELSEWHERE: usize = 20;
 /// The smallest class that is looked at: a group and as many others.
 pub(crate) const SMALLEST_CLASS: usize = 2 * FEWEST;
 /// Share of the group, and of its class's other images, that may lie on the wrong side of the gap; of these no more than a quarter of the
@@ -92,30 +96,74 @@ pub(crate) fn check(border: f64, rise: f64) -> Result<(), DetectError> {
     Ok(())
 }
 
-/// What is said of a class of so many images, of which so many stand apart in what they have in common.
-pub(crate) fn finding(
-    class: usize,
-    images: usize,
-    group: usize,
-    gap: f64,
-    border: f64,
-) -> ClassFinding {
-    ClassFinding {
-        class: class as u32,
-        images,
-        group,
-        gap,
-        border,
-        learned: None,
-        view: "in what they have in common".to_owned(),
-        search: None,
-        trusted: None,
-        is_target: gap >= border,
+/// The group that stands apart most in a class, image by image.
+pub(crate) struct Grouped {
+    /// The raw number of each image of the class.
+    pub(crate) raw: Vec<f64>,
+    /// Whether each belongs to the group.
+    pub(crate) members: Vec<bool>,
+    /// How far the group stands apart.
+    pub(crate) gap: f64,
+    /// The gap from which it is suspicious.
+    pub(crate) border: f64,
+}
+
+impl Grouped {
+    fn finding(&self, class: usize) -> ClassFinding {
+        ClassFinding {
+            class: class as u32,
+            images: self.members.len(),
+            group: self.members.iter().filter(|&&member| member).count(),
+            gap: self.gap,
+            border: self.border,
+            learned: None,
+            view: "in what they have in common".to_owned(),
+            search: None,
+            trusted: None,
+            is_target: self.gap >= self.border,
+        }
     }
 }
 
+/// What a detector comes to that looks in each class for images `that` share something: `grouped` finds the group of a class among its images.
+pub(crate) fn detection(
+    evidence: &Evidence<'_>,
+    task: &str,
+    measure: Measure,
+    that: &str,
+    mut grouped: impl FnMut(usize, &[usize]) -> Result<Option<Grouped>, DetectError>,
+) -> Result<Detection, DetectError> {
+    let count = evidence.images.len();
+    let task = Task::start(evidence.compute.progress, task, Some(count as u64));
+    let mut raw = vec![0.0; count];
+    let mut flagged = vec![false; count];
+    let mut classes = Vec::new();
+    let all = members(evidence.labels()?, evidence.class_count);
+    for (class, of_class) in all.iter().enumerate() {
+        if let Some(grouped) = grouped(class, of_class)? {
+            let finding = grouped.finding(class);
+            let each = grouped.raw.iter().zip(&grouped.members);
+            for (&image, (&value, &is_member)) in of_class.iter().zip(each) {
+                raw[image] = value;
+                flagged[image] = is_member && finding.is_target;
+            }
+            classes.push(finding);
+        }
+        task.advance(of_class.len() as u64);
+    }
+    Ok(Detection {
+        own: Some(Decision {
+            explanation: explanation(&classes, that),
+            cutoff: None,
+            flagged,
+        }),
+        classes,
+        ..Detection::new(measure, raw)
+    })
+}
+
 /// What was flagged of these classes, in words: images `that` are so and so.
-pub(crate) fn explanation(classes: &[ClassFinding], that: &str) -> String {
+fn explanation(classes: &[ClassFinding], that: &str) -> String {
     let targets = classes.iter().filter(|class| class.is_target);
     let gaps: Vec<f64> = targets.map(|class| class.gap).collect();
     let widest = gaps.iter().copied().fold(0.0, f64::max);

@@ -1,6 +1,5 @@
 //! Cosine spectra of pictures.
 
-use std::fmt;
 use std::sync::Arc;
 
 use cd_core::CHANNELS;
@@ -76,12 +75,6 @@ impl Cosine {
                 plane[y * self.width + x] = value;
             }
         }
-    }
-}
-
-impl fmt::Debug for Cosine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Cosine({} x {})", self.height, self.width)
     }
 }
 

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::confidence::Confidence;
 use super::{Detector, DetectorConfig, DetectorInfo, bn_density};
+use crate::apart;
 use crate::decide::{ClassFinding, Decision, Testimony};
 use crate::detection::{Detection, Measure};
 use crate::error::DetectError;
@@ -272,20 +273,7 @@ impl Detector for Fusion {
         self.members
             .iter()
             .try_for_each(|member| member.detector().check())?;
-        let wrong = |key, value: f64, expected| {
-            Err(DetectError::Config {
-                key,
-                value: value.to_string(),
-                expected,
-            })
-        };
-        if !(self.border > 0.0 && self.border.is_finite()) {
-            return wrong("border", self.border, "a number above 0");
-        }
-        if !(self.rise >= 0.0 && self.rise.is_finite()) {
-            return wrong("rise", self.rise, "a number from 0 on");
-        }
-        Ok(())
+        apart::check(self.border, self.rise)
     }
 
     fn needs(&self) -> Needs {

@@ -8,14 +8,16 @@
 
 mod phases;
 
-use cd_core::{Pixels, Task};
+use cd_core::Pixels;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use self::phases::{Correlator, Phases};
 use super::{Detector, DetectorInfo};
-use crate::apart::{self, Apart, FEWEST, SMALLEST_CLASS, sample, sides};
-use crate::decide::{ClassFinding, Decision, Testimony};
+use crate::apart::{
+    self, Apart, FEWEST, FEWEST_ELSEWHERE, Grouped, SMALLEST_CLASS, largest_group, sample, sides,
+};
+use crate::decide::Testimony;
 use crate::detection::{Detection, Measure};
 use crate::error::DetectError;
 use crate::evidence::Evidence;
@@ -24,8 +26,8 @@ use crate::statistics::{median, members};
 
 /// Images of a class that are compared with each other, at most and where classes are very many.
 const SEARCHED: (usize, usize) = (100, 24);
-/// Images of other classes that each of them is compared with, at most, and fewest that tell something.
-const OTHERS: (usize, usize) = (40, 20);
+/// Images of other classes that each of them is compared with, at most.
+const OTHERS: usize = 40;
 /// Pairs of pictures of 224 pixels that a whole set is worth, before the fewest of each class are taken.
 const PAIRS: usize = 400_000;
 /// Largest correlations of an image that count: as many as the smallest group has for each of its images.
@@ -55,16 +57,6 @@ impl Default for MovingPattern {
             seed: 0,
         }
     }
-}
-
-/// What was found in a class.
-struct Found {
-    /// What each image of the class has in common with the group, less what is usual, in standard deviations.
-    values: Vec<f64>,
-    /// The value from which an image belongs to the group.
-    from: f64,
-    gap: f64,
-    border: f64,
 }
 
 impl MovingPattern {
@@ -111,57 +103,34 @@ impl Detector for MovingPattern {
     fn detect(&self, evidence: &Evidence<'_>) -> Result<Option<Detection>, DetectError> {
         self.check()?;
         let (images, labels) = (evidence.images, evidence.labels()?);
-        let mut raw = vec![0.0; images.len()];
-        let mut flagged = vec![false; images.len()];
-        let mut found_classes = Vec::new();
-        let task = Task::start(
-            evidence.compute.progress,
-            "looking for moving patterns",
-            Some(images.len() as u64),
-        );
         let correlator = Correlator::new(images.height(), images.width());
         let all: Vec<usize> = (0..images.len()).collect();
-        let pool = sample(self.seed, &all, 2 * OTHERS.0, "images of other classes");
+        let pool = sample(self.seed, &all, 2 * OTHERS, "images of other classes");
         let pool = phases_of(&correlator, images, &pool)?;
         let classes = members(labels, evidence.class_count);
         let fits = images.height().min(images.width()) >= SMALLEST_SIDE;
         let looked_at = classes.iter().filter(|one| one.len() >= SMALLEST_CLASS);
         let most = most_of(looked_at.count(), images.image_len());
-        for (class, of_class) in classes.iter().enumerate() {
-            let others = pool
-                .iter()
-                .filter(|(image, _)| labels[*image] as usize != class);
-            let others: Vec<&Phases> = others.map(|(_, one)| one).take(OTHERS.0).collect();
-            if fits && of_class.len() >= SMALLEST_CLASS && others.len() >= OTHERS.1 {
+        let found = apart::detection(
+            evidence,
+            "looking for moving patterns",
+            Measure::high("what it shares with images of its class, in standard deviations"),
+            "that share something in different places",
+            |class, of_class| {
+                let others = pool
+                    .iter()
+                    .filter(|(image, _)| labels[*image] as usize != class);
+                let others: Vec<&Phases> = others.map(|(_, one)| one).take(OTHERS).collect();
+                let is_known = others.len() >= FEWEST_ELSEWHERE;
+                if !fits || of_class.len() < SMALLEST_CLASS || !is_known {
+                    return Ok(None);
+                }
                 let chosen = sample(self.seed, of_class, most, "images of a class");
                 let searched = phases_of(&correlator, images, &chosen)?;
-                if let Some(found) =
-                    self.found(&correlator, images, of_class, &searched, &others)?
-                {
-                    for (&image, &value) in of_class.iter().zip(&found.values) {
-                        raw[image] = value.max(0.0);
-                        flagged[image] = found.is_suspicious() && value > found.from;
-                    }
-                    found_classes.push(found.of_class(class, of_class.len()));
-                }
-            }
-            task.advance(of_class.len() as u64);
-        }
-        Ok(Some(Detection {
-            own: Some(Decision {
-                explanation: apart::explanation(
-                    &found_classes,
-                    "that share something in different places",
-                ),
-                cutoff: None,
-                flagged,
-            }),
-            classes: found_classes,
-            ..Detection::new(
-                Measure::high("what it shares with images of its class, in standard deviations"),
-                raw,
-            )
-        }))
+                self.found(&correlator, images, of_class, &searched, &others)
+            },
+        );
+        found.map(Some)
     }
 }
 
@@ -174,7 +143,7 @@ impl MovingPattern {
         of_class: &[usize],
         searched: &[(usize, Phases)],
         others: &[&Phases],
-    ) -> Result<Option<Found>, DetectError> {
+    ) -> Result<Option<Grouped>, DetectError> {
         let of_searched: Vec<&Phases> = searched.iter().map(|(_, one)| one).collect();
         let shared = |count: usize, among: usize| {
             let share = LARGEST as f64 * count as f64 / among.max(1) as f64;
@@ -220,9 +189,10 @@ impl MovingPattern {
         let spread = apart.spread;
         // Halfway in ratio, for what a sticker leaves of itself over another picture varies by ratios.
         let from = (apart.least.max(0.0) * apart.most.max(spread)).sqrt() / spread;
-        Ok(Some(Found {
-            values: values.iter().map(|value| value / spread).collect(),
-            from,
+        let values = values.iter().map(|value| value / spread);
+        Ok(Some(Grouped {
+            members: values.clone().map(|value| value > from).collect(),
+            raw: values.map(|value| value.max(0.0)).collect(),
             gap: apart.gap(),
             border: apart::border(self.border, self.rise, count),
         }))
@@ -232,7 +202,7 @@ impl MovingPattern {
     fn widest(&self, values: &[f64], elsewhere: &[f64]) -> Option<(usize, Apart)> {
         let mut order: Vec<usize> = (0..values.len()).collect();
         order.sort_by(|&a, &b| values[b].total_cmp(&values[a]));
-        let most = apart::largest_group(values.len());
+        let most = largest_group(values.len());
         let mut inside = vec![false; values.len()];
         let mut widest: Option<(usize, Apart, f64)> = None;
         for (at, &image) in order.iter().enumerate().take(most) {
@@ -251,18 +221,6 @@ impl MovingPattern {
             }
         }
         widest.map(|(count, apart, _)| (count, apart))
-    }
-}
-
-impl Found {
-    fn is_suspicious(&self) -> bool {
-        self.gap >= self.border
-    }
-
-    /// What it says of a class of so many images.
-    fn of_class(&self, class: usize, images: usize) -> ClassFinding {
-        let members = self.values.iter().filter(|&&value| value > self.from);
-        apart::finding(class, images, members.count(), self.gap, self.border)
     }
 }
 

@@ -12,25 +12,22 @@ mod groups;
 mod pattern;
 mod residual;
 
-use cd_core::{Matrix, Pixels, Task};
+use cd_core::{Matrix, Pixels};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use self::groups::Group;
 use self::residual::Residuals;
 use super::{Detector, DetectorInfo};
-use crate::apart::{self, FEWEST, SMALLEST_CLASS, sample};
-use crate::decide::{Decision, Testimony};
+use crate::apart::{self, FEWEST, FEWEST_ELSEWHERE, Grouped, SMALLEST_CLASS, sample};
+use crate::decide::Testimony;
 use crate::detection::{Detection, Measure};
 use crate::error::DetectError;
 use crate::evidence::Evidence;
 use crate::needs::Needs;
-use crate::statistics::members;
 
 /// Images that show what is usual, and that patterns of a class are held against.
 const USUAL: usize = 400;
-/// Fewer images of other classes tell nothing.
-const FEWEST_OTHERS: usize = 20;
 /// Images of a class among which groups are looked for; the others are only compared with what was found.
 const SEARCHED: usize = 1000;
 /// Bytes of residuals that are held at once, as far as that leaves enough images.
@@ -56,15 +53,6 @@ impl Default for SharedPattern {
             seed: 0,
         }
     }
-}
-
-/// What was found in a class.
-struct Found {
-    group: Group,
-    /// How alike each image of the class is to the pattern; members are held against the others.
-    likenesses: Vec<f64>,
-    gap: f64,
-    border: f64,
 }
 
 impl SharedPattern {
@@ -95,21 +83,23 @@ impl SharedPattern {
         of_class: &[usize],
         others: &[&[f32]],
         most: usize,
-    ) -> Result<Option<Found>, DetectError> {
-        if of_class.len() < SMALLEST_CLASS || others.len() < FEWEST_OTHERS {
+    ) -> Result<Option<Grouped>, DetectError> {
+        if of_class.len() < SMALLEST_CLASS || others.len() < FEWEST_ELSEWHERE {
             return Ok(None);
         }
         let searched = sample(self.seed, of_class, most, "images of a class");
-        let sketches: Vec<Vec<f32>> = searched
+        let seen: Vec<(Vec<f32>, Vec<f32>)> = searched
             .par_iter()
-            .map(|&image| Ok(residuals.sketch(&images.get(image)?)))
+            .map(|&image| Ok(residuals.with_sketch(&images.get(image)?)))
             .collect::<Result<_, DetectError>>()?;
+        let (sketches, rows): (Vec<_>, Vec<_>) = seen.into_iter().unzip();
         let distinct = copies::distinct(&sketches);
         if distinct.len() < SMALLEST_CLASS {
             return Ok(None);
         }
+        let rows: Vec<&[f32]> = distinct.iter().map(|&at| &*rows[at]).collect();
+        let rows = Matrix::new(images.image_len(), rows.concat());
         let searched: Vec<usize> = distinct.into_iter().map(|at| searched[at]).collect();
-        let rows = rows(images, residuals, &searched)?;
         let Some(group) = Group::widest(&rows, others, |count| self.border_of(count)) else {
             return Ok(None);
         };
@@ -122,12 +112,13 @@ impl SharedPattern {
             .par_iter()
             .map(of)
             .collect::<Result<Vec<f64>, DetectError>>()?;
-        let count = likenesses.iter().filter(|&&one| one > group.from).count();
-        Ok(group.gap_among(&likenesses, others).map(|gap| Found {
-            border: self.border_of(count),
-            group,
-            likenesses,
+        let members: Vec<bool> = likenesses.iter().map(|&one| one > group.from).collect();
+        let count = members.iter().filter(|&&member| member).count();
+        Ok(group.gap_among(&likenesses, others).map(|gap| Grouped {
+            raw: likenesses.iter().map(|one| gap.max(0.0) * one).collect(),
+            members,
             gap,
+            border: self.border_of(count),
         }))
     }
 }
@@ -164,47 +155,22 @@ impl Detector for SharedPattern {
         let usual = sample(self.seed, &all, USUAL.min(most), "usual images");
         let residuals = Residuals::learned(images, &usual)?;
         let usual_rows = rows(images, &residuals, &usual)?;
-        let task = Task::start(
-            evidence.compute.progress,
+        let found = apart::detection(
+            evidence,
             "looking for shared patterns",
-            Some(images.len() as u64),
+            Measure::high("likeness to a pattern of its class, times its gap"),
+            "that share a pattern in one place",
+            |class, of_class| {
+                let others: Vec<&[f32]> = usual
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, image)| labels[**image] as usize != class)
+                    .map(|(row, _)| usual_rows.row(row))
+                    .collect();
+                self.found(images, &residuals, of_class, &others, most)
+            },
         );
-        let mut raw = vec![0.0; images.len()];
-        let mut flagged = vec![false; images.len()];
-        let mut classes = Vec::new();
-        for (class, of_class) in members(labels, evidence.class_count).iter().enumerate() {
-            let others: Vec<&[f32]> = usual
-                .iter()
-                .enumerate()
-                .filter(|(_, image)| labels[**image] as usize != class)
-                .map(|(row, _)| usual_rows.row(row))
-                .collect();
-            let found = self.found(images, &residuals, of_class, &others, most)?;
-            if let Some(found) = found {
-                let mut group = 0;
-                for (&image, &likeness) in of_class.iter().zip(&found.likenesses) {
-                    raw[image] = found.gap.max(0.0) * likeness;
-                    let is_member = likeness > found.group.from;
-                    group += usize::from(is_member);
-                    flagged[image] = is_member && found.gap >= found.border;
-                }
-                let count = of_class.len();
-                classes.push(apart::finding(class, count, group, found.gap, found.border));
-            }
-            task.advance(of_class.len() as u64);
-        }
-        Ok(Some(Detection {
-            own: Some(Decision {
-                explanation: apart::explanation(&classes, "that share a pattern in one place"),
-                cutoff: None,
-                flagged,
-            }),
-            classes,
-            ..Detection::new(
-                Measure::high("likeness to a pattern of its class, times its gap"),
-                raw,
-            )
-        }))
+        found.map(Some)
     }
 }
 

@@ -1,6 +1,5 @@
 //! Phase correlation: how much two pictures have in common where one of them is moved.
 
-use std::fmt;
 use std::sync::Arc;
 
 use cd_core::CHANNELS;
@@ -131,12 +130,6 @@ impl Correlator {
         down.iter()
             .flat_map(|one| across.iter().map(move |other| one * other))
             .collect()
-    }
-}
-
-impl fmt::Debug for Correlator {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Correlator({} x {})", self.height, self.width)
     }
 }
 

@@ -3,16 +3,13 @@
 use cd_core::CHANNELS;
 use rayon::prelude::*;
 
-use crate::cosine::Cosine;
-
 /// Coefficients along each side that show what a picture is of.
 const COARSE: usize = 12;
 /// Correlation from which two pictures are of the same.
 const ALIKE: f32 = 0.97;
 
-/// What a picture shows by and large, of length 1: its lowest frequencies without its brightness.
-pub(super) fn sketch(cosine: &Cosine, pixels: &[u8], [height, width]: [usize; 2]) -> Vec<f32> {
-    let spectrum = cosine.of(pixels);
+/// What a picture of this spectrum shows by and large, of length 1: its lowest frequencies without its brightness.
+pub(super) fn sketch(spectrum: &[f32], [height, width]: [usize; 2]) -> Vec<f32> {
     let (rows, columns) = (COARSE.min(height), COARSE.min(width));
     let mut sketch = Vec::with_capacity(rows * columns * CHANNELS);
     for plane in spectrum.chunks_exact((height * width).max(1)) {
@@ -49,6 +46,7 @@ pub(super) fn distinct(sketches: &[Vec<f32>]) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cosine::Cosine;
 
     #[test]
     fn a_brighter_copy_counts_as_one_with_its_original() {
@@ -62,7 +60,7 @@ mod tests {
             (0..16 * 16 * 3).map(value).collect()
         };
         let sketches: Vec<Vec<f32>> = [(0, 0), (1, 0), (0, 4), (2, 0), (1, 4)]
-            .map(|(seed, brighter)| sketch(&cosine, &picture(seed, brighter), [16, 16]))
+            .map(|(seed, brighter)| sketch(&cosine.of(&picture(seed, brighter)), [16, 16]))
             .into();
         assert_eq!(distinct(&sketches), [0, 1, 3]);
     }

@@ -20,6 +20,7 @@ const NEAREST: usize = 8;
 const USUAL: f64 = 0.1;
 /// Rounds until a search is given up that has not settled.
 const ROUNDS: usize = 20;
+
 /// Images of a class that carry the same pattern.
 #[derive(Debug, Clone)]
 pub(super) struct Group {
@@ -114,7 +115,8 @@ fn starts(gram: &Mat<f64>) -> BTreeSet<Vec<bool>> {
             near.map(|(likeness, _)| likeness).sum()
         })
         .collect();
-    for row in (0..count).filter(|&row| largest(&near, NEAREST)[row]) {
+    let nearest = largest(&near, NEAREST);
+    for row in (0..count).filter(|&row| nearest[row]) {
         let column: Vec<f64> = gram.col(row).iter().copied().collect();
         let mut start = largest(&column, START.0 - 1);
         start[row] = true;

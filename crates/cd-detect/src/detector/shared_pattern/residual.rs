@@ -17,7 +17,6 @@ const FLOOR: f64 = 1e-3;
 const LEAST_SHARE: f64 = 0.1;
 
 /// Whitens pictures by what is usual in a sample of them.
-#[derive(Debug)]
 pub(super) struct Residuals {
     height: usize,
     width: usize,
@@ -50,11 +49,10 @@ impl Residuals {
             .into_par_iter()
             .map(|at| amplitude(&spectra, at, height * width))
             .collect();
-        drop(spectra);
-        let white: Vec<Vec<f32>> = sample
-            .par_iter()
-            .map(|&image| Ok(new.whitened(&images.get(image)?)))
-            .collect::<Result<_, DetectError>>()?;
+        let white: Vec<Vec<f32>> = spectra
+            .into_par_iter()
+            .map(|spectrum| new.whitened(spectrum))
+            .collect();
         new.middle = (0..images.image_len())
             .into_par_iter()
             .map(|at| median(white.iter().map(|one| f64::from(one[at])).collect()) as f32)
@@ -66,7 +64,11 @@ impl Residuals {
 
     /// The residual of bytes `[H, W, 3]`: `[3, H, W]`, about 1 in the root mean square.
     pub(super) fn of(&self, pixels: &[u8]) -> Vec<f32> {
-        let mut values = self.whitened(pixels);
+        self.of_spectrum(pixels, self.cosine.of(pixels))
+    }
+
+    fn of_spectrum(&self, pixels: &[u8], spectrum: Vec<f32>) -> Vec<f32> {
+        let mut values = self.whitened(spectrum);
         for (value, middle) in values.iter_mut().zip(&self.middle) {
             let away = (*value - middle) / self.spread;
             *value = away / (1.0 + (away / BEND).powi(2)).sqrt();
@@ -75,14 +77,15 @@ impl Residuals {
         values
     }
 
-    /// What bytes `[H, W, 3]` show by and large.
-    pub(super) fn sketch(&self, pixels: &[u8]) -> Vec<f32> {
-        sketch(&self.cosine, pixels, [self.height, self.width])
+    /// What bytes `[H, W, 3]` show by and large, and their residual.
+    pub(super) fn with_sketch(&self, pixels: &[u8]) -> (Vec<f32>, Vec<f32>) {
+        let spectrum = self.cosine.of(pixels);
+        let sketch = sketch(&spectrum, [self.height, self.width]);
+        (sketch, self.of_spectrum(pixels, spectrum))
     }
 
     /// A picture of which every frequency is as strong as every other in the mean of the sample; its brightness is gone.
-    fn whitened(&self, pixels: &[u8]) -> Vec<f32> {
-        let mut spectrum = self.cosine.of(pixels);
+    fn whitened(&self, mut spectrum: Vec<f32>) -> Vec<f32> {
         for plane in spectrum.chunks_exact_mut(self.amplitudes.len().max(1)) {
             for (value, amplitude) in plane.iter_mut().zip(&self.amplitudes) {
                 *value = (f64::from(*value) / amplitude) as f32;

@@ -31,17 +31,7 @@ pub(crate) fn ahead(work: &Work<'_>, data: &Data) -> Result<(), PipelineError> {
         if configured.detector.detector().looks_at_classifier() {
             continue;
         }
-        let search = Search {
-            work,
-            data,
-            searched: Searched {
-                images: &data.searched,
-                positions: &data.positions,
-            },
-            trained: None,
-            reference: None,
-            config: &configured.detector,
-        };
+        let search = Search::of_run(work, data, &configured.detector, None, None);
         let Some(slot) = search.run(label)? else {
             continue;
         };
@@ -74,17 +64,7 @@ pub(crate) fn all(
         detector.needs().check(label, &offer)?;
     }
     let run = |(label, configured): (&String, &ConfiguredDetector)| {
-        let search = Search {
-            work,
-            data,
-            searched: Searched {
-                images: &data.searched,
-                positions: &data.positions,
-            },
-            trained,
-            reference,
-            config: &configured.detector,
-        };
+        let search = Search::of_run(work, data, &configured.detector, trained, reference);
         let slot = search.run(label)?;
         let rule = configured.rule(&work.experiment.detect);
         slot.map(|slot| decide::decided(work, data, label, rule, &slot))
@@ -131,7 +111,29 @@ pub(super) struct Searched<'a> {
     pub(super) positions: &'a [usize],
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
+    /// The search of a detector of the run through the images that the run searches.
+    fn of_run(
+        work: &'a Work<'a>,
+        data: &'a Data,
+        config: &'a DetectorConfig,
+        trained: Option<&'a Trained>,
+        reference: Option<&'a Reference>,
+    ) -> Self {
+        let searched = Searched {
+            images: &data.searched,
+            positions: &data.positions,
+        };
+        Self {
+            work,
+            data,
+            searched,
+            trained,
+            reference,
+            config,
+        }
+    }
+
     /// The stage of this detector, shown in the run; `None` when parts of other shards are missing.
     fn run(&self, label: &str) -> Result<Option<Slot>, PipelineError> {
         let name = format!("detect/{label}");
