@@ -100,5 +100,5 @@ pub use extract::{Extracted, extract};
 pub use masks::Masks;
 pub use mitigate::{MitigationError, Parts, PassKind, PassReport, Unlearning, unlearn};
 pub use needs::{LossesOffer, Need, Needs, Offer};
-pub use recover::{Recovered, RecoveredTrigger, Recovery, Suspects, prove};
+pub use recover::{Recovered, RecoveredTrigger, Recovery, Suspects, appearance, prove};
 pub use sweep::{Batch, Column, Kept, Kind, Sweep, Swept};

@@ -8,6 +8,7 @@
 //! two other classes (those of the same class may hold poison that was missed).
 
 mod agreement;
+mod appearance;
 mod candidates;
 mod moving;
 mod trigger;
@@ -25,6 +26,7 @@ use crate::masks::Masks;
 use candidates::Candidates;
 use turning::{Hosts, Turning};
 
+pub use appearance::appearance;
 pub use trigger::RecoveredTrigger;
 
 /// Fewest flagged images of the class that a trigger is recovered from.

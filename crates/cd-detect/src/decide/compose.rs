@@ -180,6 +180,7 @@ impl Findings<'_> {
             interval: interval(found.group, found.images),
             evidence,
             proof,
+            picture: None,
         }
     }
 
@@ -207,6 +208,7 @@ impl Findings<'_> {
                 interval: interval(flagged, images),
                 evidence: vec![words::doubted(witness.label, [images, flagged], &others)],
                 proof: None,
+                picture: None,
             });
         }
         suspects

@@ -53,6 +53,10 @@ pub struct SuspectClass {
     pub evidence: Vec<String>,
     /// What its recovered trigger does; absent where none was recovered.
     pub proof: Option<Proof>,
+    /// A picture of what its suspicious images share and of some of them, relative to the folder of the verdict; absent where a trigger is
+    /// proven.
+    #[serde(default)]
+    pub picture: Option<String>,
 }
 
 impl Verdict {

@@ -41,6 +41,23 @@ impl Moments {
                 .collect(),
         })
     }
+
+    /// Mean distance of the means, in grey levels.
+    pub(super) fn distance(&self, other: &Self) -> f64 {
+        let away = self.mean.iter().zip(&other.mean);
+        let sum: f64 = away.map(|(one, two)| f64::from((one - two).abs())).sum();
+        sum / self.mean.len().max(1) as f64
+    }
+
+    /// Share of the values in which the mean over `count` images lies more than `errors` standard errors from the other mean.
+    pub(super) fn share_apart(&self, other: &Self, count: usize, errors: f32) -> f64 {
+        let root = (count.max(1) as f32).sqrt();
+        let apart = self.mean.iter().zip(&other.mean).zip(&other.deviation);
+        let apart = apart.filter(|((one, two), deviation)| {
+            (*one - *two).abs() * root > errors * deviation.max(1.0)
+        });
+        apart.count() as f64 / self.mean.len().max(1) as f64
+    }
 }
 
 /// A patch: the pixels at which the images `inside` agree with each other and the images `others` do not. `None` where there are

@@ -14,11 +14,11 @@ use crate::evidence::Evidence;
 use crate::masks::Masks;
 
 /// Most images whose agreement is looked at: they are in memory together.
-const STACKED: usize = 64;
+pub(super) const STACKED: usize = 64;
 /// Most images whose mean is taken.
-const AVERAGED: usize = 1000;
+pub(super) const AVERAGED: usize = 1000;
 /// Fewest images that a mean is compared with.
-const FEWEST_COMPARED: usize = 8;
+pub(super) const FEWEST_COMPARED: usize = 8;
 /// A candidate that does so much needs no other beside it.
 const ENOUGH: f64 = 0.9;
 

@@ -22,6 +22,7 @@ pub(super) fn verdict(standing: Standing) -> Option<Verdict> {
             control: 2,
             picture: None,
         }),
+        picture: None,
     };
     Some(Verdict {
         standing,

@@ -20,6 +20,7 @@ pub(crate) mod report;
 mod report_texts;
 mod report_verdict;
 mod sample;
+mod shared;
 pub(crate) mod train;
 mod trusted;
 pub(crate) mod verdict;

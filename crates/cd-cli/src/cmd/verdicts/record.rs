@@ -1,6 +1,6 @@
 //! What is kept of a scanned set.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use cd_detect::{ClassFinding, Power, Standing, Verdict};
 use cd_eval::pipeline;
 use cd_models::ImageSet;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::case::Case;
@@ -30,6 +31,22 @@ pub(super) struct Record {
     pub(super) seconds: f64,
     pub(super) verdict: Verdict,
     pub(super) classes: Vec<ClassFinding>,
+    /// What images of each class share, by detector.
+    #[serde(default)]
+    pub(super) patterns: BTreeMap<String, Vec<ClassFinding>>,
+}
+
+/// What a set's own canaries say of an attack like its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Planted {
+    /// One of its kind, in at most as many images, was found.
+    Found,
+    /// One of its kind was found, but in more images than are poisoned.
+    FoundInMore,
+    /// The one of its kind was missed.
+    Missed,
+    /// None is of its kind.
+    Other,
 }
 
 /// Positions of the images that the verdict of the scan in `run` takes for poisoned.
@@ -45,6 +62,11 @@ fn dropped(run: &Path) -> Result<BTreeSet<usize>> {
     Ok(dropped.map(|row| row.index).collect())
 }
 
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    serde_json::from_str(&text).with_context(|| path.display().to_string())
+}
+
 impl Record {
     /// What the scan in `run` has found of a set of which `truth` is known.
     pub(super) fn of(
@@ -55,8 +77,6 @@ impl Record {
         seconds: f64,
     ) -> Result<Self> {
         let verdict = pipeline::verdict(run)?.context("the scan gives no verdict")?;
-        let path = run.join("classes.json");
-        let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
         let dropped = dropped(run)?;
         let share = |wanted: bool| {
             let images = (0..truth.len()).filter(|&at| truth[at] == wanted);
@@ -83,7 +103,8 @@ impl Record {
             false_positives: share(false).unwrap_or(0.0),
             seconds,
             verdict,
-            classes: serde_json::from_str(&text).with_context(|| path.display().to_string())?,
+            classes: read_json(&run.join("classes.json"))?,
+            patterns: read_json(&run.join("patterns.json"))?,
         })
     }
 
@@ -100,21 +121,25 @@ impl Record {
         worst.is_some_and(|class| self.targets.contains(&class.class))
     }
 
-    /// Whether the canary of the attack's kind was found; `None` where none stands for it.
-    pub(super) fn is_canary_found(&self) -> Option<bool> {
-        let Power::Measured { canaries } = &self.verdict.power else {
-            return None;
+    /// What the scan's own canaries say of this attack.
+    pub(super) fn planted(&self) -> Planted {
+        let (Power::Measured { canaries }, Some(kind)) = (&self.verdict.power, &self.kind) else {
+            return Planted::Other;
         };
-        let kind = self.kind.as_ref()?;
-        let canary = canaries.iter().find(|canary| canary.kind == *kind)?;
-        Some(!canary.is_missed())
+        match canaries.iter().find(|canary| canary.kind == *kind) {
+            None => Planted::Other,
+            Some(canary) if canary.is_missed() => Planted::Missed,
+            Some(canary) if canary.planted > self.poisoned => Planted::FoundInMore,
+            Some(_) => Planted::Found,
+        }
     }
 
     /// Whether a warning says that this kind of attack may go unseen.
     pub(super) fn is_warned(&self) -> bool {
-        let about = match &self.kind {
-            Some(kind) => format!("a {kind} trigger on"),
-            None => "may go unseen".to_owned(),
+        let about = match (self.planted(), &self.kind) {
+            (Planted::Found, _) => return false,
+            (Planted::Missed, Some(kind)) => format!("a {kind} trigger on"),
+            _ => "may go unseen".to_owned(),
         };
         self.verdict
             .warnings
@@ -122,10 +147,11 @@ impl Record {
             .any(|text| text.contains(&about))
     }
 
-    /// The largest gap of a class, as a share of its border.
+    /// The largest gap of a class, by any detector that looks at classes, as a share of its border.
     pub(super) fn gap(&self) -> f64 {
         self.classes
             .iter()
+            .chain(self.patterns.values().flatten())
             .map(|class| class.gap / class.border)
             .fold(0.0, f64::max)
     }

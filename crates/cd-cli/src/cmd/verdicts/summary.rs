@@ -6,7 +6,7 @@ use cd_detect::Standing;
 use cd_eval::metrics::roc_auc;
 
 use super::case::Sets;
-use super::record::Record;
+use super::record::{Planted, Record};
 
 /// The page on `records` of `wanted` sets.
 pub(super) fn page(sets: &Sets, records: &[Record], wanted: usize) -> String {
@@ -48,14 +48,18 @@ pub(super) fn page(sets: &Sets, records: &[Record], wanted: usize) -> String {
     }
     row("poisoned", &poisoned);
     for (name, found) in [
-        ("poisoned, canary of the kind found", Some(true)),
-        ("poisoned, canary of the kind missed", Some(false)),
-        ("poisoned, of no planted kind", None),
+        ("poisoned, the canary of the kind found", Planted::Found),
+        (
+            "poisoned, fewer images than the canary that was found",
+            Planted::FoundInMore,
+        ),
+        ("poisoned, the canary of the kind missed", Planted::Missed),
+        ("poisoned, of no planted kind", Planted::Other),
     ] {
         let own: Vec<&Record> = poisoned
             .iter()
             .copied()
-            .filter(|one| one.is_canary_found() == found)
+            .filter(|one| one.planted() == found)
             .collect();
         row(name, &own);
     }
@@ -67,7 +71,7 @@ pub(super) fn page(sets: &Sets, records: &[Record], wanted: usize) -> String {
 fn figures(page: &mut String, clean: &[&Record], poisoned: &[&Record]) {
     let silent = poisoned.iter().filter(|one| {
         one.verdict.standing == Standing::Clean
-            && one.is_canary_found() != Some(true)
+            && one.planted() != Planted::Found
             && !one.is_warned()
     });
     line(
@@ -140,10 +144,11 @@ fn failures(page: &mut String, records: &[Record]) {
             .iter()
             .map(|class| class.class.to_string())
             .collect();
-        let canary = match one.is_canary_found() {
-            Some(true) => "found",
-            Some(false) => "missed",
-            None => "none",
+        let canary = match one.planted() {
+            Planted::Found => "found",
+            Planted::FoundInMore => "found, in more images",
+            Planted::Missed => "missed",
+            Planted::Other => "none",
         };
         let text = format!(
             "| {} | {:?} | {} | {:.2} | {canary} |",

@@ -174,7 +174,8 @@ pub(super) fn limits(verdict: &Verdict, findings: &Findings<'_>) -> Vec<String> 
         Power::Measured { canaries } => {
             limits.extend(missed(canaries));
             limits.push(
-                "Triggers of other kinds were not planted: warps, filters and triggers that differ from image to image may go unseen."
+                "What was not planted may go unseen: warps, filters, triggers that differ from image to image, and triggers in fewer images than \
+                 were planted of their kind."
                     .to_owned(),
             );
         }

@@ -11,7 +11,7 @@ use crate::pipeline::PipelineError;
 use crate::report::VerdictSection;
 use crate::run_dir::RunDir;
 
-/// The verdict with pictures of the recovered triggers; `None` where the run reached none.
+/// The verdict with pictures of the recovered triggers, or of what suspicious images share; `None` where the run reached none.
 pub(super) fn section(run: &RunDir) -> Result<Option<VerdictSection>, PipelineError> {
     let Some(verdict) = findings::verdict(run.path())? else {
         return Ok(None);
@@ -21,9 +21,10 @@ pub(super) fn section(run: &RunDir) -> Result<Option<VerdictSection>, PipelineEr
     Ok(Some(VerdictSection { verdict, triggers }))
 }
 
-/// The picture of a recovered trigger. One that cannot be read is left out: the figures of the proof stand without it.
+/// The picture of a class. One that cannot be read is left out: the figures stand without it.
 fn trigger(folder: &Path, class: &SuspectClass) -> Option<Picture> {
-    let path = folder.join(class.proof.as_ref()?.picture.as_ref()?);
+    let of_proof = class.proof.as_ref().and_then(|proof| proof.picture.as_ref());
+    let path = folder.join(class.picture.as_ref().or(of_proof)?);
     let image = image::open(&path).map(|image| image.to_rgb8());
     match image {
         Ok(image) => {

@@ -8,7 +8,7 @@ use cd_detect::{ClassFinding, Detection, Findings, Power, Proof, Testimony, Verd
 
 use super::data::Data;
 use super::decide::Decided;
-use super::{Work, agreement, look, train};
+use super::{Work, agreement, look, shared, train};
 use crate::findings::VERDICT;
 use crate::pipeline::PipelineError;
 use crate::scores;
@@ -83,9 +83,13 @@ pub(crate) fn verdict(
         .flatten()
         .collect(),
     };
-    let verdict = findings.verdict();
+    let mut verdict = findings.verdict();
+    let poisoned = findings.poisoned(&verdict);
+    for class in &mut verdict.classes {
+        class.picture = shared::picture(work.run, set, class, &poisoned)?;
+    }
     let names = set.names().iter().map(String::as_str);
-    let lists = names.zip(findings.poisoned(&verdict));
+    let lists = names.zip(poisoned);
     scores::write_lists(work.run.path(), lists)?;
     work.run.write_json(Path::new(CLASSES), &classes)?;
     let patterns = witnesses.iter().filter(|one| !one.classes.is_empty());

@@ -32,7 +32,7 @@ pub struct Report {
 pub struct VerdictSection {
     /// The verdict.
     pub verdict: Verdict,
-    /// The recovered trigger of each class of the verdict, in the same order, where there is a picture of it.
+    /// The recovered trigger of each class of the verdict, or what its suspicious images share, in the same order, where there is a picture.
     pub triggers: Vec<Option<Picture>>,
 }
 

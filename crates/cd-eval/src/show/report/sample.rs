@@ -255,6 +255,7 @@ pub(super) fn verdict() -> VerdictSection {
             "48 of its flagged images share a pattern at one place".into(),
         ],
         proof: Some(proof),
+        picture: None,
     };
     let canary = |kind: &str, found| Canary {
         kind: kind.into(),
@@ -281,6 +282,7 @@ pub(super) fn verdict() -> VerdictSection {
                     interval: [3, 17],
                     evidence: vec!["9 labels disagree with what the features say".into()],
                     proof: None,
+                    picture: None,
                 },
             ],
             power: Power::Measured {

@@ -88,15 +88,26 @@ fn sign(standing: Standing) -> &'static str {
     }
 }
 
-fn suspect(class: &SuspectClass, trigger: Option<&Picture>) -> Result<Markup, ReportError> {
+fn suspect(class: &SuspectClass, picture: Option<&Picture>) -> Result<Markup, ReportError> {
     let [low, high] = class.interval;
-    let trigger = trigger
+    let is_shared = class.picture.is_some();
+    let picture = picture
         .map(|picture| {
-            let alternative = format!("Recovered trigger of class {}", class.name);
+            let (what, alternative) = if is_shared {
+                ("suspicious images", "What suspicious images share, of class")
+            } else {
+                ("recovered trigger", "Recovered trigger of class")
+            };
+            let alternative = format!("{alternative} {}", class.name);
             let strip = Thumbnails { side: STRIP };
-            strip.image("recovered trigger", &class.name, &alternative, picture)
+            strip.image(what, &class.name, &alternative, picture)
         })
         .transpose()?;
+    let (shared, trigger) = if is_shared {
+        (picture, None)
+    } else {
+        (None, picture)
+    };
     Ok(html! {
         article class="suspect" {
             h3 {
@@ -110,9 +121,14 @@ fn suspect(class: &SuspectClass, trigger: Option<&Picture>) -> Result<Markup, Re
             @if !class.evidence.is_empty() {
                 ul { @for evidence in &class.evidence { li { (evidence) } } }
             }
+            @if let Some(shared) = &shared {
+                div class="proof" {
+                    figure { (shared) figcaption { "what suspicious images share and where, if it lies at one place, and some of them" } }
+                }
+            }
             @match &class.proof {
                 Some(proof) => (proven(proof, class, trigger.as_ref())),
-                None => p class="muted" { "No trigger was recovered: the suspicion is statistical only." },
+                None => p class="muted" { "No trigger was tried on other images: the suspicion is statistical only." },
             }
         }
     })
