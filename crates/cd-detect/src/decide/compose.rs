@@ -51,21 +51,53 @@ pub struct Witness<'a> {
     pub classes: &'a [ClassFinding],
 }
 
+/// A class that a detector raises.
+struct Raised<'a> {
+    suspect: SuspectClass,
+    /// How far its group stands apart, beside the border.
+    width: f64,
+    /// What the detector flags.
+    flagged: &'a [bool],
+}
+
+impl<'a> Raised<'a> {
+    fn of(found: &ClassFinding, suspect: SuspectClass, flagged: &'a [bool]) -> Self {
+        Self {
+            suspect,
+            width: found.gap / found.border,
+            flagged,
+        }
+    }
+
+    fn is_of(&self, class: u32) -> bool {
+        self.suspect.class == class
+    }
+}
+
 impl Findings<'_> {
     /// The verdict.
     pub fn verdict(&self) -> Verdict {
-        let judged = self.classes.iter();
-        let mut classes: Vec<SuspectClass> = judged
-            .filter(|found| found.is_target)
-            .map(|found| self.target(found))
-            .collect();
+        let mut raised: Vec<Raised<'_>> = Vec::new();
+        for found in self.classes.iter().filter(|found| found.is_target) {
+            raised.push(Raised::of(found, self.target(found), self.flagged));
+        }
         for witness in self.witnesses {
-            let found = match witness.testimony {
-                Testimony::Patterns => self.patterned(witness, &classes),
-                Testimony::Labels => self.contradicted(witness, &classes),
-                Testimony::Classes | Testimony::Images => Vec::new(),
-            };
-            classes.extend(found);
+            for found in witness.classes.iter().filter(|found| found.is_target) {
+                let new = Raised::of(found, self.patterned(found, witness), witness.flagged);
+                let class = raised.iter().position(|one| one.is_of(found.class));
+                match class {
+                    Some(at) => {
+                        let known = raised.swap_remove(at);
+                        raised.push(self.joined(known, new));
+                    }
+                    None => raised.push(new),
+                }
+            }
+        }
+        let mut classes: Vec<SuspectClass> = raised.into_iter().map(|one| one.suspect).collect();
+        let by_labels = |one: &&Witness<'_>| one.testimony == Testimony::Labels;
+        for witness in self.witnesses.iter().filter(by_labels) {
+            classes.extend(self.contradicted(witness, &classes));
         }
         classes.sort_by_key(|class| (std::cmp::Reverse(class.standing), class.class));
         let standing = classes.iter().map(|class| class.standing).max();
@@ -131,17 +163,35 @@ impl Findings<'_> {
         suspect
     }
 
-    /// Classes in which images share a pattern, besides `known` ones.
-    fn patterned(&self, witness: &Witness<'_>, known: &[SuspectClass]) -> Vec<SuspectClass> {
-        let is_new = |found: &&ClassFinding| known.iter().all(|one| one.class != found.class);
-        let found = witness.classes.iter().filter(|found| found.is_target);
-        found
-            .filter(is_new)
-            .map(|found| {
-                let evidence = vec![words::shared(witness.label, found)];
-                self.suspect(found, witness.label, witness.flagged, evidence)
-            })
-            .collect()
+    /// A class in which images share a pattern.
+    fn patterned(&self, found: &ClassFinding, witness: &Witness<'_>) -> SuspectClass {
+        let evidence = vec![words::shared(witness.label, found)];
+        self.suspect(found, witness.label, witness.flagged, evidence)
+    }
+
+    /// A class that two detectors raise. Its images are those of the larger group where the groups confirm each other, since one of them may
+    /// hold a part of the poison alone, and of the one that stands apart further beside its border otherwise.
+    fn joined<'a>(&self, one: Raised<'a>, other: Raised<'a>) -> Raised<'a> {
+        let class = one.suspect.class;
+        let agree = confirms(&self.counted(class, one.flagged, other.flagged))
+            || confirms(&self.counted(class, other.flagged, one.flagged));
+        let is_other_first = if agree {
+            other.suspect.images > one.suspect.images
+        } else {
+            other.width > one.width
+        };
+        let (mut first, second) = if is_other_first {
+            (other, one)
+        } else {
+            (one, other)
+        };
+        first.suspect.standing = first.suspect.standing.max(second.suspect.standing);
+        for sentence in second.suspect.evidence {
+            if !first.suspect.evidence.contains(&sentence) {
+                first.suspect.evidence.push(sentence);
+            }
+        }
+        first
     }
 
     /// A class that the detector `found_by` has a suspicious `group` in: backdoored where another kind of evidence confirms the group.
@@ -154,7 +204,7 @@ impl Findings<'_> {
     ) -> SuspectClass {
         let mut is_confirmed = false;
         for witness in self.witnesses.iter().filter(|one| one.label != found_by) {
-            let counted = self.counted(found.class, group, witness);
+            let counted = self.counted(found.class, group, witness.flagged);
             let is_of_another_kind =
                 matches!(witness.testimony, Testimony::Labels | Testimony::Patterns);
             if (is_of_another_kind || witness.knows_trusted) && confirms(&counted) {
@@ -226,10 +276,10 @@ impl Findings<'_> {
         counts
     }
 
-    /// What a witness says inside and outside of the suspicious group of `class`.
-    fn counted(&self, class: u32, group: &[bool], witness: &Witness<'_>) -> Counted {
+    /// What is flagged inside and outside of a group of `class`.
+    fn counted(&self, class: u32, group: &[bool], flagged: &[bool]) -> Counted {
         let mut counted = Counted::default();
-        let images = self.labels.iter().zip(group).zip(witness.flagged);
+        let images = self.labels.iter().zip(group).zip(flagged);
         for ((&label, &inside), &flag) in images {
             if label != class {
                 continue;

@@ -86,7 +86,11 @@ mod tests {
             let pixels: Vec<u8> = (0..SIDE * SIDE * CHANNELS)
                 .map(|at| {
                     let value: f32 = random.random_range(30.0..220.0);
-                    let value = if image < 20 { change(image, at, value) } else { value };
+                    let value = if image < 20 {
+                        change(image, at, value)
+                    } else {
+                        value
+                    };
                     value.round() as u8
                 })
                 .collect();

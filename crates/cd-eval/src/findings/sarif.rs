@@ -142,7 +142,9 @@ fn class_text(class: &SuspectClass) -> String {
             "Its recovered {} turns {} of {} other pictures into the class; a control turns {}.",
             proof.kind, proof.turned, proof.images, proof.control
         ),
-        None => "No trigger was tried on other images: the suspicion is statistical only.".to_owned(),
+        None => {
+            "No trigger was tried on other images: the suspicion is statistical only.".to_owned()
+        }
     });
     sentences.join(" ")
 }

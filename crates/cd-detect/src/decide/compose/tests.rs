@@ -234,6 +234,48 @@ fn a_shared_pattern_raises_a_class_and_confirms_one_that_falls_apart() {
 }
 
 #[test]
+fn of_two_groups_of_a_class_the_larger_counts_where_they_agree_and_the_wider_where_not() {
+    let all = CLASSES * IMAGES;
+    let group =
+        |from: usize, to: usize| (0..all).map(move |at| (IMAGES + from..IMAGES + to).contains(&at));
+    let led = |flagged: Vec<bool>, gap: f64| {
+        let mut found = Set::new(9.0, true).classes;
+        found[1].group = flagged.iter().filter(|&&flag| flag).count();
+        found[1].gap = gap;
+        let witness = Witness {
+            label: "shared-pattern",
+            testimony: Testimony::Patterns,
+            knows_trusted: false,
+            flagged: &flagged,
+            classes: &found,
+        };
+        let verdict = Set::new(8.0, true).findings(&[witness]).verdict();
+        assert_eq!(verdict.classes.len(), 1);
+        let class = verdict.classes[0].clone();
+        assert_eq!(class.images, verdict.flagged);
+        (class.found_by, class.images, verdict.standing)
+    };
+    // The judge has the first thirty, at 1.6 times its border of 5.
+    let pattern = "shared-pattern".to_owned();
+    let judge = "judge".to_owned();
+    let backdoored = Standing::Backdoored;
+    assert_eq!(
+        led(group(0, 60).collect(), 6.0),
+        (pattern.clone(), 60, backdoored)
+    );
+    assert_eq!(
+        led(group(0, 20).collect(), 99.0),
+        (judge.clone(), 30, backdoored)
+    );
+    let suspicious = Standing::Suspicious;
+    assert_eq!(led(group(40, 90).collect(), 6.0), (judge, 30, suspicious));
+    assert_eq!(
+        led(group(40, 90).collect(), 20.0),
+        (pattern, 50, suspicious)
+    );
+}
+
+#[test]
 fn a_proof_confirms_where_its_control_does_not_do_the_same() {
     let set = Set::new(8.0, true);
     let standing = |turned, control| {

@@ -23,7 +23,10 @@ pub(super) fn section(run: &RunDir) -> Result<Option<VerdictSection>, PipelineEr
 
 /// The picture of a class. One that cannot be read is left out: the figures stand without it.
 fn trigger(folder: &Path, class: &SuspectClass) -> Option<Picture> {
-    let of_proof = class.proof.as_ref().and_then(|proof| proof.picture.as_ref());
+    let of_proof = class
+        .proof
+        .as_ref()
+        .and_then(|proof| proof.picture.as_ref());
     let path = folder.join(class.picture.as_ref().or(of_proof)?);
     let image = image::open(&path).map(|image| image.to_rgb8());
     match image {

@@ -89,6 +89,7 @@ fn the_verdict_comes_first_then_classes_then_images() {
         assert!(page.contains(part), "{part}");
     }
     assert_eq!(page.matches("alt=\"Recovered trigger").count(), 1);
+    assert_eq!(page.matches("alt=\"What suspicious images").count(), 1);
     let before = render(&report(32, 12)).expect("renders");
     let place = |part| before.find(part).expect("is there");
     assert!(place("aria-label=\"Notes\"") < place("Flagged images by class"));

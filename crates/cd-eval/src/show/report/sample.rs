@@ -264,7 +264,8 @@ pub(super) fn verdict() -> VerdictSection {
         planted: 11,
         found,
     };
-    let trigger = Picture::new(2, 2, vec![0, 0, 0, 255, 255, 255, 255, 255, 255, 0, 0, 0]);
+    let picture = Picture::new(2, 2, vec![0, 0, 0, 255, 255, 255, 255, 255, 255, 0, 0, 0]);
+    let picture = picture.expect("fits");
     VerdictSection {
         verdict: Verdict {
             standing: Standing::Backdoored,
@@ -282,7 +283,7 @@ pub(super) fn verdict() -> VerdictSection {
                     interval: [3, 17],
                     evidence: vec!["9 labels disagree with what the features say".into()],
                     proof: None,
-                    picture: None,
+                    picture: Some("shared/class-1.png".into()),
                 },
             ],
             power: Power::Measured {
@@ -292,7 +293,7 @@ pub(super) fn verdict() -> VerdictSection {
                 "This scan proves nothing about a blend on 1 % of the images: 4 of 11 planted ones were found.".into(),
                 "The classifier is right about 71 % of held-out images; more epochs would help.".into()],
         },
-        triggers: vec![Some(trigger.expect("fits")), None],
+        triggers: vec![Some(picture.clone()), Some(picture)],
     }
 }
 

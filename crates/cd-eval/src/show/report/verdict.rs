@@ -94,7 +94,10 @@ fn suspect(class: &SuspectClass, picture: Option<&Picture>) -> Result<Markup, Re
     let picture = picture
         .map(|picture| {
             let (what, alternative) = if is_shared {
-                ("suspicious images", "What suspicious images share, of class")
+                (
+                    "suspicious images",
+                    "What suspicious images share, of class",
+                )
             } else {
                 ("recovered trigger", "Recovered trigger of class")
             };
