@@ -27,6 +27,9 @@ use crate::sweep::{Batch, Kind, Sweep};
 
 /// A gap of this share of the border raises a class.
 const RAISED: f64 = 0.75;
+/// Below this many times the border a class falls apart narrowly: it is no target where the search, by small masks and by confidence on hosts,
+/// both, says nothing for it.
+const NARROW: f64 = 1.5;
 /// Chance that a probe of the suspicious group looks more suspicious than one of the other, from which a group is confirmed; below one
 /// less it, the other group is the suspicious one. By small masks and by confidence on hosts, both: what is easy to recognise carries
 /// its class as well as a trigger does, but not in a small part. Of 16 equal probes each comes so far once in 40 times.
@@ -79,10 +82,10 @@ impl Cascade {
         threat_model: "As the fusion; the search tells a poisoned group from a natural one without clean images, and which of two groups is the poisoned one.",
         paper: "ours, after Huang, Ma, Erfani, Bailey: Distilling Cognitive Backdoor Patterns within an Image, ICLR 2023",
         source: "none",
-        notes: "A class is raised from three quarters of the fusion's border on; between there and the border it is a target when random probes of its groups confirm it by small masks and by confidence on hosts, both: images that are easy to recognise carry their class as well as a trigger does, but in large masks.",
+        notes: "A class is raised from three quarters of the fusion's border on; between there and the border it is a target when random probes of its groups confirm it by small masks and by confidence on hosts, both: images that are easy to recognise carry their class as well as a trigger does, but in large masks. From the border to half as much more it is none when neither speaks for it.",
         judges_clean: false,
         rule: Some(
-            "the fusion's rule, with groups turned round where the search says so, and with raised classes below its border that the search confirms",
+            "the fusion's rule, with groups turned round where the search says so, and with raised classes below its border that the search confirms, without those narrowly above it for which the search finds nothing",
         ),
     };
 
@@ -196,8 +199,13 @@ impl Cascade {
             }
             let [smaller_mask, carries_further] = chances;
             let confirms = chances.iter().all(|&chance| chance >= CONFIRMED);
+            let is_narrow = split.gap < NARROW * self.first.border_of(split);
+            let is_refuted = is_narrow
+                && chosen.is_probed(class)
+                && split.trusted.is_empty()
+                && chances.iter().all(|&chance| chance < CONFIRMED);
             classes[class] = Searched {
-                is_target: is_sure || (confirms && is_unnatural(split)),
+                is_target: (is_sure && !is_refuted) || (confirms && is_unnatural(split)),
                 found: Some(SearchFinding {
                     smaller_mask,
                     carries_further,
@@ -432,9 +440,15 @@ mod tests {
         assert_eq!(verdict(4.0, 2.0, Vec::new()), (true, true));
         assert_eq!(verdict(4.0, 0.5, Vec::new()), (false, true));
         assert_eq!(verdict(4.0, -1.0, Vec::new()), (false, true));
-        // Far apart they are a target, whatever the search says; hardly apart they are none.
+        // Far apart they are a target, whatever the search says; hardly apart they are none; between them it is enough that one witness of
+        // the search speaks for it.
         assert_eq!(verdict(8.0, -1.0, Vec::new()), (true, false));
         assert_eq!(verdict(8.0, 0.5, Vec::new()), (true, true));
+        assert_eq!(verdict(6.0, 0.5, Vec::new()), (false, true));
+        assert_eq!(verdict_of(10, 6.0, [0.5, 2.0], Vec::new()), (true, true));
+        assert_eq!(verdict_of(10, 6.0, [2.0, 0.5], Vec::new()), (true, true));
+        assert_eq!(verdict_of(7, 6.0, [0.5; 2], Vec::new()), (true, true));
+        assert_eq!(verdict(6.0, 0.5, vec![-3.0; 6]), (true, true));
         assert_eq!(verdict(3.0, 2.0, Vec::new()), (false, true));
         // What carries its class in large masks, or does not in small ones, is natural.
         assert_eq!(verdict_of(10, 4.0, [0.5, 2.0], Vec::new()), (false, true));

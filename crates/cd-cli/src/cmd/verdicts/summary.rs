@@ -82,7 +82,7 @@ fn figures(page: &mut String, clean: &[&Record], poisoned: &[&Record]) {
         ),
     );
     let mean = |records: &[&Record], of: fn(&Record) -> f64| {
-        records.iter().map(|one| of(one)).sum::<f64>() / records.len().max(1) as f64
+        records.iter().fold(0.0, |sum, one| sum + of(one)) / records.len().max(1) as f64
     };
     line(
         page,
