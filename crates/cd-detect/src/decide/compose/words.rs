@@ -9,6 +9,8 @@ use crate::statistics::median;
 const REMEDY: &str = "More epochs, more pictures a class, larger pictures (`--size`) or weights that know their kind (`--weights FILE \
                       --finetune`) may change that, and trusted pictures (`--clean DIR`) need no such power.";
 
+const REMEDY_WITHOUT_JUDGE: &str = "A classifier may see more (`--detector cascade`).";
+
 /// The verdict in one sentence.
 pub(super) fn summary(verdict: &Verdict, images: usize) -> String {
     if verdict.images == 0 && verdict.classes.is_empty() {
@@ -172,7 +174,11 @@ pub(super) fn limits(verdict: &Verdict, findings: &Findings<'_>) -> Vec<String> 
             ));
         }
         Power::Measured { canaries } => {
-            limits.extend(missed(canaries));
+            let remedy = match findings.judge {
+                Some(_) => REMEDY,
+                None => REMEDY_WITHOUT_JUDGE,
+            };
+            limits.extend(missed(canaries, remedy));
             limits.push(
                 "What was not planted may go unseen: warps, filters, triggers that differ from image to image, and triggers in fewer images than \
                  were planted of their kind."
@@ -184,7 +190,7 @@ pub(super) fn limits(verdict: &Verdict, findings: &Findings<'_>) -> Vec<String> 
 }
 
 /// What was planted and not found, and what would help.
-fn missed(canaries: &[Canary]) -> Option<String> {
+fn missed(canaries: &[Canary], remedy: &str) -> Option<String> {
     let missed = canaries.iter().filter(|canary| canary.is_missed());
     let named: Vec<String> = missed
         .map(|canary| {
@@ -198,5 +204,5 @@ fn missed(canaries: &[Canary]) -> Option<String> {
         })
         .collect();
     let named = named.join(", or ");
-    (!named.is_empty()).then(|| format!("This scan proves nothing about {named}. {REMEDY}"))
+    (!named.is_empty()).then(|| format!("This scan proves nothing about {named}. {remedy}"))
 }
