@@ -121,7 +121,13 @@ pub fn prove(
     let crops = turning.by_crops(&found.trigger, &groups.donors(), &found.images)?;
     let mut control = count(&crops);
     for class in groups.placebos(evidence, suspects, settings)? {
-        let share = placebo(evidence, suspects, class, groups.inside.len(), settings)?;
+        let share = placebo(
+            evidence,
+            suspects,
+            class,
+            groups.sides.inside.len(),
+            settings,
+        )?;
         control = control.max((share * found.images.len() as f64).round() as usize);
     }
     Ok(Some(Recovered {
@@ -161,7 +167,7 @@ fn attempt(
         groups,
         settings,
     };
-    let Some(chosen) = candidates.best(&groups.inside, &turning, &hosts)? else {
+    let Some(chosen) = candidates.best(&groups.sides.inside, &turning, &hosts)? else {
         return Ok(None);
     };
     let images = hosts.proof(evidence, chosen.sources.as_deref(), settings)?;
@@ -197,10 +203,10 @@ fn placebo(
         masks: suspects.masks,
     };
     // What is flagged in the class itself is left out with everything that is flagged.
-    let Some(groups) = Groups::of(evidence, &suspects, settings)? else {
+    let Some(mut groups) = Groups::of(evidence, &suspects, settings)? else {
         return Ok(0.0);
     };
-    let groups = Groups { inside, ..groups };
+    groups.sides.inside = inside;
     let found = attempt(evidence, &suspects, &groups, settings)?;
     Ok(found.map_or(0.0, |found| {
         count(&found.turned) as f64 / found.images.len().max(1) as f64
@@ -211,15 +217,38 @@ fn count(turned: &[bool]) -> usize {
     turned.iter().filter(|turned| **turned).count()
 }
 
-/// Images by what they are used for; every list is in ascending order.
-struct Groups {
+/// Images by class and flag; every list is in ascending order.
+struct Sides {
     /// Flagged, of the class.
     inside: Vec<usize>,
     /// Unflagged, of the class.
     own: Vec<usize>,
     /// Unflagged, of other classes.
     others: Vec<usize>,
-    /// Those of `others` that the classifier does not take for the class.
+}
+
+impl Sides {
+    fn of(labels: &[u32], suspects: &Suspects<'_>) -> Self {
+        let flagged: BTreeSet<usize> = suspects.flagged.iter().copied().collect();
+        let all = |is_own: bool, is_flagged: bool| -> Vec<usize> {
+            let images = (0..labels.len()).filter(|index| {
+                (labels[*index] == suspects.class) == is_own
+                    && flagged.contains(index) == is_flagged
+            });
+            images.collect()
+        };
+        Self {
+            inside: all(true, true),
+            own: all(true, false),
+            others: all(false, false),
+        }
+    }
+}
+
+/// Images by what they are used for; every list is in ascending order.
+struct Groups {
+    sides: Sides,
+    /// Those of other classes, unflagged, that the classifier does not take for the class.
     hosts: Vec<usize>,
 }
 
@@ -234,28 +263,18 @@ impl Groups {
         if settings.images == 0 {
             return Err(wrong("images", &0, "at least 1"));
         }
-        let flagged: BTreeSet<usize> = suspects.flagged.iter().copied().collect();
-        if let Some(index) = flagged.last().filter(|index| **index >= labels.len()) {
+        let last = suspects.flagged.iter().max();
+        if let Some(index) = last.filter(|index| **index >= labels.len()) {
             return Err(wrong("flagged", index, "positions of images"));
         }
         if suspects.class as usize >= evidence.class_count {
             return Err(wrong("class", &suspects.class, "the number of a class"));
         }
-        let class = suspects.class;
-        let all = |wanted: &dyn Fn(usize) -> bool| -> Vec<usize> {
-            (0..labels.len()).filter(|&index| wanted(index)).collect()
-        };
-        let free = |index: usize| !flagged.contains(&index);
-        let groups = Self {
-            inside: all(&|index| !free(index) && labels[index] == class),
-            own: all(&|index| free(index) && labels[index] == class),
-            others: all(&|index| free(index) && labels[index] != class),
-            hosts: all(&|index| {
-                free(index) && labels[index] != class && predictions.class(index) != class
-            }),
-        };
-        let enough = groups.inside.len() >= FEWEST_FLAGGED && groups.hosts.len() >= FEWEST_HOSTS;
-        Ok(enough.then_some(groups))
+        let sides = Sides::of(labels, suspects);
+        let is_host = |index: &usize| predictions.class(*index) != suspects.class;
+        let hosts: Vec<usize> = sides.others.iter().copied().filter(is_host).collect();
+        let enough = sides.inside.len() >= FEWEST_FLAGGED && hosts.len() >= FEWEST_HOSTS;
+        Ok(enough.then_some(Self { sides, hosts }))
     }
 
     /// Other classes whose unflagged images are tried in the same way: of those with few flagged images, for what is missed there could
@@ -272,7 +291,7 @@ impl Groups {
         for &index in suspects.flagged {
             flagged[labels[index] as usize] += 1;
         }
-        for &index in &self.others {
+        for &index in &self.sides.others {
             free[labels[index] as usize] += 1;
         }
         let classes: Vec<usize> = (0..evidence.class_count)
@@ -286,10 +305,11 @@ impl Groups {
 
     /// What crops are taken from: unflagged images of the class, or of others where there is none.
     fn donors(&self) -> Vec<usize> {
-        if self.own.is_empty() {
-            self.others.clone()
+        let Sides { own, others, .. } = &self.sides;
+        if own.is_empty() {
+            others.clone()
         } else {
-            self.own.clone()
+            own.clone()
         }
     }
 }

@@ -17,6 +17,7 @@ const GAINS: [f32; 3] = [1.0, 1.5, 2.0];
 
 /// Mean and standard deviation of every value of an image over many images.
 pub(super) struct Moments {
+    count: usize,
     mean: Vec<f32>,
     deviation: Vec<f32>,
 }
@@ -34,6 +35,7 @@ impl Moments {
         let count = indices.len().max(1) as f64;
         let mean = |sum: u64| sum as f64 / count;
         Ok(Self {
+            count: indices.len(),
             mean: sums.iter().map(|sum| mean(sum[0]) as f32).collect(),
             deviation: sums
                 .iter()
@@ -49,9 +51,9 @@ impl Moments {
         sum / self.mean.len().max(1) as f64
     }
 
-    /// Share of the values in which the mean over `count` images lies more than `errors` standard errors from the other mean.
-    pub(super) fn share_apart(&self, other: &Self, count: usize, errors: f32) -> f64 {
-        let root = (count.max(1) as f32).sqrt();
+    /// Share of the values in which the mean lies more than `errors` of its standard errors from the other mean.
+    pub(super) fn share_apart(&self, other: &Self, errors: f32) -> f64 {
+        let root = (self.count.max(1) as f32).sqrt();
         let apart = self.mean.iter().zip(&other.mean).zip(&other.deviation);
         let apart = apart.filter(|((one, two), deviation)| {
             (*one - *two).abs() * root > errors * deviation.max(1.0)

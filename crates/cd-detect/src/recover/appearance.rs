@@ -1,12 +1,10 @@
 //! What flagged images share, by the pictures alone: no classifier is asked, so nothing is proven.
 
-use std::collections::BTreeSet;
-
 use cd_core::Pixels;
 
-use super::agreement::{Moments, blends, patch};
-use super::candidates::{AVERAGED, FEWEST_COMPARED, STACKED, drawn};
-use super::{FEWEST_FLAGGED, RecoveredTrigger, Suspects};
+use super::agreement::{Moments, blends};
+use super::candidates::{FEWEST_COMPARED, drawn_moments, drawn_patch};
+use super::{FEWEST_FLAGGED, RecoveredTrigger, Sides, Suspects};
 use crate::error::DetectError;
 
 /// A mean differs from another one where it lies so many standard errors from it.
@@ -28,44 +26,23 @@ pub fn appearance(
     suspects: &Suspects<'_>,
     seed: u64,
 ) -> Result<Option<RecoveredTrigger>, DetectError> {
-    let flagged: BTreeSet<usize> = suspects.flagged.iter().copied().collect();
-    let all = |wanted: &dyn Fn(usize) -> bool| -> Vec<usize> {
-        (0..labels.len()).filter(|&at| wanted(at)).collect()
-    };
-    let is_own = |at: usize| labels[at] == suspects.class;
-    let inside = all(&|at| is_own(at) && flagged.contains(&at));
-    let own = all(&|at| is_own(at) && !flagged.contains(&at));
-    let others = all(&|at| !is_own(at) && !flagged.contains(&at));
+    let sides = Sides::of(labels, suspects);
+    let Sides { inside, others, .. } = &sides;
     if inside.len() < FEWEST_FLAGGED || others.len() < FEWEST_COMPARED {
         return Ok(None);
     }
-    let stacked = drawn(&inside, STACKED, seed, "patch");
-    let compared = drawn(&others, STACKED, seed, "patch, others");
-    if let Some(found) = patch(images, &stacked, &compared)? {
+    if let Some(found) = drawn_patch(images, inside, others, seed)? {
         return Ok(Some(found));
     }
-    let inside = drawn(&inside, AVERAGED, seed, "blend");
-    let mean = Moments::of(images, &inside)?;
-    // Relabelled images differ from those of other classes by the trigger alone, images that keep their label from the rest of their class:
-    // beside the wrong ones the classes differ, too, and by more.
-    let mut nearest: Option<(f64, Moments)> = None;
-    for compared in [others, own] {
-        if compared.len() < FEWEST_COMPARED {
-            continue;
-        }
-        let usual = Moments::of(images, &drawn(&compared, AVERAGED, seed, "blend, others"))?;
-        let away = mean.distance(&usual);
-        if nearest.as_ref().is_none_or(|(least, _)| away < *least) {
-            nearest = Some((away, usual));
-        }
-    }
-    let Some((_, usual)) = nearest else {
-        return Ok(None);
-    };
-    if mean.share_apart(&usual, inside.len(), SIGNIFICANT) < LEAST {
-        return Ok(None);
-    }
-    Ok(blends(images, &mean, &usual).into_iter().next())
+    let (mean, compared) = drawn_moments(images, inside, &sides, seed)?;
+    // Beside the images that they were made from, the flagged ones differ by the trigger alone; beside the others the classes differ, too, and
+    // by more.
+    let nearest = compared
+        .iter()
+        .min_by(|one, other| mean.distance(one).total_cmp(&mean.distance(other)));
+    let apart = |usual: &&Moments| mean.share_apart(usual, SIGNIFICANT) >= LEAST;
+    let usual = nearest.filter(apart);
+    Ok(usual.and_then(|usual| blends(images, &mean, usual).into_iter().next()))
 }
 
 #[cfg(test)]

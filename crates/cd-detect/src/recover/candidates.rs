@@ -1,22 +1,22 @@
 //! The triggers that images may carry, and which of them does most.
 
-use cd_core::random;
+use cd_core::{Pixels, random};
 use cd_models::{batch, to_host};
 use rand::seq::SliceRandom;
 
 use super::agreement::{Moments, blends, patch};
 use super::moving::Cuts;
 use super::turning::{Chosen, Hosts, Turning};
-use super::{Groups, RecoveredTrigger, Recovery};
+use super::{Groups, RecoveredTrigger, Recovery, Sides};
 use crate::cognitive::{CognitiveDistillation, Preset};
 use crate::error::DetectError;
 use crate::evidence::Evidence;
 use crate::masks::Masks;
 
 /// Most images whose agreement is looked at: they are in memory together.
-pub(super) const STACKED: usize = 64;
+const STACKED: usize = 64;
 /// Most images whose mean is taken.
-pub(super) const AVERAGED: usize = 1000;
+const AVERAGED: usize = 1000;
 /// Fewest images that a mean is compared with.
 pub(super) const FEWEST_COMPARED: usize = 8;
 /// A candidate that does so much needs no other beside it.
@@ -72,30 +72,17 @@ impl Candidates<'_> {
     }
 
     fn patches(&self, inside: &[usize]) -> Result<Vec<RecoveredTrigger>, DetectError> {
-        let seed = self.settings.seed;
-        let inside = drawn(inside, STACKED, seed, "patch");
-        let others = drawn(&self.groups.others, STACKED, seed, "patch, others");
-        let found = patch(self.evidence.images, &inside, &others)?;
+        let others = &self.groups.sides.others;
+        let found = drawn_patch(self.evidence.images, inside, others, self.settings.seed)?;
         Ok(found.into_iter().collect())
     }
 
-    /// Beside the images of other classes, which is what relabelled images are, and beside the others of the class, which is what
-    /// images that keep their label are.
     fn blends(&self, inside: &[usize]) -> Result<Vec<RecoveredTrigger>, DetectError> {
-        let seed = self.settings.seed;
         let images = self.evidence.images;
-        let own = self.groups.own.iter().copied();
-        let own: Vec<usize> = own.filter(|index| !inside.contains(index)).collect();
-        let inside = drawn(inside, AVERAGED, seed, "blend");
-        let inside = Moments::of(images, &inside)?;
-        let mut found = Vec::new();
-        for compared in [&self.groups.others, &own] {
-            if compared.len() >= FEWEST_COMPARED {
-                let compared = drawn(compared, AVERAGED, seed, "blend, others");
-                found.extend(blends(images, &inside, &Moments::of(images, &compared)?));
-            }
-        }
-        Ok(found)
+        let (inside, usual) =
+            drawn_moments(images, inside, &self.groups.sides, self.settings.seed)?;
+        let found = usual.iter().map(|usual| blends(images, &inside, usual));
+        Ok(found.flatten().collect())
     }
 
     fn moving(&self, inside: &[usize]) -> Result<Vec<RecoveredTrigger>, DetectError> {
@@ -127,6 +114,35 @@ impl Candidates<'_> {
         }
         Ok(masks)
     }
+}
+
+/// The patch of the images `inside` beside those of other classes; of either some stand for all.
+pub(super) fn drawn_patch(
+    images: Pixels<'_>,
+    inside: &[usize],
+    others: &[usize],
+    seed: u64,
+) -> Result<Option<RecoveredTrigger>, DetectError> {
+    let inside = drawn(inside, STACKED, seed, "patch");
+    let others = drawn(others, STACKED, seed, "patch, others");
+    Ok(patch(images, &inside, &others)?)
+}
+
+/// The moments of the images `inside`, and what they are compared with where there are enough: the images of other classes, which is what
+/// relabelled images are, and the others of the class, which is what images that keep their label are.
+pub(super) fn drawn_moments(
+    images: Pixels<'_>,
+    inside: &[usize],
+    sides: &Sides,
+    seed: u64,
+) -> Result<(Moments, Vec<Moments>), DetectError> {
+    let of =
+        |all: &[usize], purpose: &str| Moments::of(images, &drawn(all, AVERAGED, seed, purpose));
+    let compared = [&sides.others, &sides.own].into_iter();
+    let compared = compared.filter(|all| all.len() >= FEWEST_COMPARED);
+    let usual = compared.map(|all| of(all, "blend, others"));
+    let usual = usual.collect::<Result<_, _>>()?;
+    Ok((of(inside, "blend")?, usual))
 }
 
 fn to_shares(mask: &[u8]) -> Vec<f32> {

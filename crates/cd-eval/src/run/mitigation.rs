@@ -22,7 +22,7 @@ use super::stage::Work;
 use super::stage::classifier::Trained;
 use super::stage::data::Data;
 use super::store::{StoreError, write_json};
-use crate::cure;
+use crate::{cure, trigger};
 
 pub use self::parts::Shares;
 pub use self::record::{Figures, Measure, Method, Mitigation, PartCounts, PassFigures};
@@ -110,8 +110,7 @@ fn written(
     std::fs::create_dir_all(out).map_err(StoreError::io(out))?;
     save_weights(model, &out.join(WEIGHTS))?;
     if let Some(picture) = yardstick.picture()? {
-        let path = out.join("trigger.png");
-        atomic::write(&path, &picture.to_png()?).map_err(StoreError::io(&path))?;
+        trigger::save(&picture, &out.join("trigger.png"))?;
     }
     write_json(&out.join(RECORD), done)?;
     let page = out.join(PAGE);

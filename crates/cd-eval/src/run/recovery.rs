@@ -5,7 +5,7 @@ use std::path::Path;
 
 use cd_core::Task;
 use cd_detect::{Evidence, Proof, Recovered, Recovery, Suspects, prove};
-use cd_models::{ImageSet, Predictions, atomic, predict};
+use cd_models::{ImageSet, Predictions, predict};
 use serde::Serialize;
 
 use super::opened::with_run;
@@ -163,9 +163,8 @@ pub(super) fn shown(
     folder: &Path,
     name: String,
 ) -> Result<Proof, PipelineError> {
-    let picture = trigger::picture(recovered, set, seed)?.to_png()?;
-    let path = folder.join(&name);
-    atomic::write(&path, &picture).map_err(StoreError::io(&path))?;
+    let picture = trigger::picture(recovered, set, seed)?;
+    trigger::save(&picture, &folder.join(&name))?;
     Ok(Proof {
         picture: Some(name),
         ..recovered.proof.clone()

@@ -1,10 +1,13 @@
 //! The picture of a recovered trigger.
 
+use std::path::Path;
+
 use cd_detect::{Recovered, RecoveredTrigger};
-use cd_models::ImageSet;
+use cd_models::{ImageSet, atomic};
 
 use crate::picture::{Picture, mask_to_rgb, strip};
 use crate::pipeline::PipelineError;
+use crate::store::StoreError;
 
 /// Images shown with the trigger.
 const EXAMPLES: usize = 3;
@@ -73,4 +76,9 @@ fn enlarged(pictures: &[Picture]) -> Picture {
     let factor = SIDE.div_ceil(side.max().unwrap_or(1).max(1));
     let enlarged: Vec<Picture> = pictures.iter().map(|one| one.enlarged(factor)).collect();
     strip(&enlarged, GAP)
+}
+
+/// Writes a picture as PNG.
+pub(crate) fn save(picture: &Picture, path: &Path) -> Result<(), PipelineError> {
+    Ok(atomic::write(path, &picture.to_png()?).map_err(StoreError::io(path))?)
 }

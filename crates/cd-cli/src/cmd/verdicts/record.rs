@@ -137,7 +137,6 @@ impl Record {
     /// Whether a warning says that this kind of attack may go unseen.
     pub(super) fn is_warned(&self) -> bool {
         let about = match (self.planted(), &self.kind) {
-            (Planted::Found, _) => return false,
             (Planted::Missed, Some(kind)) => format!("a {kind} trigger on"),
             _ => "may go unseen".to_owned(),
         };

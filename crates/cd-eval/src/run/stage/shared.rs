@@ -1,7 +1,7 @@
 //! A picture of what the suspicious images of a class share, where no trigger is proven.
 
 use cd_detect::{Proof, SuspectClass, Suspects, appearance};
-use cd_models::{ImageSet, atomic};
+use cd_models::ImageSet;
 
 use crate::pipeline::PipelineError;
 use crate::run_dir::RunDir;
@@ -31,11 +31,10 @@ pub(super) fn picture(
         masks: None,
     };
     let shared = appearance(set.into(), labels, &suspects, SEED)?;
-    let picture = trigger::shared(shared.as_ref(), set, &flagged)?.to_png()?;
-    let name = format!("shared/class-{}.png", class.class);
-    let path = run.join(&name);
+    let picture = trigger::shared(shared.as_ref(), set, &flagged)?;
     let folder = run.join("shared");
     std::fs::create_dir_all(&folder).map_err(StoreError::io(&folder))?;
-    atomic::write(&path, &picture).map_err(StoreError::io(&path))?;
+    let name = format!("shared/class-{}.png", class.class);
+    trigger::save(&picture, &run.join(&name))?;
     Ok(Some(name))
 }

@@ -106,11 +106,8 @@ fn suspect(class: &SuspectClass, picture: Option<&Picture>) -> Result<Markup, Re
             strip.image(what, &class.name, &alternative, picture)
         })
         .transpose()?;
-    let (shared, trigger) = if is_shared {
-        (picture, None)
-    } else {
-        (None, picture)
-    };
+    let shared = picture.as_ref().filter(|_| is_shared);
+    let trigger = picture.as_ref().filter(|_| !is_shared);
     Ok(html! {
         article class="suspect" {
             h3 {
@@ -124,13 +121,13 @@ fn suspect(class: &SuspectClass, picture: Option<&Picture>) -> Result<Markup, Re
             @if !class.evidence.is_empty() {
                 ul { @for evidence in &class.evidence { li { (evidence) } } }
             }
-            @if let Some(shared) = &shared {
+            @if let Some(shared) = shared {
                 div class="proof" {
                     figure { (shared) figcaption { "what suspicious images share and where, if it lies at one place, and some of them" } }
                 }
             }
             @match &class.proof {
-                Some(proof) => (proven(proof, class, trigger.as_ref())),
+                Some(proof) => (proven(proof, class, trigger)),
                 None => p class="muted" { "No trigger was tried on other images: the suspicion is statistical only." },
             }
         }
