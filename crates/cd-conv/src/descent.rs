@@ -1,8 +1,7 @@
 //! A step of gradient descent that touches every weight once.
 
-use rayon::prelude::*;
-
 use crate::level::level;
+use crate::parallel::each;
 
 /// Weights of a task: they, their velocities and gradients stay in the first cache.
 const TASK: usize = 1 << 12;
@@ -34,20 +33,20 @@ impl Descent {
         assert_eq!(velocities.len(), weights.len(), "one velocity per weight");
         assert_eq!(gradient.len(), weights.len(), "one gradient per weight");
         let level = level();
-        weights
-            .par_chunks_mut(TASK)
-            .zip(velocities.par_chunks_mut(TASK))
-            .zip(gradient.par_chunks(TASK))
-            .for_each(|((weights, velocities), gradient)| {
-                level.run(|| {
-                    if self.nesterov {
-                        let ahead = |v, g| v * self.momentum + g;
-                        self.moved(weights, velocities, gradient, ahead);
-                    } else {
-                        self.moved(weights, velocities, gradient, |v, _| v);
-                    }
-                });
+        let tasks = weights
+            .chunks_mut(TASK)
+            .zip(velocities.chunks_mut(TASK))
+            .zip(gradient.chunks(TASK));
+        each(tasks, |((weights, velocities), gradient)| {
+            level.run(|| {
+                if self.nesterov {
+                    let ahead = |v, g| v * self.momentum + g;
+                    self.moved(weights, velocities, gradient, ahead);
+                } else {
+                    self.moved(weights, velocities, gradient, |v, _| v);
+                }
             });
+        });
     }
 
     #[inline(always)]

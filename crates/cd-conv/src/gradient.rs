@@ -8,11 +8,11 @@
 use std::borrow::Cow;
 
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 
 use crate::geometry::{Geometry, Map};
 use crate::level::{level, multiply_add};
 use crate::panel::BLOCK;
+use crate::parallel::{each, mapped};
 use crate::parts::total;
 use crate::winograd::{self, Winograd};
 
@@ -66,25 +66,23 @@ pub fn weight_gradient(
     let parts = TASKS.div_ceil(groups).min(batch.max(1));
     let images_of_part = batch.div_ceil(parts).max(1);
     let level = level();
-    let owned: Vec<Vec<f32>> = (0..groups)
-        .into_par_iter()
-        .map(|group| {
-            let sums = (0..parts).into_par_iter().map(|part| {
-                let first = (part * images_of_part).min(batch);
-                level.run(Task {
-                    layer: &layer,
-                    group,
-                    first,
-                    count: images_of_part.min(batch - first),
-                })
-            });
-            total(sums.collect(), layer.tiles() * TILE)
+    let sums = mapped(groups * parts, |task| {
+        let first = (task % parts * images_of_part).min(batch);
+        level.run(Task {
+            layer: &layer,
+            group: task / parts,
+            first,
+            count: images_of_part.min(batch - first),
         })
+    });
+    let mut sums = sums.into_iter();
+    let owned: Vec<Vec<f32>> = (0..groups)
+        .map(|_| total(sums.by_ref().take(parts).collect(), layer.tiles() * TILE))
         .collect();
     let (inputs, taps) = (input.channels, geometry.taps());
     let mut weights = vec![0.0; output.channels * inputs * taps];
-    let targets = weights.par_chunks_mut((inputs * taps).max(1));
-    targets.enumerate().for_each(|(target, weights)| {
+    let targets = weights.chunks_mut((inputs * taps).max(1));
+    each(targets.enumerate(), |(target, weights)| {
         let (group, target) = (target / (GROUP * BLOCK), target % (GROUP * BLOCK));
         for (source, weights) in weights.chunks_exact_mut(taps).enumerate() {
             for (tap, weight) in weights.iter_mut().enumerate() {

@@ -1,11 +1,10 @@
 //! Batch normalisation as training needs it: statistics of the batch, and the gradient through them.
 
-use rayon::prelude::*;
-
 use crate::Epilogue;
 use crate::buffers::taken;
 use crate::elementwise::{activate, add};
 use crate::level::level;
+use crate::parallel::{each, mapped};
 
 /// A batch is summed in so many parts, on any number of threads, so that the order is always the same.
 const PARTS: usize = 16;
@@ -107,7 +106,7 @@ pub fn normalize(
     let rows = rows(channels);
     let mut y = taken(x.len());
     let level = level();
-    y.par_chunks_mut(rows).enumerate().for_each(|(task, y)| {
+    each(y.chunks_mut(rows).enumerate(), |(task, y)| {
         let place = task * rows..task * rows + y.len();
         let x = &x[place.clone()];
         let residual = epilogue.residual.map(|residual| &residual[place]);
@@ -175,24 +174,25 @@ pub fn normalize_backward(
     let rows = rows(channels);
     let mut dx = taken(x.len());
     let level = level();
-    dx.par_chunks_mut(rows)
-        .zip(gradient.par_chunks(rows).zip(x.par_chunks(rows)))
-        .for_each(|(dx, (gradient, x))| {
-            level.run(|| {
-                let pixels = gradient
-                    .chunks_exact(channels)
-                    .zip(x.chunks_exact(channels));
-                let (on_gradient, on_x) = (&on_gradient[..channels], &on_x[..channels]);
-                for (dx, (g, x)) in dx.chunks_exact_mut(channels).zip(pixels) {
-                    let factors = on_gradient.iter().zip(on_x).zip(&constant);
-                    for ((dx, (g, x)), ((on_gradient, on_x), constant)) in
-                        dx.iter_mut().zip(g.iter().zip(x)).zip(factors)
-                    {
-                        *dx = g * on_gradient + (x * on_x + constant);
-                    }
+    let tasks = dx
+        .chunks_mut(rows)
+        .zip(gradient.chunks(rows).zip(x.chunks(rows)));
+    each(tasks, |(dx, (gradient, x))| {
+        level.run(|| {
+            let pixels = gradient
+                .chunks_exact(channels)
+                .zip(x.chunks_exact(channels));
+            let (on_gradient, on_x) = (&on_gradient[..channels], &on_x[..channels]);
+            for (dx, (g, x)) in dx.chunks_exact_mut(channels).zip(pixels) {
+                let factors = on_gradient.iter().zip(on_x).zip(&constant);
+                for ((dx, (g, x)), ((on_gradient, on_x), constant)) in
+                    dx.iter_mut().zip(g.iter().zip(x)).zip(factors)
+                {
+                    *dx = g * on_gradient + (x * on_x + constant);
                 }
-            });
+            }
         });
+    });
     NormGradient {
         x: dx,
         gamma: gamma_gradient,
@@ -215,32 +215,29 @@ fn sum_pixels<const N: usize>(
     let pixels = inputs[0].len() / channels;
     let part = pixels.div_ceil(PARTS).max(1) * channels;
     let level = level();
-    let parts: Vec<Vec<[f64; 2]>> = (0..PARTS)
-        .into_par_iter()
-        .map(|number| {
-            let end = inputs[0].len();
-            let place = (number * part).min(end)..((number + 1) * part).min(end);
-            let inputs = inputs.map(|input| &input[place.clone()]);
-            let mut sums = vec![[0.0; 2]; channels];
-            level.run(|| {
-                for first in (0..inputs[0].len()).step_by(SHORT * channels) {
-                    let inputs = inputs.map(|input| {
-                        let end = input.len().min(first + SHORT * channels);
-                        &input[first..end]
-                    });
-                    for channel in (0..channels).step_by(LANES) {
-                        let centres = &centres[channel..channels.min(channel + LANES)];
-                        let short = short_sums(inputs, channels, channel, centres, &of);
-                        for (lane, sums) in sums[channel..].iter_mut().take(LANES).enumerate() {
-                            sums[0] += f64::from(short[0][lane]);
-                            sums[1] += f64::from(short[1][lane]);
-                        }
+    let parts: Vec<Vec<[f64; 2]>> = mapped(PARTS, |number| {
+        let end = inputs[0].len();
+        let place = (number * part).min(end)..((number + 1) * part).min(end);
+        let inputs = inputs.map(|input| &input[place.clone()]);
+        let mut sums = vec![[0.0; 2]; channels];
+        level.run(|| {
+            for first in (0..inputs[0].len()).step_by(SHORT * channels) {
+                let inputs = inputs.map(|input| {
+                    let end = input.len().min(first + SHORT * channels);
+                    &input[first..end]
+                });
+                for channel in (0..channels).step_by(LANES) {
+                    let centres = &centres[channel..channels.min(channel + LANES)];
+                    let short = short_sums(inputs, channels, channel, centres, &of);
+                    for (lane, sums) in sums[channel..].iter_mut().take(LANES).enumerate() {
+                        sums[0] += f64::from(short[0][lane]);
+                        sums[1] += f64::from(short[1][lane]);
                     }
                 }
-            });
-            sums
-        })
-        .collect();
+            }
+        });
+        sums
+    });
     let mut sums = vec![[0.0; 2]; channels];
     for part in parts {
         for (sums, part) in sums.iter_mut().zip(part) {

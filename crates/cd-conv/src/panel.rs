@@ -1,10 +1,10 @@
 //! Weights in blocks of target channels, the tiles of registers that cover them, and the innermost loop.
 
 use pulp::Simd;
-use rayon::prelude::*;
 
 use crate::buffers::taken;
 use crate::level::multiply_add;
+use crate::parallel::each;
 
 /// Target channels that are computed together.
 pub(crate) const BLOCK: usize = 16;
@@ -17,8 +17,8 @@ pub(crate) fn pack(
     at: impl Fn(usize, usize, usize) -> f32 + Sync,
 ) -> Vec<f32> {
     let mut packed = taken(targets.next_multiple_of(BLOCK) * taps * sources);
-    let blocks = packed.par_chunks_mut((taps * sources * BLOCK).max(1));
-    blocks.enumerate().for_each(|(block, values)| {
+    let blocks = packed.chunks_mut((taps * sources * BLOCK).max(1));
+    each(blocks.enumerate(), |(block, values)| {
         let present = BLOCK.min(targets - block * BLOCK);
         let mut rows = values.chunks_exact_mut(BLOCK);
         for tap in 0..taps {

@@ -1,45 +1,117 @@
 //! Whether a kernel spreads its tasks over all threads.
 
+use std::cell::Cell;
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::vec::IntoIter;
 
-use rayon::prelude::*;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+/// Times that a thread asks for items where all are as fast.
+const SHARES: usize = 4;
+/// Looks at whether the others are done, some 20 microseconds, before this thread sleeps until they are: to be woken takes as long.
+const SPINS: usize = 2000;
 
 /// Threads that say that they compute without a pause.
 static OCCUPIED: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    /// How often this one says so.
+    static SAID: Cell<usize> = const { Cell::new(0) };
+}
 
 /// As long as it lives, this thread computes without a pause. While as many threads do as there are processors, kernels do
 /// their tasks one after the other on the thread that calls them: others could not help, and values would leave its caches.
 /// Results are the same.
 #[derive(Debug)]
-pub struct Occupied(());
+pub struct Occupied(PhantomData<*const ()>);
 
 impl Occupied {
     /// From now on.
     pub fn begin() -> Self {
-        OCCUPIED.fetch_add(1, Ordering::Relaxed);
-        Self(())
+        if SAID.replace(SAID.get() + 1) == 0 {
+            OCCUPIED.fetch_add(1, Ordering::Relaxed);
+        }
+        Self(PhantomData)
     }
 }
 
 impl Drop for Occupied {
     fn drop(&mut self) {
-        OCCUPIED.fetch_sub(1, Ordering::Relaxed);
+        if SAID.replace(SAID.get() - 1) == 1 {
+            OCCUPIED.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 
 /// Whether nobody would help.
 fn alone() -> bool {
-    OCCUPIED.load(Ordering::Relaxed) >= rayon::current_num_threads()
+    let threads = rayon::current_num_threads();
+    threads == 1 || OCCUPIED.load(Ordering::Relaxed) >= threads
+}
+
+/// Those who help a thread with its kernels: one fewer than the threads of the pool that the first kernel saw, for it works itself.
+/// They do nothing else, so that they are soon there, and none of them waits for anybody. `None` where the system has no threads left.
+fn helpers() -> Option<&'static ThreadPool> {
+    static HELPERS: OnceLock<Option<ThreadPool>> = OnceLock::new();
+    let start = || {
+        let threads = rayon::current_num_threads().saturating_sub(1).max(1);
+        ThreadPoolBuilder::new().num_threads(threads).build().ok()
+    };
+    HELPERS.get_or_init(start).as_ref()
 }
 
 /// Does `work` with every item, on all threads or on this one.
-pub fn each<T: Send>(items: impl Iterator<Item = T>, work: impl Fn(T) + Sync + Send) {
+pub fn each<T: Send>(items: impl Iterator<Item = T>, work: impl Fn(T) + Sync) {
     if alone() {
-        items.for_each(work);
-    } else {
-        let items: Vec<T> = items.collect();
-        items.into_par_iter().for_each(work);
+        return items.for_each(work);
     }
+    let items: Vec<T> = items.collect();
+    let threads = rayon::current_num_threads().min(items.len());
+    let Some(helpers) = helpers().filter(|_| threads > 1) else {
+        return items.into_iter().for_each(work);
+    };
+    let share = items.len().div_ceil(threads * SHARES);
+    let left = Mutex::new(items.into_iter());
+    let busy = AtomicUsize::new(threads - 1);
+    helpers.in_place_scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(|_| {
+                while some(&left, |left| left.rev().take(share).collect(), &work) {}
+                busy.fetch_sub(1, Ordering::Release);
+            });
+        }
+        while some(&left, |left| left.take(share).collect(), &work) {}
+        for _ in 0..SPINS {
+            if busy.load(Ordering::Acquire) == 0 {
+                break;
+            }
+            std::hint::spin_loop();
+        }
+    });
+}
+
+/// Does `work` with some of the items that are left; false when there are none.
+fn some<T>(
+    left: &Mutex<IntoIter<T>>,
+    take: impl Fn(&mut IntoIter<T>) -> Vec<T>,
+    work: &impl Fn(T),
+) -> bool {
+    // Nothing that holds the lock can panic half way.
+    let items = take(&mut left.lock().unwrap_or_else(PoisonError::into_inner));
+    let found = !items.is_empty();
+    items.into_iter().for_each(work);
+    found
+}
+
+/// `work(0)`, `work(1)`, ... up to `count`, on all threads or on this one.
+pub(crate) fn mapped<R: Send>(count: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
+    let mut results: Vec<Option<R>> = (0..count).map(|_| None).collect();
+    each(results.iter_mut().enumerate(), |(number, result)| {
+        *result = Some(work(number));
+    });
+    results.into_iter().flatten().collect()
 }
 
 /// Images of a task, near `suited`, such that the tasks of a batch are alike and occupy every thread. For work whose results
@@ -56,13 +128,15 @@ pub(crate) fn even(batch: usize, suited: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+
     use super::*;
     use crate::reference::cases;
     use crate::{Dense, Epilogue};
 
     #[test]
     fn tasks_cover_a_batch_and_occupy_every_thread() {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(4).build();
+        let pool = ThreadPoolBuilder::new().num_threads(4).build();
         pool.expect("threads can be started").install(|| {
             assert_eq!(
                 [even(32, 21), even(32, 8), even(3, 8), even(1, 1)],
@@ -87,10 +161,34 @@ mod tests {
             dense.collect()
         };
         let free = of();
-        let all: Vec<Occupied> = (0..rayon::current_num_threads())
-            .map(|_| Occupied::begin())
-            .collect();
-        assert_eq!(of(), free);
-        drop(all);
+        let threads = rayon::current_num_threads();
+        let all = Barrier::new(threads);
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    let _said = (Occupied::begin(), Occupied::begin());
+                    all.wait();
+                    let busy = alone();
+                    let same = of() == free;
+                    all.wait();
+                    assert!(busy && same, "{busy}, {same}");
+                });
+            }
+        });
+        assert!(!alone());
+    }
+
+    #[test]
+    fn every_item_is_worked_on_once_and_results_keep_their_order() {
+        let pool = ThreadPoolBuilder::new().num_threads(3).build();
+        let pool = pool.expect("threads can be started");
+        for count in [0, 1, 2, 5, 1000] {
+            let squares: Vec<usize> = (0..count).map(|number| number * number).collect();
+            assert_eq!(mapped(count, |number| number * number), squares);
+            assert_eq!(
+                pool.install(|| mapped(count, |number| number * number)),
+                squares
+            );
+        }
     }
 }

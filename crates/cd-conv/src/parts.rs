@@ -2,7 +2,7 @@
 
 use std::ops::AddAssign;
 
-use rayon::prelude::*;
+use crate::parallel::mapped;
 
 /// A batch is cut into so many partial sums, on any number of threads, so that the order of the sum is
 /// always the same.
@@ -15,18 +15,15 @@ pub(crate) fn in_parts(
     work: impl Fn(usize, usize, &mut [f32]) + Sync,
 ) -> Vec<f32> {
     let images = batch.div_ceil(PARTS).max(1);
-    let parts: Vec<Vec<f32>> = (0..PARTS)
-        .into_par_iter()
-        .map(|part| {
-            let first = (part * images).min(batch);
-            let count = images.min(batch - first);
-            let mut sums = vec![0.0; if count == 0 { 0 } else { len }];
-            if count > 0 {
-                work(first, count, &mut sums);
-            }
-            sums
-        })
-        .collect();
+    let parts: Vec<Vec<f32>> = mapped(PARTS, |part| {
+        let first = (part * images).min(batch);
+        let count = images.min(batch - first);
+        let mut sums = vec![0.0; if count == 0 { 0 } else { len }];
+        if count > 0 {
+            work(first, count, &mut sums);
+        }
+        sums
+    });
     total(parts, len)
 }
 

@@ -27,6 +27,7 @@ pub mod random;
 mod records;
 pub mod resample;
 mod source;
+pub mod workers;
 
 pub use images::{CHANNELS, ImageSet, ImageSetError};
 pub use key::{Key, content_key};

@@ -8,10 +8,11 @@ mod column;
 mod gather;
 mod jobs;
 mod part;
-mod workers;
 
-use cd_core::{Pixels, Task};
+use cd_conv::Occupied;
+use cd_core::{Pixels, Task, workers};
 use cd_models::burn::tensor::Tensor;
+use cd_models::device::is_cpu;
 use cd_models::host_batch;
 
 use crate::compute::{Compute, Store};
@@ -195,6 +196,7 @@ impl Sweep<'_> {
             compute.workers,
             |number| Ok(host_batch(self.images, &jobs[number].indices())?),
             |number, data| {
+                let _occupied = is_cpu(compute.device).then(Occupied::begin);
                 let indices = jobs[number].indices();
                 let columns = work(Batch {
                     numbers: indices.iter().map(|&index| index as u64).collect(),

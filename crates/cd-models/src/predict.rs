@@ -1,13 +1,12 @@
 //! Logits, losses and accuracy of a frozen classifier over a whole image set.
 
 use burn::tensor::{Device, Tensor};
-use cd_core::{Pixels, Progress, StorageError, ahead};
+use cd_conv::Occupied;
+use cd_core::{Pixels, Progress, StorageError, workers};
 
 use crate::batch::{host_batch, to_host};
 use crate::classifier::Classifier;
-
-/// Batches that are prepared while the network computes.
-const AHEAD: usize = 1;
+use crate::device::is_cpu;
 
 /// Logits of every image of a set.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,13 +82,18 @@ impl Predictions {
     }
 }
 
-/// Runs `model` over all images of `set`, `batch_size` at a time; the next batch is prepared on another thread meanwhile.
+/// Runs `model` over all images of `set`, `batch_size` at a time; the next batch is prepared on another thread meanwhile. On a CPU
+/// the threads share a batch by its images, for each of them then computes without waiting for the others.
 ///
 /// `progress` advances by the images of each batch; a [`Task`](cd_core::Task) around the call begins and ends the stage.
 ///
 /// # Errors
 ///
 /// When pixels cannot be read.
+///
+/// # Panics
+///
+/// When `model` does not give one row of logits for each image.
 pub fn predict<'a>(
     model: &dyn Classifier,
     set: impl Into<Pixels<'a>>,
@@ -99,20 +103,36 @@ pub fn predict<'a>(
 ) -> Result<Predictions, StorageError> {
     let set = set.into();
     let indices: Vec<usize> = (0..set.len()).collect();
-    let parts: Vec<&[usize]> = indices.chunks(batch_size.max(1)).collect();
-    let mut predictions = Predictions {
-        classes: 0,
-        logits: Vec::new(),
+    let on_cpu = is_cpu(device);
+    let threads = if on_cpu {
+        rayon::current_num_threads()
+    } else {
+        1
     };
-    let prepare = |part: usize| host_batch(set, parts[part]);
-    ahead::each(parts.len(), AHEAD, prepare, |part, images| {
-        let logits = model.logits(Tensor::from_data(images, device));
-        predictions.classes = logits.dims()[1];
-        predictions.logits.extend(to_host(logits));
-        progress.advance(parts[part].len() as u64);
-        Ok(())
-    })?;
-    Ok(predictions)
+    let parts: Vec<&[usize]> = indices
+        .chunks(batch_size.div_ceil(threads).max(1))
+        .collect();
+    let mut found = vec![(0, Vec::new()); parts.len()];
+    workers::each(
+        parts.len(),
+        threads,
+        |part| host_batch(set, parts[part]),
+        |_, images| {
+            let _occupied = on_cpu.then(Occupied::begin);
+            let logits = model.logits(Tensor::from_data(images, device));
+            Ok((logits.dims(), to_host(logits)))
+        },
+        |part, ([images, classes], logits)| {
+            assert_eq!(images, parts[part].len(), "rows of logits, one an image");
+            found[part] = (classes, logits);
+            progress.advance(parts[part].len() as u64);
+            Ok(())
+        },
+    )?;
+    Ok(Predictions {
+        classes: found.first().map_or(0, |(classes, _)| *classes),
+        logits: found.into_iter().flat_map(|(_, logits)| logits).collect(),
+    })
 }
 
 #[cfg(test)]

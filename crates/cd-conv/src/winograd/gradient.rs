@@ -3,7 +3,6 @@
 //! At each position it is a product of two matrices, of sources by tiles and of tiles by targets.
 
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 
 use super::grid::{Grid, Places, spread_line};
 use super::scatter::{Share, scatter_line};
@@ -14,6 +13,7 @@ use crate::buffers::{give_back, taken};
 use crate::geometry::Map;
 use crate::level::{level, multiply_add};
 use crate::panel::BLOCK;
+use crate::parallel::each;
 use crate::scratch;
 
 /// Targets of a task, if there are more and they can be divided so: the tasks of a large layer have sums of their own
@@ -71,8 +71,8 @@ fn run<W: Tile<M, N>, const M: usize, const N: usize>(
     // Together, so that they lie where the transformed weights of a layer do at other times.
     let len = N * N * input.channels * width;
     let mut sums = taken(targets / width * parts * len);
-    let tasks = sums.par_chunks_mut(len).enumerate();
-    tasks.for_each(|(task, sums)| {
+    let tasks = sums.chunks_mut(len).enumerate();
+    each(tasks, |(task, sums)| {
         let first = task % parts * images_of_part;
         let last = batch.min(first + images_of_part);
         scratch::with(2 * room + lengths[0] + lengths[1], |values| {

@@ -1,11 +1,10 @@
 //! The transform of weights: `G w G^T` of every window.
 
-use rayon::prelude::*;
-
 use super::tile::{Lanes, Tile};
 use crate::buffers::taken;
 use crate::level::level;
 use crate::panel::BLOCK;
+use crate::parallel::each;
 use crate::plan::Direction;
 
 /// The windows of [`BLOCK`] sources and [`BLOCK`] targets as they lie in memory: lines of windows that follow each other.
@@ -24,8 +23,8 @@ pub(super) fn transformed<W: Tile<M, N>, const M: usize, const N: usize>(
     };
     let mut result = taken(outputs * inputs * N * N);
     let level = level();
-    let blocks = result.par_chunks_mut(sources * N * N * BLOCK);
-    blocks.enumerate().for_each(|(block, values)| {
+    let blocks = result.chunks_mut(sources * N * N * BLOCK);
+    each(blocks.enumerate(), |(block, values)| {
         level.run(|| {
             let mut lines: Lines = [[0.0; 9 * BLOCK]; BLOCK];
             for first in (0..sources).step_by(BLOCK) {

@@ -1,11 +1,10 @@
 //! From sums at all positions to gradients of weights: `G^T s G` of every window.
 
-use rayon::prelude::*;
-
 use super::tile::{Lanes, Tile};
 use crate::buffers::taken;
 use crate::level::level;
 use crate::panel::BLOCK;
+use crate::parallel::each;
 
 /// Tasks of a layer at least, where its targets can be divided so: with fewer targets a task reads shorter runs.
 const TASKS: usize = 4;
@@ -24,8 +23,8 @@ pub(super) fn windows<W: Tile<M, N>, const M: usize, const N: usize>(
     let share = share.unwrap_or(BLOCK);
     let mut weights = taken(9 * sources * targets);
     let level = level();
-    let tasks = weights.par_chunks_mut(9 * sources * share);
-    tasks.enumerate().for_each(|(task, weights)| {
+    let tasks = weights.chunks_mut(9 * sources * share);
+    each(tasks.enumerate(), |(task, weights)| {
         let (owner, first) = (task * share / width, task * share % width);
         let len = N * N * sources * width;
         let sums = Sums {

@@ -9,7 +9,7 @@ use std::sync::mpsc::sync_channel;
 /// # Errors
 ///
 /// The first error of any of the three; work that has not begun is dropped.
-pub(super) fn each<T: Send, R: Send, E: Send>(
+pub fn each<T: Send, R: Send, E: Send>(
     count: usize,
     workers: usize,
     read: impl Fn(usize) -> Result<T, E> + Sync,
