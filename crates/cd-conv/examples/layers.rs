@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use cd_conv::{
     Dense, Depthwise, Epilogue, Geometry, Level, LevelError, Map, depthwise_weight_gradient,
-    give_back, level, set_level, weight_gradient,
+    give_back, level, limit, set_level, weight_gradient,
 };
 
 const BATCH: usize = 32;
@@ -148,7 +148,11 @@ fn main() -> Result<(), LevelError> {
     }
     for each in levels {
         set_level(each)?;
-        println!("{}, GFLOP/s", level());
+        println!(
+            "{}, GFLOP/s; registers alone, one thread: {:.0}",
+            level(),
+            limit()
+        );
         println!("inputs -> outputs, side, kernel / stride       forward backward  weights");
         for layer in layers() {
             let [forward, backward, weights] = layer.speeds();

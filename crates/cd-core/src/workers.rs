@@ -2,9 +2,10 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// `compute(n, read(n))` for `n` from 0 to below `count` on `workers` threads; while a thread computes, another one reads its
-/// next item. `collect` gets results on this thread as they come, which is nearly in order.
+/// `compute(n, read(n))` for `n` from 0 to below `count` on `workers` threads; meanwhile as many others read one item each ahead, for
+/// whoever is free first. `collect` gets results on this thread as they come, which is nearly in order.
 ///
 /// # Errors
 ///
@@ -16,14 +17,15 @@ pub fn each<T: Send, R: Send, E: Send>(
     compute: impl Fn(usize, T) -> Result<R, E> + Sync,
     mut collect: impl FnMut(usize, R) -> Result<(), E>,
 ) -> Result<(), E> {
-    let (next, read, compute) = (AtomicUsize::new(0), &read, &compute);
-    let next = &next;
+    let (next, read, compute) = (&AtomicUsize::new(0), &read, &compute);
     let workers = workers.clamp(1, count.max(1));
+    // Without room in the channel a reader is exactly one item ahead.
+    let (ready, items) = sync_channel(0);
+    let items = Arc::new(Mutex::new(items));
+    let (finished, results) = sync_channel(workers);
     std::thread::scope(|scope| {
-        let (finished, results) = sync_channel(workers);
         for _ in 0..workers {
-            // Without room in the channel a reader is exactly one item ahead of its worker.
-            let (ready, items) = sync_channel(0);
+            let ready = ready.clone();
             scope.spawn(move || {
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
@@ -32,9 +34,11 @@ pub fn each<T: Send, R: Send, E: Send>(
                     }
                 }
             });
-            let finished = finished.clone();
+            let (items, finished) = (items.clone(), finished.clone());
             scope.spawn(move || {
-                for (number, item) in items {
+                // Nothing that holds the lock can panic half way.
+                let take = || items.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                while let Ok((number, item)) = take() {
                     let result = item.and_then(|item| compute(number, item));
                     if finished.send((number, result)).is_err() {
                         return;
@@ -42,7 +46,8 @@ pub fn each<T: Send, R: Send, E: Send>(
                 }
             });
         }
-        drop(finished);
+        // With the last worker the readers have nobody to hand items to.
+        drop((ready, items, finished));
         for (number, result) in results {
             collect(number, result?)?;
         }

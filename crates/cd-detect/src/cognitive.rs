@@ -13,6 +13,7 @@
 //! batch mates ([`Reduction::Mean`] brings the old behaviour back), and the colours are a function
 //! of (seed, image, step).
 
+mod fitted;
 mod grid;
 mod host;
 mod noise;
@@ -35,6 +36,7 @@ use crate::error::DetectError;
 use grid::{cells, upsampled};
 use terms::{mask_of, norm, total_variation};
 
+pub use fitted::search_of_large;
 pub use noise::Fill;
 pub use preset::Preset;
 pub(crate) use settings::{Settings, with_settings};
@@ -122,6 +124,11 @@ impl CognitiveDistillation {
     /// Channels of the mask, 1 or 3.
     pub fn mask_channels(&self) -> usize {
         self.settings.mask_channels
+    }
+
+    /// Weight of the mask's norm.
+    pub fn alpha(&self) -> f64 {
+        self.settings.alpha
     }
 
     /// Steps per image, over all repeats.

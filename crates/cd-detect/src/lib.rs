@@ -82,6 +82,7 @@ pub use bias::{Frequency, HeadMasks, Side, head_masks};
 pub use catalogue::detectors_markdown;
 pub use cognitive::{
     CognitiveDistillation, Decay, Distilled, Fill, Objective, Preset, Reduction, Search, Step,
+    search_of_large,
 };
 pub use compute::{Compute, Shard, Store};
 pub use decide::{

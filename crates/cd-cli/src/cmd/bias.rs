@@ -49,7 +49,8 @@ pub(crate) fn bias(args: &BiasArgs, session: &Session) -> Result<Ending> {
     })?;
     let method = CognitiveDistillation::logits()
         .with_preset(args.preset)
-        .with_seed(args.seed);
+        .with_seed(args.seed)
+        .scaled_to(some.height(), some.width());
     let compute = Compute {
         batch_size: args.batch_size,
         workers: session.workers,

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use cd_data::{DatasetConfig, Orientation, PictureOptions, Pictured};
-use cd_detect::{DETECTORS, DetectorConfig, Power, Preset, ThresholdRule, Verdict};
+use cd_detect::{
+    DETECTORS, DetectorConfig, Power, Preset, ThresholdRule, Verdict, search_of_large,
+};
 use cd_eval::Experiment;
 use cd_eval::bootstrap::Bootstrap;
 use cd_eval::experiment::{CanaryStage, ConfiguredDetector, DetectStage};
@@ -252,6 +254,9 @@ pub(super) fn experiment(
         detect.features_weights.clone_from(&weights);
         detect.features_key.clone_from(&weights_key);
     }
+    if let Some(side) = dataset.dataset_mut().size().and_then(|size| *size) {
+        suit_large(&mut detect, side)?;
+    }
     Ok(Experiment {
         name: name.to_owned(),
         seed: 0,
@@ -265,6 +270,20 @@ pub(super) fn experiment(
         detect,
         evaluate: Bootstrap::default(),
     })
+}
+
+/// Searches of large pictures find the weight of the norm for themselves, on a coarser mask.
+fn suit_large(detect: &mut DetectStage, side: usize) -> Result<()> {
+    let Some([scale, share]) = search_of_large(side, side) else {
+        return Ok(());
+    };
+    for configured in &mut detect.detectors {
+        if configured.detector.has("median_mask") {
+            configured.detector.set("mask_scale", scale)?;
+            configured.detector.set("median_mask", share)?;
+        }
+    }
+    Ok(())
 }
 
 /// The pictures, with every number that their files decide.

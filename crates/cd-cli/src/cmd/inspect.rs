@@ -30,7 +30,9 @@ pub(crate) fn inspect(args: &InspectArgs, session: &Session) -> Result<Ending> {
     let pixels =
         read_rgb(&args.image, side, side).with_context(|| args.image.display().to_string())?;
     let images = one_batch(&pixels, side, side, &session.device);
-    let distillation = distillation(&args.detector)?.with_steps(args.steps);
+    let distillation = distillation(&args.detector)?
+        .with_steps(args.steps)
+        .scaled_to(side, side);
     let distilled = distillation.distill(&model, images.clone(), &[0])?;
     let [_, channels, height, width] = distilled.masks.dims();
     let mask = channel_last(&quantize(&to_host(distilled.masks)), channels);

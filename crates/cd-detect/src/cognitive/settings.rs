@@ -38,6 +38,11 @@ macro_rules! with_settings {
             /// Weight of the mask's norm; at least 0.
             alpha: f64 = 0.01, with_alpha,
                 "a number of at least 0" if |all| all.alpha >= 0.0 && all.alpha.is_finite();
+            /// Share of its pixels that the mask of the median image keeps: `alpha` is then found for the set by searches of a sample
+            /// of it, and the given one is where that begins. From 0 to below 0.8; with 0, the default, `alpha` is as it is given.
+            {serde(skip_serializing_if = "is_zero")}
+            median_mask: f64 = 0.0, with_median_mask,
+                "a number from 0 to below 0.8" if |all| (0.0..0.8).contains(&all.median_mask);
             /// Weight of the total variation; at least 0.
             beta: f64 = 1.0, with_beta,
                 "a number of at least 0" if |all| all.beta >= 0.0 && all.beta.is_finite();

@@ -2,6 +2,8 @@ use cd_models::burn::tensor::{Tensor, TensorData};
 use cd_models::{Device, to_host};
 
 use super::*;
+use crate::compute::Compute;
+use crate::testing::hills;
 
 /// Brightness of the left half against the right one.
 fn halves(images: Tensor<4>) -> Tensor<2> {
@@ -91,6 +93,7 @@ fn settings_out_of_range_are_named() {
         (method.clone().with_mask_scale(f64::NAN), "mask_scale"),
         (method.clone().with_tolerance(-0.1), "tolerance"),
         (method.clone().with_tolerance(1.0), "tolerance"),
+        (method.clone().with_median_mask(0.8), "median_mask"),
     ] {
         let error = wrong.masks(&halves, images()).expect_err(key).to_string();
         assert!(error.contains(key), "{error}");
@@ -174,4 +177,38 @@ fn a_coarse_mask_is_smooth_and_as_large_as_the_image() {
     assert_eq!(coarse.initial_theta(&images()).dims(), [2, 1, 2, 2]);
     let finest = method.clone().with_mask_scale(0.95);
     assert_eq!(masks(&method), masks(&finest));
+}
+
+#[test]
+fn the_weight_makes_the_median_image_keep_what_is_asked_for() {
+    let (set, device) = (hills(16, 4, |_, _| {}), Device::flex());
+    let compute = Compute::new(&device);
+    let start = CognitiveDistillation::logits()
+        .with_steps(60)
+        .with_learning_rate(0.3);
+    let plain = start.fitted(&halves, (&set).into(), &compute);
+    assert_eq!(plain.expect("valid settings"), start);
+    for wanted in [0.2, 0.5] {
+        let asked = start.clone().with_median_mask(wanted);
+        let fitted = asked.fitted(&halves, (&set).into(), &compute);
+        let fitted = fitted.expect("valid settings");
+        let other = Compute {
+            batch_size: 3,
+            workers: 2,
+            ..compute
+        };
+        let again = asked.fitted(&halves, (&set).into(), &other);
+        assert_eq!(again.expect("valid settings"), fitted);
+        let all: Vec<usize> = (0..set.len()).collect();
+        let images = cd_models::batch(&set, &all, &device).expect("in memory");
+        let numbers: Vec<u64> = (0..16).collect();
+        let found = fitted.distill(&halves, images, &numbers);
+        let mut norms = found.expect("valid settings").norms;
+        norms.sort_by(f64::total_cmp);
+        let share = f64::midpoint(norms[7], norms[8]) / 256.0;
+        assert!(
+            (0.85 * wanted..1.15 * wanted).contains(&share),
+            "{share} for {wanted}"
+        );
+    }
 }

@@ -3,6 +3,8 @@
 //! Threat model: the classifier was trained on the poisoned set. A trigger decides the output alone,
 //! so the mask that keeps the output of a poisoned image shrinks to the trigger.
 
+use std::borrow::Cow;
+
 use cd_core::Pixels;
 use cd_models::{Tap, quantize, to_host};
 use serde::{Deserialize, Serialize};
@@ -174,7 +176,7 @@ fn detection(
     settings: &str,
     evidence: &Evidence<'_>,
 ) -> Result<Option<Detection>, DetectError> {
-    method.check()?;
+    let method = &method.fitted(evidence.model, evidence.images, &evidence.compute)?;
     let search = |name, task, images| {
         let sweep = Sweep {
             name,
@@ -196,7 +198,7 @@ fn detection(
     };
     Ok(found.map(|(raw, masks)| Detection {
         measure: Measure {
-            title: "L1 norm of the mask".into(),
+            title: title(method),
             direction: Direction::Low,
             scale: Scale::Ratio,
         },
@@ -206,6 +208,15 @@ fn detection(
         own: None,
         classes: Vec::new(),
     }))
+}
+
+/// What is measured, with the weight where it was found for the set.
+fn title(method: &CognitiveDistillation) -> Cow<'static, str> {
+    if method.settings.median_mask == 0.0 {
+        "L1 norm of the mask".into()
+    } else {
+        format!("L1 norm of the mask, alpha {:.2e}", method.alpha()).into()
+    }
 }
 
 /// Norms and masks of all images; `None` when parts of other shards are missing.

@@ -83,10 +83,12 @@ impl Transplant {
         rule: None,
     };
 
-    pub(super) fn method(&self) -> CognitiveDistillation {
+    /// The search of images of that size.
+    pub(super) fn method(&self, height: usize, width: usize) -> CognitiveDistillation {
         let method = CognitiveDistillation::logits()
             .with_preset(self.preset)
-            .with_seed(self.seed);
+            .with_seed(self.seed)
+            .scaled_to(height, width);
         if self.steps == 0 {
             method
         } else {
@@ -101,7 +103,7 @@ impl Detector for Transplant {
     }
 
     fn check(&self) -> Result<(), DetectError> {
-        self.method().check()?;
+        self.method(1, 1).check()?;
         if self.hosts > 0 {
             return Ok(());
         }
@@ -122,7 +124,8 @@ impl Detector for Transplant {
     fn detect(&self, evidence: &Evidence<'_>) -> Result<Option<Detection>, DetectError> {
         self.check()?;
         let predictions = evidence.predictions()?;
-        let method = self.method();
+        let (height, width) = (evidence.images.height(), evidence.images.width());
+        let method = self.method(height, width);
         let sweep = Sweep {
             name: "transplanted",
             task: "distilling and transplanting",

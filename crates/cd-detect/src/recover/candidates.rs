@@ -100,7 +100,10 @@ impl Candidates<'_> {
 
     fn searched(&self, indices: &[usize]) -> Result<Vec<Vec<f32>>, DetectError> {
         let method = CognitiveDistillation::logits().with_preset(Preset::Fast);
-        let method = method.with_seed(self.settings.seed);
+        let pixels = self.evidence.images;
+        let method = method
+            .with_seed(self.settings.seed)
+            .scaled_to(pixels.height(), pixels.width());
         let compute = &self.evidence.compute;
         let mut masks = Vec::with_capacity(indices.len());
         for part in indices.chunks(compute.batch_size.max(1)) {
