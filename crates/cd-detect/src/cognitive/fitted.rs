@@ -24,7 +24,7 @@ const CLOSE: f64 = 0.1;
 /// Pixels of the images that the published weights are for.
 const PUBLISHED: f64 = 32.0 * 32.0;
 /// Up to so many pixels a side the published settings stand.
-const LARGEST_SIDE: usize = 48;
+const LARGEST_SIDE: usize = 64;
 /// Cells along a side of the mask of larger images: those of the presets at 32 pixels.
 const CELLS: f64 = 30.0;
 /// Share that the median image keeps where nobody says one: about what the published weight gives at 32 pixels.
@@ -33,7 +33,7 @@ const USUAL: f64 = 0.25;
 const STRIDE: [f64; 2] = [3.0, 20.0];
 
 impl CognitiveDistillation {
-    /// The same for images of `height` x `width` pixels. Where a side has more than 48, `alpha` weighs the norm, a sum over pixels, as it
+    /// The same for images of `height` x `width` pixels. Where a side has more than 64, `alpha` weighs the norm, a sum over pixels, as it
     /// does at 32 x 32, and the mask is searched on some 30 cells a side: on single pixels it stays coarse dust after so few steps.
     #[must_use]
     pub fn scaled_to(self, height: usize, width: usize) -> Self {
@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn large_images_press_as_hard_as_small_ones() {
         let published = CognitiveDistillation::logits();
-        assert_eq!(published.clone().scaled_to(48, 32), published);
+        assert_eq!(published.clone().scaled_to(64, 32), published);
         let large = published.clone().scaled_to(224, 224);
         assert!((large.alpha() * 49.0 - published.alpha()).abs() < 1e-12);
         assert!((large.settings.mask_scale * 224.0 - 30.0).abs() < 1e-9);

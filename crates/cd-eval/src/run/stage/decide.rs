@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use cd_core::Key;
-use cd_detect::{Decision, Detection, Testimony, ThresholdRule};
+use cd_detect::{Comparison, Decision, Detection, Testimony, ThresholdRule};
 use serde::{Deserialize, Serialize};
 
 use super::data::Data;
@@ -85,18 +85,22 @@ pub(super) fn decided(
     rule: ThresholdRule,
     detected: &Slot,
 ) -> Result<Decided, PipelineError> {
-    let detect = &work.experiment.detect;
+    // A rule of the detector's own has compared what it wants to.
+    let compare = match rule {
+        ThresholdRule::Own => Comparison::Set,
+        _ => work.experiment.detect.compare,
+    };
     let key = Key::of("decide 1")
         .text("numbers", detected.key())
         .text("images", &data.searched.key)
-        .with("compare", &detect.compare)
+        .with("compare", &compare)
         .with("threshold", &rule)
         .finish();
     let slot = work.slot(&format!("decide/{label}"), StageName::Decide, &key)?;
     slot.fill::<PipelineError>(label, work.options.progress, |folder| {
         let detection = numbers::read(&detected.folder(), data.searched.set.len())?;
         let raw = detection.raw.clone();
-        let (judged, own) = detect.compare.apply(detection, data.searched.set.labels());
+        let (judged, own) = compare.apply(detection, data.searched.set.labels());
         let mut decision = rule.apply(&judged)?;
         decision.explanation += &compared_with_themselves(&own, data.searched.set.class_names());
         let escaped = scores::escaped(data.searched.set.names());
