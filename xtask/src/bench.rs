@@ -50,6 +50,9 @@ pub(crate) struct BenchArgs {
     /// Only cases whose name holds this, such as `train` or `resnet18 w16, forward`; may be given several times
     #[arg(long)]
     only: Vec<String>,
+    /// Keep the rows of an earlier run, from `--json`, that are not measured now
+    #[arg(long)]
+    keep: bool,
     /// Where the page goes
     #[arg(long, default_value = "docs/performance.md")]
     out: PathBuf,
@@ -78,7 +81,11 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<bool> {
     let levels = Level::chosen(&args.levels, &level::of_the_machine())?;
     let folder = args.json.parent().map_or(PathBuf::new(), Path::to_path_buf);
     fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    let mut outcomes = Vec::new();
+    let mut outcomes = if args.keep {
+        earlier(&args.json, args.batch_size)?
+    } else {
+        Vec::new()
+    };
     let is_asked = |case: &&Case| {
         let holds = |part: &String| case.name().contains(part);
         args.only.is_empty() || args.only.iter().any(holds)
@@ -91,11 +98,12 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<bool> {
             eprintln!("==> {}, {}", case.name(), level.name);
             let (mut ours, theirs) = programs(args, &binary, &devices, case, level, &weights)?;
             let series = rounds(case, level, &mut ours, theirs, args.rounds)?;
-            outcomes.push(Outcome {
+            let outcome = Outcome {
                 case: case.clone(),
                 level,
                 series,
-            });
+            };
+            enter(&mut outcomes, outcome);
             // After every case, so that an interrupted run leaves what it measured.
             let all: Vec<&Series> = outcomes.iter().flat_map(|o| &o.series).collect();
             write(&args.json, &serde_json::to_string_pretty(&all)?)?;
@@ -124,6 +132,38 @@ fn programs(
         .filter(|form| form.is_asked(&args.device, &args.forms))
         .map(|form| Program::theirs(&args.python, &args.device, form, level, case, weights));
     Ok((ours.collect(), theirs.collect::<Result<_>>()?))
+}
+
+/// The outcomes of an earlier run.
+fn earlier(json: &Path, batch: usize) -> Result<Vec<Outcome>> {
+    let text = fs::read_to_string(json).with_context(|| json.display().to_string())?;
+    let series: Vec<Series> =
+        serde_json::from_str(&text).with_context(|| json.display().to_string())?;
+    let mut outcomes = Vec::new();
+    for case in CASES.iter().map(|case| case.in_batches_of(batch)) {
+        for level in level::LEVELS {
+            let is_of = |one: &&Series| one.case == case.name() && one.level == level.name;
+            let series: Vec<Series> = series.iter().filter(is_of).cloned().collect();
+            if !series.is_empty() {
+                outcomes.push(Outcome {
+                    case: case.clone(),
+                    level,
+                    series,
+                });
+            }
+        }
+    }
+    Ok(outcomes)
+}
+
+/// Puts an outcome in place of an earlier one of the same case and level, or at the end.
+fn enter(outcomes: &mut Vec<Outcome>, new: Outcome) {
+    let is_same =
+        |one: &&mut Outcome| one.case.name() == new.case.name() && one.level.name == new.level.name;
+    match outcomes.iter_mut().find(is_same) {
+        Some(old) => *old = new,
+        None => outcomes.push(new),
+    }
 }
 
 fn save_weights(binary: &Path, case: &Case, weights: &Path) -> Result<()> {
@@ -234,6 +274,30 @@ mod tests {
     use super::*;
     use case::case;
     use series::series;
+
+    #[test]
+    fn rows_of_an_earlier_run_are_kept_and_replaced() {
+        let folder = std::env::temp_dir().join(format!("earlier-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        let json = folder.join("cd.json");
+        let of = |case: &Case, level: &str, speed| Series {
+            case: case.name(),
+            level: level.to_owned(),
+            ..series("ours (cpu)", &[speed], 5.0)
+        };
+        let old = [of(&CASES[0], "avx2", 1.0), of(&CASES[1], "avx512", 2.0)];
+        write(&json, &serde_json::to_string(&old).expect("plain")).expect("written");
+        let mut outcomes = earlier(&json, BATCH).expect("its own file");
+        fs::remove_dir_all(&folder).expect("its own folder");
+        let new = Outcome {
+            case: CASES[1].clone(),
+            level: outcomes[1].level,
+            series: vec![of(&CASES[1], "avx512", 3.0)],
+        };
+        enter(&mut outcomes, new);
+        let speeds: Vec<f64> = outcomes.iter().map(|one| one.series[0].speed()).collect();
+        assert_eq!(speeds, [1.0, 3.0]);
+    }
 
     #[test]
     fn other_logits_are_refused() {

@@ -6,7 +6,7 @@ pub(super) struct Level {
     peer: &'static [(&'static str, &'static str)],
 }
 
-const LEVELS: &[Level] = &[
+pub(super) const LEVELS: &[Level] = &[
     Level {
         name: "avx512",
         peer: &[],

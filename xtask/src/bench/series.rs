@@ -1,11 +1,11 @@
 //! Measurements of one program over the rounds.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::program::Measurement;
 
 /// Every measurement of one program on one case, in the order of the rounds.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Series {
     pub(super) case: String,
     pub(super) level: String,
