@@ -85,7 +85,11 @@ fn an_entry_tells_its_origin_and_its_settings() {
         ),
         (
             "detectors show cd-l",
-            &["ICLR 2023", "steps = 100", "Off unless set: median_mask, mask_scale"],
+            &[
+                "ICLR 2023",
+                "steps = 100",
+                "Off unless set: median_mask, mask_scale",
+            ],
         ),
         ("datasets show cifar10", &["source", "cs.toronto.edu"]),
         (

@@ -34,7 +34,7 @@ const STRIDE: [f64; 2] = [3.0, 20.0];
 
 impl CognitiveDistillation {
     /// The same for images of `height` x `width` pixels. Where a side has more than 64, `alpha` weighs the norm, a sum over pixels, as it
-    /// does at 32 x 32, and the mask is searched on some 30 cells a side: on single pixels it stays coarse dust after so few steps.
+    /// does at 32 x 32, and the mask is searched on some 30 cells a side: on single pixels it stays dust after so few steps.
     #[must_use]
     pub fn scaled_to(self, height: usize, width: usize) -> Self {
         let Some(scale) = mask_scale_for(height, width) else {

@@ -132,8 +132,10 @@ impl Cascade {
         chosen: &BTreeSet<usize>,
     ) -> Result<Option<Search>, DetectError> {
         let predictions = evidence.predictions()?;
-        let (height, width) = (evidence.images.height(), evidence.images.width());
-        let method = self.search.method(height, width);
+        let method = self
+            .search
+            .method()
+            .scaled_to(evidence.images.height(), evidence.images.width());
         let chosen_key = Key::of("raised").with("images", chosen).finish();
         let settings = format!("{:?} {chosen_key}", self.search);
         // Few images: whoever has the whole first pass searches them all.

@@ -83,12 +83,11 @@ impl Transplant {
         rule: None,
     };
 
-    /// The search of images of that size.
-    pub(super) fn method(&self, height: usize, width: usize) -> CognitiveDistillation {
+    /// The search of small images.
+    pub(super) fn method(&self) -> CognitiveDistillation {
         let method = CognitiveDistillation::logits()
             .with_preset(self.preset)
-            .with_seed(self.seed)
-            .scaled_to(height, width);
+            .with_seed(self.seed);
         if self.steps == 0 {
             method
         } else {
@@ -103,7 +102,7 @@ impl Detector for Transplant {
     }
 
     fn check(&self) -> Result<(), DetectError> {
-        self.method(1, 1).check()?;
+        self.method().check()?;
         if self.hosts > 0 {
             return Ok(());
         }
@@ -124,8 +123,9 @@ impl Detector for Transplant {
     fn detect(&self, evidence: &Evidence<'_>) -> Result<Option<Detection>, DetectError> {
         self.check()?;
         let predictions = evidence.predictions()?;
-        let (height, width) = (evidence.images.height(), evidence.images.width());
-        let method = self.method(height, width);
+        let method = self
+            .method()
+            .scaled_to(evidence.images.height(), evidence.images.width());
         let sweep = Sweep {
             name: "transplanted",
             task: "distilling and transplanting",
