@@ -4,7 +4,7 @@
 //! results then.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Values of all free buffers at most: 512 MiB.
 const MOST: usize = 1 << 27;
@@ -12,6 +12,13 @@ const MOST: usize = 1 << 27;
 const LEAST: usize = 1 << 12;
 /// A buffer that so many came and went without is freed: it belongs to work that is over.
 const FORGOTTEN: u64 = 2000;
+
+/// Bytes of a line of the caches, and of the widest vectors.
+pub(crate) const LINE: usize = 64;
+/// Bytes that the system keeps beside a block (glibc).
+const BESIDE: usize = 8;
+/// Blocks that may begin elsewhere before one is taken as it is.
+const TRIALS: usize = 4;
 
 struct Free {
     /// The last to come back last, each with the time when it did.
@@ -32,25 +39,54 @@ static FREE: Mutex<Free> = Mutex::new(Free {
     time: 0,
 });
 
+fn free() -> MutexGuard<'static, Free> {
+    // Nothing that holds the lock can panic half way.
+    FREE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A buffer of `len` values, which may be anything, for a result that writes all of them.
 pub fn taken(len: usize) -> Vec<f32> {
-    if len >= LEAST {
-        // Nothing that holds the lock can panic half way.
-        let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
-        free.time += 1;
+    if len < LEAST {
+        return vec![0.0; len];
+    }
+    if let Some(mut buffer) = free().of_like_size(len) {
+        buffer.resize(len, 0.0);
+        return buffer;
+    }
+    let buffer = on_a_line(len);
+    free().taken += buffer.capacity();
+    buffer
+}
+
+impl Free {
+    /// The last buffer that has room for `len` values and not for many more.
+    fn of_like_size(&mut self, len: usize) -> Option<Vec<f32>> {
+        self.time += 1;
         let suits =
             |(_, buffer): &(u64, Vec<f32>)| (len..=len + len / 4).contains(&buffer.capacity());
-        let found = free.buffers.iter().rposition(suits);
-        if let Some((_, mut buffer)) = found.and_then(|at| free.buffers.remove(at)) {
-            free.values -= buffer.capacity();
-            free.taken += buffer.capacity();
-            drop(free);
-            buffer.resize(len, 0.0);
+        let found = self.buffers.iter().rposition(suits)?;
+        let (_, buffer) = self.buffers.remove(found)?;
+        self.values -= buffer.capacity();
+        self.taken += buffer.capacity();
+        Some(buffer)
+    }
+}
+
+/// Zeros that begin with a line of the caches, if the system hands such memory out within a few trials: of a vector that begins
+/// elsewhere every part lies in two lines.
+fn on_a_line(len: usize) -> Vec<f32> {
+    let mut gaps = Vec::new();
+    loop {
+        let mut buffer = vec![0.0; len];
+        let missing = buffer.as_ptr().align_offset(LINE);
+        if missing == 0 || gaps.len() == TRIALS {
             return buffer;
         }
-        free.taken += len;
+        // What is left of it ends where a line does, so that the next block, if it lies behind, begins with one.
+        buffer.truncate(missing + (LINE - BESIDE) / size_of::<f32>());
+        buffer.shrink_to_fit();
+        gaps.push(buffer);
     }
-    vec![0.0; len]
 }
 
 /// Takes a result of a kernel back whose values nobody needs any more; the next results may be made in it.
@@ -58,7 +94,7 @@ pub fn give_back(buffer: Vec<f32>) {
     if buffer.capacity() < LEAST {
         return;
     }
-    let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut free = free();
     free.time += 1;
     let Some(taken) = free.taken.checked_sub(buffer.capacity()) else {
         return;
@@ -105,6 +141,15 @@ mod tests {
             give_back(taken(LEAST));
         }
         assert_eq!(taken(len)[7], 0.0);
+    }
+
+    #[test]
+    fn zeros_on_a_line_are_as_many_as_were_asked_for() {
+        for len in [1, 16, 4096, 100_003] {
+            let buffer = on_a_line(len);
+            assert_eq!(buffer, vec![0.0; len]);
+            assert_eq!(buffer.capacity(), len);
+        }
     }
 
     /// What is left in a buffer must not show.

@@ -7,7 +7,7 @@ use crate::elementwise::{activate, activated, add};
 use crate::geometry::{Geometry, Map};
 use crate::level::level;
 use crate::narrow::Narrow;
-use crate::panel::{BLOCK, Tiled, accumulate, cover, in_tiles, pack};
+use crate::panel::{BLOCK, Tiled, accumulate, accumulate_neighbours, cover, in_tiles, pack};
 use crate::parallel::{each, even};
 use crate::plan::{Direction, Pass, Plan};
 use crate::vectors::{first_vectors, store_vectors};
@@ -209,6 +209,16 @@ struct Place {
     pixel: usize,
 }
 
+/// Whether the source of each pixel begins [`BLOCK`] values behind that of the one before.
+#[inline(always)]
+fn are_neighbours<const P: usize>(places: &[Place; P]) -> bool {
+    let mut all = true;
+    for p in 1..P {
+        all &= places[p].start - places[p - 1].start == BLOCK as isize;
+    }
+    all
+}
+
 /// The target pixels of a pass in all `images` of a task.
 fn places(plan: &Plan, pass: &Pass, images: usize) -> Vec<Place> {
     let mut places = Vec::with_capacity(images * pass.targets.len());
@@ -266,18 +276,24 @@ impl Task<'_> {
         let block_len = self.dense.geometry.taps() * channels * BLOCK;
         let weights = &self.dense.blocks[block * block_len..(block + B) * block_len];
         let mut sums = [[[simd.splat_f32s(0.0); V]; B]; P];
+        let neighbours = are_neighbours(places);
         for run in &pass.runs {
             let length = run.count * channels;
             let offset = run.offset * channels as isize;
-            let mut rows: [&[f32]; P] = [&[]; P];
-            for p in 0..P {
-                rows[p] = &self.source[(places[p].start + offset) as usize..][..length];
-            }
             let mut vectors: [&[[S::f32s; V]]; B] = [&[]; B];
             for b in 0..B {
                 let start = b * block_len + run.tap * channels * BLOCK;
                 let weights = &weights[start..][..length * BLOCK];
                 vectors[b] = &S::as_simd_f32s(weights).0.as_chunks().0[..length];
+            }
+            if neighbours {
+                let first = &self.source[(places[0].start + offset) as usize..];
+                accumulate_neighbours::<S, V, B, P>(simd, length, first, &vectors, &mut sums);
+                continue;
+            }
+            let mut rows: [&[f32]; P] = [&[]; P];
+            for p in 0..P {
+                rows[p] = &self.source[(places[p].start + offset) as usize..][..length];
             }
             accumulate::<S, V, B, P, T>(simd, length, &rows, &vectors, &mut sums);
         }

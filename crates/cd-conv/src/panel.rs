@@ -92,6 +92,36 @@ pub(crate) fn accumulate<
     *sums = own;
 }
 
+/// The same for rows of which each begins [`BLOCK`] values behind the one before, the first at the beginning of `first`: one
+/// address serves them all, where many rows have more addresses than the processor has registers for them.
+#[inline(always)]
+pub(crate) fn accumulate_neighbours<S: Simd, const V: usize, const B: usize, const P: usize>(
+    simd: S,
+    length: usize,
+    first: &[f32],
+    vectors: &[&[[S::f32s; V]]; B],
+    sums: &mut [[[S::f32s; V]; B]; P],
+) {
+    let reach = (P - 1) * BLOCK + 1;
+    let mut blocks: [&[[S::f32s; V]]; B] = [&[]; B];
+    for b in 0..B {
+        blocks[b] = &vectors[b][..length];
+    }
+    let mut own = *sums;
+    let rows = first[..length + reach - 1].windows(reach);
+    for (k, values) in rows.take(length).enumerate() {
+        for p in 0..P {
+            let x = simd.splat_f32s(values[p * BLOCK]);
+            for b in 0..B {
+                for v in 0..V {
+                    own[p][b][v] = multiply_add(simd, blocks[b][k][v], x, own[p][b][v]);
+                }
+            }
+        }
+    }
+    *sums = own;
+}
+
 /// Where tiles of `size` begin that cover `count` rows, at least so many: the last one overlaps its neighbour, whose sums
 /// it computes once more, where the rest of the rows one by one would take longer.
 #[inline(always)]
@@ -125,7 +155,7 @@ pub(crate) fn cover<S: Simd>(simd: S, work: &mut impl Tiled) {
         16 => {
             fill::<S, 1, 4, 6, 1>(simd, work, next);
             fill::<S, 1, 2, 12, 1>(simd, work, next);
-            fill::<S, 1, 1, 14, 2>(simd, work, next);
+            fill::<S, 1, 1, 15, 2>(simd, work, next);
         }
         8 => fill::<S, 2, 1, 6, 1>(simd, work, next),
         4 => fill::<S, 4, 1, 6, 1>(simd, work, next),

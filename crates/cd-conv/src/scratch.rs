@@ -2,16 +2,20 @@
 
 use std::cell::RefCell;
 
+use crate::buffers::LINE;
+
 thread_local! {
     static ROOM: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Hands `work` a slice of `len` values, which may hold anything. `work` must not ask for another.
+/// Hands `work` a slice of `len` values, which may hold anything and begin with a line. `work` must not ask for another.
 pub(crate) fn with<R>(len: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
     ROOM.with_borrow_mut(|room| {
-        if room.len() < len {
-            room.resize(len, 0.0);
+        let enough = len + LINE / size_of::<f32>();
+        if room.len() < enough {
+            room.resize(enough, 0.0);
         }
-        work(&mut room[..len])
+        let before = room.as_ptr().align_offset(LINE);
+        work(&mut room[before..][..len])
     })
 }

@@ -26,7 +26,7 @@ use crate::plan::Direction;
 use crate::scratch;
 
 pub(crate) use gradient::gradient;
-use grid::{Ending, Grid, Places, gather_line, spread_line};
+use grid::{Ending, Grid, Places, gather_columns, gather_row, spread_columns, spread_row};
 use product::products;
 use tile::{Four, Tile, Two};
 use weights::transformed;
@@ -39,9 +39,9 @@ const FORWARD_FEWEST: usize = 32;
 /// Pairs of channels up to which tiles may be large: the transformed weights of large tiles are four times as many as the
 /// weights, and beyond this they leave the caches.
 const LARGE: usize = 256 * 256;
-/// Values of the transformed sources and products of a group of tiles, about: they should stay in the second cache.
-const GROUP_VALUES: usize = 1 << 17;
-/// Tiles of a group at least and at most; multiples of the tiles that the registers take at a time.
+/// Values of the sources and products of a group of tiles at a row of positions, about.
+const GROUP_VALUES: usize = 1 << 15;
+/// Tiles of a group at least and at most; multiples of the 12 that the registers take at a time for two blocks of targets.
 const GROUP: [usize; 2] = [24, 84];
 /// Transformed weights that stay in the second cache from group to group. Where there are more, groups are as large as can
 /// be, because each reads all weights anew.
@@ -156,7 +156,9 @@ impl Winograd {
             bias.chunks_exact_mut(self.targets)
                 .for_each(|pixel| pixel.copy_from_slice(values));
         }
-        let room = sources.room().max(targets.room());
+        let row = sources.padded().max(targets.whole());
+        let room = group.lines * N * row;
+        // One row of positions at a time.
         let [spread, gathered] = group.values(self.sources, self.targets, N);
         let level = level();
         each(
@@ -172,6 +174,7 @@ impl Winograd {
                         sources,
                         targets,
                         group,
+                        row,
                         room,
                         spread,
                         gathered,
@@ -200,10 +203,9 @@ struct Group {
 impl Group {
     /// For tiles of `positions` x `positions`.
     fn of(sources: Grid, targets: usize, positions: usize) -> Self {
-        let positions = positions * positions;
         let channels = sources.map.channels + targets;
         let fitting = GROUP_VALUES / (positions * channels);
-        let far = positions * sources.map.channels * targets > NEAR_WEIGHTS;
+        let far = positions * positions * sources.map.channels * targets > NEAR_WEIGHTS;
         let fitting = if far { GROUP[1] } else { fitting };
         Self::new(sources, fitting.clamp(GROUP[0], GROUP[1]))
     }
@@ -223,9 +225,9 @@ impl Group {
         self.tiles * channels + BLOCK
     }
 
-    /// Values of all positions of a group for each number of channels.
+    /// Values of a group at so many positions for each number of channels.
     fn values(self, sources: usize, targets: usize, positions: usize) -> [usize; 2] {
-        [sources, targets].map(|channels| positions * positions * self.stride(channels))
+        [sources, targets].map(|channels| positions * self.stride(channels))
     }
 }
 
@@ -235,10 +237,13 @@ struct Task<'a, W, const M: usize, const N: usize> {
     sources: Grid,
     targets: Grid,
     group: Group,
+    /// Values of a row of `room`.
+    row: usize,
+    /// `[line][N][row]`: what is transformed in one direction, sources first and then targets.
     room: &'a mut [f32],
-    /// `[position][tile][source]`.
+    /// `[N][tile][source]`, a row of positions.
     spread: &'a mut [f32],
-    /// `[position][tile][target]`.
+    /// `[N][tile][target]`.
     gathered: &'a mut [f32],
     source: &'a [f32],
     residual: Option<&'a [f32]>,
@@ -261,40 +266,45 @@ impl<W: Tile<M, N>, const M: usize, const N: usize> WithSimd for Task<'_, W, M, 
         } = self;
         let (from, to) = (sources.map.len(), targets.map.len());
         let lines = self.target.len() / to * sources.rows;
+        let place = |channels: usize, line: usize| Places {
+            stride: group.stride(channels),
+            first: line * sources.columns,
+        };
         for first in (0..lines).step_by(group.lines) {
             let count = group.lines.min(lines - first);
-            let place = |channels: usize, line: usize| Places {
-                stride: group.stride(channels),
-                first: line * sources.columns,
-            };
-            // The transforms of the targets use the same room.
-            self.room.fill(0.0);
-            for line in 0..count {
+            let rooms = self.room.chunks_exact_mut(N * self.row).take(count);
+            for (line, room) in rooms.enumerate() {
                 let (image, row) = ((first + line) / sources.rows, (first + line) % sources.rows);
                 let image = &self.source[image * from..][..from];
-                let places = place(sources.map.channels, line);
-                spread_line::<S, W, M, N>(
-                    simd,
-                    sources,
-                    image,
-                    row,
-                    self.room,
-                    places,
-                    self.spread,
-                );
+                spread_columns::<S, W, M, N>(simd, sources, image, row, room);
             }
-            for position in 0..N * N {
-                products(
-                    simd,
-                    self.winograd,
-                    group,
-                    position,
-                    count * sources.columns,
-                    self.spread,
-                    self.gathered,
-                );
+            // A row of positions at a time stays in the first cache.
+            for y in 0..N {
+                let rows = |line: usize| (line * N + y) * self.row;
+                for line in 0..count {
+                    let row = &self.room[rows(line)..][..sources.padded()];
+                    let places = place(sources.map.channels, line);
+                    spread_row::<S, W, M, N>(simd, sources, row, places, self.spread);
+                }
+                for x in 0..N {
+                    products(
+                        simd,
+                        self.winograd,
+                        group,
+                        [y * N + x, x],
+                        count * sources.columns,
+                        self.spread,
+                        self.gathered,
+                    );
+                }
+                for line in 0..count {
+                    let row = &mut self.room[rows(line)..][..targets.whole()];
+                    let places = place(targets.map.channels, line);
+                    gather_row::<S, W, M, N>(simd, targets, row, places, self.gathered);
+                }
             }
-            for line in 0..count {
+            let rooms = self.room.chunks_exact(N * self.row).take(count);
+            for (line, room) in rooms.enumerate() {
                 let (image, row) = ((first + line) / sources.rows, (first + line) % sources.rows);
                 let place_of = image * to..(image + 1) * to;
                 let mut ending = Ending {
@@ -303,16 +313,7 @@ impl<W: Tile<M, N>, const M: usize, const N: usize> WithSimd for Task<'_, W, M, 
                     activation: self.epilogue.activation,
                     target: &mut self.target[place_of],
                 };
-                let places = place(targets.map.channels, line);
-                gather_line::<S, W, M, N>(
-                    simd,
-                    targets,
-                    row,
-                    self.room,
-                    places,
-                    self.gathered,
-                    &mut ending,
-                );
+                gather_columns::<S, W, M, N>(simd, targets, row, room, &mut ending);
             }
         }
     }

@@ -4,7 +4,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::grid::{Grid, Places, spread_line};
+use super::grid::{Grid, Places, spread_columns, spread_row};
 use super::scatter::{Share, scatter_line};
 use super::tile::{Four, Tile, Two};
 use super::windows::windows;
@@ -64,8 +64,8 @@ fn run<W: Tile<M, N>, const M: usize, const N: usize>(
     let images_of_part = batch.div_ceil(parts.max(1)).max(1);
     let parts = batch.div_ceil(images_of_part);
     let group = Group::new(sources, TOGETHER);
-    let lengths = group.values(input.channels, width, N);
-    let room = grids[0].room().max(grids[1].room());
+    let lengths = group.values(input.channels, width, N * N);
+    let rooms = [grids[0].padded(), grids[1].whole()].map(|row| N * row);
     let level = level();
     let to = input.pixels() * targets;
     // Together, so that they lie where the transformed weights of a layer do at other times.
@@ -75,8 +75,9 @@ fn run<W: Tile<M, N>, const M: usize, const N: usize>(
     each(tasks, |(task, sums)| {
         let first = task % parts * images_of_part;
         let last = batch.min(first + images_of_part);
-        scratch::with(2 * room + lengths[0] + lengths[1], |values| {
-            let (rooms, values) = values.split_at_mut(2 * room);
+        scratch::with(rooms[0] + rooms[1] + lengths[0] + lengths[1], |values| {
+            let (room, values) = values.split_at_mut(rooms[0]);
+            let (other, values) = values.split_at_mut(rooms[1]);
             let (spread, scattered) = values.split_at_mut(lengths[0]);
             level.run(Task::<W, M, N> {
                 sources,
@@ -86,7 +87,8 @@ fn run<W: Tile<M, N>, const M: usize, const N: usize>(
                     first: task / parts * width,
                 },
                 group,
-                rooms,
+                room,
+                other,
                 spread,
                 scattered,
                 images: &images[first * input.len()..last * input.len()],
@@ -108,7 +110,10 @@ struct Task<'a, W, const M: usize, const N: usize> {
     /// Of the gradients.
     share: Share,
     group: Group,
-    rooms: &'a mut [f32],
+    /// `[N][row]` of the images.
+    room: &'a mut [f32],
+    /// The same of the gradients.
+    other: &'a mut [f32],
     /// `[position][tile][source]`.
     spread: &'a mut [f32],
     /// `[position][tile][target]`.
@@ -131,9 +136,7 @@ impl<W: Tile<M, N>, const M: usize, const N: usize> WithSimd for Task<'_, W, M, 
         let [inputs, outputs] = [sources, targets].map(|grid| grid.map.channels);
         let lines = self.images.len() / from * sources.rows;
         // The padding stays zero.
-        self.rooms.fill(0.0);
-        let half = self.rooms.len() / 2;
-        let (room, other) = self.rooms.split_at_mut(half);
+        self.other.fill(0.0);
         for first in (0..lines).step_by(group.lines) {
             let count = group.lines.min(lines - first);
             for line in 0..count {
@@ -143,22 +146,19 @@ impl<W: Tile<M, N>, const M: usize, const N: usize> WithSimd for Task<'_, W, M, 
                     first: line * sources.columns,
                 };
                 let values = &self.images[image * from..][..from];
-                spread_line::<S, W, M, N>(
-                    simd,
-                    sources,
-                    values,
-                    row,
-                    room,
-                    place(inputs),
-                    self.spread,
-                );
+                spread_columns::<S, W, M, N>(simd, sources, values, row, self.room);
+                let rows = self.room.chunks_exact(sources.padded());
+                let positions = self.spread.chunks_exact_mut(N * group.stride(inputs));
+                for (row, positions) in rows.zip(positions) {
+                    spread_row::<S, W, M, N>(simd, sources, row, place(inputs), positions);
+                }
                 let values = &self.gradient[image * to..][..to];
                 scatter_line::<S, W, M, N>(
                     simd,
                     self.share,
                     values,
                     row,
-                    other,
+                    self.other,
                     place(outputs),
                     self.scattered,
                 );

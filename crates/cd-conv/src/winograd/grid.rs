@@ -35,19 +35,14 @@ impl Grid {
         self
     }
 
-    /// Values of a line of sources, the padding on both sides included.
-    fn padded(self) -> usize {
+    /// Values of a row of sources, the padding on both sides included.
+    pub(super) fn padded(self) -> usize {
         (self.columns * self.size + 2) * self.map.channels
     }
 
-    /// Values of a line of targets up to the end of the last tile.
+    /// Values of a row of targets up to the end of the last tile.
     pub(super) fn whole(self) -> usize {
         self.columns * self.size * self.map.channels
-    }
-
-    /// Values that the transforms of a line need room for.
-    pub(super) fn room(self) -> usize {
-        (self.size + 2) * self.padded()
     }
 }
 
@@ -71,16 +66,14 @@ pub(super) fn vectors_of_mut<S: Simd>(values: &mut [f32], count: usize) -> &mut 
     &mut S::as_mut_simd_f32s(values).0[..count]
 }
 
-/// `B^T d B` of line `row` of one image's sources. `room` must hold zeros where the padding is.
+/// `B^T d` of line `row` of one image's sources, into the `N` rows of `room`, with the padding on both sides.
 #[inline(always)]
-pub(super) fn spread_line<S: Simd, W: Tile<M, N>, const M: usize, const N: usize>(
+pub(super) fn spread_columns<S: Simd, W: Tile<M, N>, const M: usize, const N: usize>(
     simd: S,
     grid: Grid,
     image: &[f32],
     row: usize,
     room: &mut [f32],
-    places: Places,
-    positions: &mut [f32],
 ) {
     let channels = grid.map.channels;
     let width = grid.map.width * channels;
@@ -96,11 +89,13 @@ pub(super) fn spread_line<S: Simd, W: Tile<M, N>, const M: usize, const N: usize
             None => &[],
         };
     }
-    let mut lines = room.chunks_exact_mut(grid.padded());
-    let targets: [&mut [S::f32s]; N] = std::array::from_fn(|_| {
-        let line = lines.next().expect("room for every line");
-        vectors_of_mut::<S>(&mut line[channels..][..width], count)
-    });
+    let stride = room.len() / N;
+    for row in room.chunks_exact_mut(stride) {
+        row[..channels].fill(0.0);
+        row[channels + width..grid.padded()].fill(0.0);
+    }
+    let stride = stride / S::F32_LANES;
+    let place = vectors_of_mut::<S>(&mut room[channels..], (N - 1) * stride + count);
     let zero = simd.splat_f32s(0.0);
     for at in 0..count {
         let mut values = [zero; N];
@@ -111,27 +106,38 @@ pub(super) fn spread_line<S: Simd, W: Tile<M, N>, const M: usize, const N: usize
         }
         let values = W::spread(simd, values);
         for y in 0..N {
-            targets[y][at] = values[y];
+            place[y * stride + at] = values[y];
         }
     }
+}
+
+/// `(B^T d) B` of one row of [`spread_columns`], into `N` positions.
+#[inline(always)]
+pub(super) fn spread_row<S: Simd, W: Tile<M, N>, const M: usize, const N: usize>(
+    simd: S,
+    grid: Grid,
+    row: &[f32],
+    places: Places,
+    positions: &mut [f32],
+) {
+    let channels = grid.map.channels;
     let vectors = channels / S::F32_LANES;
     let stride = places.stride / S::F32_LANES;
-    for (y, line) in room.chunks_exact(grid.padded()).take(N).enumerate() {
-        for tile in 0..grid.columns {
-            let values = &line[tile * M * channels..][..N * channels];
-            let values = vectors_of::<S>(values, N * vectors);
-            let start = y * N * places.stride + (places.first + tile) * channels;
-            let place = &mut positions[start..][..(N - 1) * places.stride + channels];
-            let place = vectors_of_mut::<S>(place, (N - 1) * stride + vectors);
-            for v in 0..vectors {
-                let mut d = [zero; N];
-                for x in 0..N {
-                    d[x] = values[x * vectors + v];
-                }
-                let d = W::spread(simd, d);
-                for x in 0..N {
-                    place[x * stride + v] = d[x];
-                }
+    let zero = simd.splat_f32s(0.0);
+    for tile in 0..grid.columns {
+        let values = &row[tile * M * channels..][..N * channels];
+        let values = vectors_of::<S>(values, N * vectors);
+        let start = (places.first + tile) * channels;
+        let place = &mut positions[start..][..(N - 1) * places.stride + channels];
+        let place = vectors_of_mut::<S>(place, (N - 1) * stride + vectors);
+        for v in 0..vectors {
+            let mut d = [zero; N];
+            for x in 0..N {
+                d[x] = values[x * vectors + v];
+            }
+            let d = W::spread(simd, d);
+            for x in 0..N {
+                place[x * stride + v] = d[x];
             }
         }
     }
@@ -148,44 +154,52 @@ pub(super) struct Ending<'a> {
     pub(super) target: &'a mut [f32],
 }
 
-/// `A^T m A` of the products of a line of tiles, into line `row` of one image's targets.
+/// `m A` of the products at `N` positions of a line of tiles, into one row of [`gather_columns`].
 #[inline(always)]
-pub(super) fn gather_line<S: Simd, W: Tile<M, N>, const M: usize, const N: usize>(
+pub(super) fn gather_row<S: Simd, W: Tile<M, N>, const M: usize, const N: usize>(
     simd: S,
     grid: Grid,
-    row: usize,
-    room: &mut [f32],
+    row: &mut [f32],
     places: Places,
     positions: &[f32],
-    ending: &mut Ending<'_>,
 ) {
     let channels = grid.map.channels;
     let vectors = channels / S::F32_LANES;
     let stride = places.stride / S::F32_LANES;
     let zero = simd.splat_f32s(0.0);
-    for (y, line) in room.chunks_exact_mut(grid.whole()).take(N).enumerate() {
-        for (tile, place) in line.chunks_exact_mut(M * channels).enumerate() {
-            let place = vectors_of_mut::<S>(place, M * vectors);
-            let start = y * N * places.stride + (places.first + tile) * channels;
-            let values = &positions[start..][..(N - 1) * places.stride + channels];
-            let values = vectors_of::<S>(values, (N - 1) * stride + vectors);
-            for v in 0..vectors {
-                let mut m = [zero; N];
-                for x in 0..N {
-                    m[x] = values[x * stride + v];
-                }
-                let m = W::gathered(simd, m);
-                for x in 0..M {
-                    place[x * vectors + v] = m[x];
-                }
+    let tiles = row.chunks_exact_mut(M * channels).take(grid.columns);
+    for (tile, place) in tiles.enumerate() {
+        let place = vectors_of_mut::<S>(place, M * vectors);
+        let start = (places.first + tile) * channels;
+        let values = &positions[start..][..(N - 1) * places.stride + channels];
+        let values = vectors_of::<S>(values, (N - 1) * stride + vectors);
+        for v in 0..vectors {
+            let mut m = [zero; N];
+            for x in 0..N {
+                m[x] = values[x * stride + v];
+            }
+            let m = W::gathered(simd, m);
+            for x in 0..M {
+                place[x * vectors + v] = m[x];
             }
         }
     }
-    let width = grid.map.width * channels;
+}
+
+/// `A^T (m A)` of the `N` rows of `room`, into line `row` of one image's targets.
+#[inline(always)]
+pub(super) fn gather_columns<S: Simd, W: Tile<M, N>, const M: usize, const N: usize>(
+    simd: S,
+    grid: Grid,
+    row: usize,
+    room: &[f32],
+    ending: &mut Ending<'_>,
+) {
+    let zero = simd.splat_f32s(0.0);
+    let width = grid.map.width * grid.map.channels;
     let count = width / S::F32_LANES;
-    let mut lines = room.chunks_exact(grid.whole());
-    let products: [&[S::f32s]; N] =
-        std::array::from_fn(|_| vectors_of::<S>(lines.next().expect("room for every line"), count));
+    let stride = room.len() / N / S::F32_LANES;
+    let products = vectors_of::<S>(room, (N - 1) * stride + count);
     let bias = vectors_of::<S>(ending.bias, count);
     // The last line of tiles may reach beyond the map: rows that are not there stay empty.
     let start = row * M * width;
@@ -206,7 +220,7 @@ pub(super) fn gather_line<S: Simd, W: Tile<M, N>, const M: usize, const N: usize
     for at in 0..count {
         let mut m = [zero; N];
         for y in 0..N {
-            m[y] = products[y][at];
+            m[y] = products[y * stride + at];
         }
         let values = W::gathered(simd, m);
         for y in 0..M {

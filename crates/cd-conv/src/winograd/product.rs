@@ -3,16 +3,16 @@
 use pulp::Simd;
 
 use super::{Group, Winograd};
-use crate::panel::{BLOCK, Tiled, accumulate, cover, in_tiles};
+use crate::panel::{BLOCK, Tiled, accumulate, accumulate_neighbours, cover, in_tiles};
 use crate::vectors::store_vectors;
 
-/// `gathered[position][tile] = spread[position][tile] * weights[position]` for the first `tiles` tiles of a group.
+/// `gathered[x][tile] = spread[x][tile] * weights[position]` for the first `tiles` tiles of a group.
 #[inline(always)]
 pub(super) fn products<S: Simd>(
     simd: S,
     winograd: &Winograd,
     group: Group,
-    position: usize,
+    [position, x]: [usize; 2],
     tiles: usize,
     spread: &[f32],
     gathered: &mut [f32],
@@ -24,8 +24,8 @@ pub(super) fn products<S: Simd>(
         weights: &winograd.weights,
         position,
         positions: winograd.weights.len() / (targets * sources),
-        spread: &spread[position * group.stride(sources)..][..tiles * sources],
-        gathered: &mut gathered[position * group.stride(targets)..][..tiles * targets],
+        spread: &spread[x * group.stride(sources)..][..tiles * sources],
+        gathered: &mut gathered[x * group.stride(targets)..][..tiles * targets],
         tiles,
         sources,
         targets,
@@ -87,12 +87,17 @@ impl Product<'_> {
             let weights = &self.weights[start..][..sources * BLOCK];
             vectors[b] = &S::as_simd_f32s(weights).0.as_chunks().0[..sources];
         }
-        let mut rows: [&[f32]; P] = [&[]; P];
-        for p in 0..P {
-            rows[p] = &self.spread[(first + p) * sources..][..sources];
-        }
         let mut sums = [[[simd.splat_f32s(0.0); V]; B]; P];
-        accumulate::<S, V, B, P, T>(simd, sources, &rows, &vectors, &mut sums);
+        let spread = &self.spread[first * sources..];
+        if sources == BLOCK {
+            accumulate_neighbours::<S, V, B, P>(simd, sources, spread, &vectors, &mut sums);
+        } else {
+            let mut rows: [&[f32]; P] = [&[]; P];
+            for p in 0..P {
+                rows[p] = &spread[p * sources..][..sources];
+            }
+            accumulate::<S, V, B, P, T>(simd, sources, &rows, &vectors, &mut sums);
+        }
         for p in 0..P {
             for b in 0..B {
                 let place = (first + p) * targets + (block + b) * BLOCK;

@@ -98,6 +98,10 @@ impl Detector for Frequency {
         }
     }
 
+    fn looks_at_classifier(&self) -> bool {
+        false
+    }
+
     fn detect(&self, evidence: &Evidence<'_>) -> Result<Option<Detection>, DetectError> {
         self.check()?;
         let trusted = evidence.clean()?.images;
