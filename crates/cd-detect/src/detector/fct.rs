@@ -7,6 +7,7 @@
 
 mod transform;
 
+use cd_core::Task;
 use cd_models::burn::optim::SgdConfig;
 use cd_models::burn::optim::decay::WeightDecayConfig;
 use cd_models::burn::optim::momentum::MomentumConfig;
@@ -121,6 +122,9 @@ impl Fct {
             .init();
         let all: Vec<usize> = (0..labels.len()).collect();
         let mut losses = Vec::new();
+        let total = self.rounds * all.len();
+        let progress = evidence.compute.progress;
+        let task = Task::start(progress, "fine-tuning a copy", Some(total as u64));
         for _ in 0..self.rounds {
             for chunk in all.chunks(TOGETHER) {
                 let images = batch(evidence.images, chunk, evidence.compute.device)?;
@@ -128,6 +132,7 @@ impl Fct {
                 let loss = likeness(&copy, images, &of_chunk)?;
                 copy.step(&mut optimizer, RATE, loss.clone());
                 losses.push(to_host(loss)[0]);
+                task.advance(chunk.len() as u64);
             }
         }
         Ok((copy.freeze(), losses))

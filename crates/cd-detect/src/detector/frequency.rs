@@ -8,7 +8,7 @@
 mod corruption;
 mod network;
 
-use cd_core::{Pixels, random};
+use cd_core::{Pixels, Task, random};
 use cd_models::burn::module::Module;
 use cd_models::burn::optim::{AdamConfig, GradientsParams};
 use cd_models::burn::tensor::activation::log_softmax;
@@ -174,6 +174,12 @@ impl Frequency {
             .train();
         let mut optimizer = AdamConfig::new().init();
         let mut order: Vec<usize> = (0..clean.len()).collect();
+        let total = self.rounds * self.passes * clean.len();
+        let task = Task::start(
+            evidence.compute.progress,
+            "learning spectra",
+            Some(total as u64),
+        );
         for round in 0..self.rounds {
             for pass in 0..self.passes {
                 let number = (round * self.passes + pass) as u64;
@@ -195,6 +201,7 @@ impl Frequency {
                     let loss = loss(logits, chunk.len());
                     let gradients = GradientsParams::from_grads(loss.backward(), &network);
                     network = optimizer.step(RATE, network, gradients);
+                    task.advance(chunk.len() as u64);
                 }
             }
         }
