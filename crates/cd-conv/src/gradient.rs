@@ -20,6 +20,7 @@ use crate::winograd::{self, Winograd};
 const PACK: usize = 8;
 /// Blocks of output channels that one task owns.
 const GROUP: usize = 2;
+const TWO_BLOCKS: usize = 2 * BLOCK;
 /// Sums of one tile: `[PACK][GROUP][BLOCK]`.
 const TILE: usize = PACK * GROUP * BLOCK;
 /// Target pixels of a strip: packed inputs and gradients should stay in the first cache.
@@ -281,13 +282,15 @@ impl Task<'_> {
         let layer = self.layer;
         let first = self.group * GROUP * BLOCK;
         let count = (GROUP * BLOCK).min(layer.padded - first);
-        packed.clear();
+        let of_image = strip.rows * layer.output.width;
+        // Lanes without a channel are never written, and stay zero.
+        packed.resize(strip.images * of_image * GROUP * BLOCK, 0.0);
+        let mut places = packed.chunks_exact_mut(GROUP * BLOCK);
         for image in strip.image..strip.image + strip.images {
             let start = image * layer.output.pixels() + strip.row * layer.output.width;
             let pixels = layer.gradient[start * layer.padded..].chunks_exact(layer.padded);
-            for pixel in pixels.take(strip.rows * layer.output.width) {
-                packed.extend_from_slice(&pixel[first..first + count]);
-                packed.resize(packed.len() + GROUP * BLOCK - count, 0.0);
+            for (pixel, place) in pixels.take(of_image).zip(&mut places) {
+                copy(&pixel[first..first + count], place);
             }
         }
     }
@@ -346,25 +349,22 @@ impl Task<'_> {
         let (width, channels) = (layer.output.width, layer.input.channels);
         let line = layer.tiles() * PACK;
         packed.resize(strip.images * strip.rows * width * line, 0.0);
-        let mut lines = packed.chunks_exact_mut(line);
+        let mut rows = packed.chunks_exact_mut(width * line);
         for image in strip.image..strip.image + strip.images {
-            for row in strip.row..strip.row + strip.rows {
-                for (column, line) in lines.by_ref().take(width).enumerate() {
-                    // The part of the window's row that lies inside the map, in the map and in the window.
-                    let begin = column * stride[1];
-                    let inside = begin.max(padding[1])
-                        ..(begin + kernel[1]).min(layer.input.width + padding[1]);
-                    let count = inside.len() * channels;
-                    let (from, to) = (inside.start - padding[1], inside.start - begin);
-                    for (tap, place) in line
-                        .chunks_mut(kernel[1] * channels)
-                        .take(kernel[0])
-                        .enumerate()
-                    {
-                        if let Some(source) = layer.row(image, row * stride[0] + tap) {
-                            place[to * channels..][..count]
-                                .copy_from_slice(&source[from * channels..][..count]);
-                        }
+            for (row, lines) in (strip.row..strip.row + strip.rows).zip(&mut rows) {
+                for tap in 0..kernel[0] {
+                    let Some(source) = layer.row(image, row * stride[0] + tap) else {
+                        continue;
+                    };
+                    let places = lines[tap * kernel[1] * channels..].chunks_mut(line);
+                    for (column, place) in places.take(width).enumerate() {
+                        // The part of the window's row that lies inside the map, in the map and in the window.
+                        let begin = column * stride[1];
+                        let inside = begin.max(padding[1])
+                            ..(begin + kernel[1]).min(layer.input.width + padding[1]);
+                        let (from, to) = (inside.start - padding[1], inside.start - begin);
+                        let values = &source[from * channels..][..inside.len() * channels];
+                        copy(values, &mut place[to * channels..]);
                     }
                 }
             }
@@ -374,6 +374,25 @@ impl Task<'_> {
             row: width * layer.tiles(),
             pixel: layer.tiles(),
         }
+    }
+}
+
+/// Writes `values` to the beginning of `place`. A call of the system's copy takes longer than to copy what one pixel has, so the usual
+/// lengths are known to the compiler: whole blocks, and three colours of three pixels.
+#[inline(always)]
+fn copy(values: &[f32], place: &mut [f32]) {
+    fn known<const N: usize>(values: &[f32], place: &mut [f32]) -> Option<()> {
+        *place.first_chunk_mut::<N>()? = *values.first_chunk()?;
+        Some(())
+    }
+    let done = match values.len() {
+        9 => known::<9>(values, place),
+        BLOCK => known::<BLOCK>(values, place),
+        TWO_BLOCKS => known::<TWO_BLOCKS>(values, place),
+        _ => None,
+    };
+    if done.is_none() {
+        place[..values.len()].copy_from_slice(values);
     }
 }
 
