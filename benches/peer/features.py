@@ -55,7 +55,7 @@ def ss(features):
 def isolation_forest(features):
     from sklearn.ensemble import IsolationForest
 
-    return -IsolationForest(100, max_samples=256, random_state=0, n_jobs=-1).fit(features).score_samples(features)
+    return -IsolationForest(n_estimators=100, max_samples=256, random_state=0, n_jobs=-1).fit(features).score_samples(features)
 
 
 METHODS = {"knn": knn, "lid": lid, "ac": ac, "ss": ss, "isolation-forest": isolation_forest}

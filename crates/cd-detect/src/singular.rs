@@ -6,6 +6,8 @@ use cd_core::random;
 
 /// Vectors of a search before it starts again from the best direction in their span.
 const SPAN: usize = 32;
+/// Rows that are added together, so that sums are fetched from memory once for all of them.
+const TOGETHER: usize = 8;
 /// Searches until the best direction so far is taken; a few are enough where singular values differ.
 const SEARCHES: usize = 200;
 /// A direction is found when the matrix turns it by no more than this share of its length.
@@ -38,9 +40,23 @@ impl Square {
     /// Products of columns with each other.
     fn of_columns(rows: &[Vec<f64>], width: usize) -> Self {
         let mut values = vec![0.0; width * width];
-        for row in rows {
-            for (&value, products) in row.iter().zip(values.chunks_exact_mut(width)) {
-                add(products, value, row);
+        let (groups, rest) = rows.as_chunks::<TOGETHER>();
+        // From the diagonal on; what lies before it is the same.
+        for group in groups {
+            for column in 0..width {
+                let sums = &mut values[column * width..][column..width];
+                add_products(sums, group.each_ref().map(|row| &row[column..]));
+            }
+        }
+        for row in rest {
+            for column in 0..width {
+                let sums = &mut values[column * width..][column..width];
+                add(sums, row[column], &row[column..]);
+            }
+        }
+        for row in 0..width {
+            for column in 0..row {
+                values[row * width + column] = values[column * width + row];
             }
         }
         Self {
@@ -161,6 +177,16 @@ fn rotate(values: &mut [f64], vectors: &mut [f64], side: usize, row: usize, colu
     }
     for at in 0..side {
         turn(values, row * side + at, column * side + at);
+    }
+}
+
+/// Adds each row times its first value, one row after the other.
+fn add_products(sums: &mut [f64], rows: [&[f64]; TOGETHER]) {
+    let rows = rows.map(|row| &row[..sums.len()]);
+    for (at, sum) in sums.iter_mut().enumerate() {
+        for row in rows {
+            *sum += row[0] * row[at];
+        }
     }
 }
 
