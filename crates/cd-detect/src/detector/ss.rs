@@ -8,6 +8,7 @@
 
 use cd_core::Matrix;
 use cd_models::Tap;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{Detector, DetectorInfo};
@@ -78,8 +79,12 @@ impl Detector for Ss {
             classes[label as usize].push(index);
         }
         let mut projections = vec![None; features.rows()];
-        for members in classes {
-            for (&index, value) in members.iter().zip(self.projections(features, &members)) {
+        let found = classes
+            .par_iter()
+            .map(|members| self.projections(features, members));
+        let found: Vec<Vec<f64>> = found.collect();
+        for (members, values) in classes.iter().zip(found) {
+            for (&index, value) in members.iter().zip(values) {
                 projections[index] = Some(value);
             }
         }
