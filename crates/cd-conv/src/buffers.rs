@@ -49,7 +49,9 @@ pub fn taken(len: usize) -> Vec<f32> {
     if len < LEAST {
         return vec![0.0; len];
     }
-    if let Some(mut buffer) = free().of_like_size(len) {
+    // In a statement of its own, so that nobody waits for the lock meanwhile.
+    let found = free().of_like_size(len);
+    if let Some(mut buffer) = found {
         buffer.resize(len, 0.0);
         return buffer;
     }

@@ -20,9 +20,10 @@ use crate::winograd::{self, Winograd};
 const PACK: usize = 8;
 /// Blocks of output channels that one task owns.
 const GROUP: usize = 2;
-const TWO_BLOCKS: usize = 2 * BLOCK;
-/// Sums of one tile: `[PACK][GROUP][BLOCK]`.
-const TILE: usize = PACK * GROUP * BLOCK;
+/// Output channels that one task owns.
+const OWNED: usize = GROUP * BLOCK;
+/// Sums of one tile: `[PACK][OWNED]`.
+const TILE: usize = PACK * OWNED;
 /// Target pixels of a strip: packed inputs and gradients should stay in the first cache.
 const STRIP: usize = 128;
 /// Where there are fewer tasks, the batch is cut into parts. Does not depend on the number of threads, so that the order
@@ -63,7 +64,7 @@ pub fn weight_gradient(
         images,
         gradient: &pad_channels(gradient, output.channels, padded),
     };
-    let groups = padded.div_ceil(GROUP * BLOCK);
+    let groups = padded.div_ceil(OWNED);
     let parts = TASKS.div_ceil(groups).min(batch.max(1));
     let images_of_part = batch.div_ceil(parts).max(1);
     let level = level();
@@ -84,11 +85,11 @@ pub fn weight_gradient(
     let mut weights = vec![0.0; output.channels * inputs * taps];
     let targets = weights.chunks_mut((inputs * taps).max(1));
     each(targets.enumerate(), |(target, weights)| {
-        let (group, target) = (target / (GROUP * BLOCK), target % (GROUP * BLOCK));
+        let (group, target) = (target / OWNED, target % OWNED);
         for (source, weights) in weights.chunks_exact_mut(taps).enumerate() {
             for (tap, weight) in weights.iter_mut().enumerate() {
                 let (tile, lane) = layer.place(source, tap);
-                *weight = owned[group][tile * TILE + lane * GROUP * BLOCK + target];
+                *weight = owned[group][tile * TILE + lane * OWNED + target];
             }
         }
     });
@@ -233,7 +234,7 @@ impl Task<'_> {
                                 block,
                                 width: layer.output.width,
                             };
-                            let sums = &mut sums[lane * GROUP * BLOCK + block * BLOCK..];
+                            let sums = &mut sums[lane * OWNED + block * BLOCK..];
                             tile_of::<S, V, B, P>(
                                 simd, strip, steps, place, inputs, gradients, sums,
                             );
@@ -277,15 +278,15 @@ impl Task<'_> {
         tile / width * columns + tile % width
     }
 
-    /// The group's gradients of all target pixels: `[pixel][GROUP][BLOCK]`.
+    /// The group's gradients of all target pixels: `[pixel][OWNED]`.
     fn pack_gradients(&self, strip: Strip, packed: &mut Vec<f32>) {
         let layer = self.layer;
-        let first = self.group * GROUP * BLOCK;
-        let count = (GROUP * BLOCK).min(layer.padded - first);
+        let first = self.group * OWNED;
+        let count = OWNED.min(layer.padded - first);
         let of_image = strip.rows * layer.output.width;
         // Lanes without a channel are never written, and stay zero.
-        packed.resize(strip.images * of_image * GROUP * BLOCK, 0.0);
-        let mut places = packed.chunks_exact_mut(GROUP * BLOCK);
+        packed.resize(strip.images * of_image * OWNED, 0.0);
+        let mut places = packed.chunks_exact_mut(OWNED);
         for image in strip.image..strip.image + strip.images {
             let start = image * layer.output.pixels() + strip.row * layer.output.width;
             let pixels = layer.gradient[start * layer.padded..].chunks_exact(layer.padded);
@@ -388,7 +389,7 @@ fn copy(values: &[f32], place: &mut [f32]) {
     let done = match values.len() {
         9 => known::<9>(values, place),
         BLOCK => known::<BLOCK>(values, place),
-        TWO_BLOCKS => known::<TWO_BLOCKS>(values, place),
+        OWNED => known::<OWNED>(values, place),
         _ => None,
     };
     if done.is_none() {
@@ -413,12 +414,12 @@ fn tile_of<S: Simd, const V: usize, const B: usize, const P: usize>(
     steps: Steps,
     place: Place,
     inputs: &[[f32; PACK]],
-    gradients: &[[f32; GROUP * BLOCK]],
+    gradients: &[[f32; OWNED]],
     stored: &mut [f32],
 ) {
     // Arrays of known lengths, so that the only check of the innermost loop is that of the input's place.
     let (lane, block) = (place.lane, place.block * BLOCK);
-    assert!(lane + P <= PACK && block + B * BLOCK <= GROUP * BLOCK);
+    assert!(lane + P <= PACK && block + B * BLOCK <= OWNED);
     let mut sums = [[[simd.splat_f32s(0.0); V]; B]; P];
     for (number, gradients) in gradients.chunks(place.width).enumerate() {
         let (image, row) = (number / strip.rows, number % strip.rows);
@@ -437,7 +438,7 @@ fn tile_of<S: Simd, const V: usize, const B: usize, const P: usize>(
             }
         }
     }
-    for (p, stored) in stored.chunks_mut(GROUP * BLOCK).take(P).enumerate() {
+    for (p, stored) in stored.chunks_mut(OWNED).take(P).enumerate() {
         let stored = S::as_mut_simd_f32s(&mut stored[..B * BLOCK]).0;
         for b in 0..B {
             for v in 0..V {
