@@ -8,10 +8,11 @@ mod adam;
 mod grid;
 mod terms;
 
-use crate::parallel::each;
+use pulp::{Simd, WithSimd};
 
 use crate::buffers::taken;
 use crate::level::level;
+use crate::parallel::each;
 
 pub use adam::Adam;
 use grid::Axis;
@@ -122,16 +123,12 @@ impl Masks {
         each(
             filled.chunks_mut(COLOURS * area).zip(sources),
             |(filled, ((image, mask), colour))| {
-                level.run(|| {
-                    let filled = &mut filled.as_chunks_mut::<COLOURS>().0[..area];
-                    for channel in 0..COLOURS {
-                        let plane = &image[channel * area..][..area];
-                        let mask = &mask[channel % self.channels * area..][..area];
-                        let colour = colour[channel];
-                        for at in 0..area {
-                            filled[at][channel] = plane[at] * mask[at] + (1.0 - mask[at]) * colour;
-                        }
-                    }
+                level.run(Fill {
+                    image,
+                    mask,
+                    colour,
+                    area,
+                    filled,
                 });
             },
         );
@@ -174,19 +171,15 @@ impl Masks {
             results.zip(sources),
             |((theta, terms), ((((gradient, image), mask), tanh), colour))| {
                 let mut of_mask = vec![0.0; self.channels * area];
-                level.run(|| {
-                    let gradient = &gradient.as_chunks::<COLOURS>().0[..area];
-                    for channel in 0..COLOURS {
-                        let plane = &image[channel * area..][..area];
-                        let sums = &mut of_mask[channel % self.channels * area..][..area];
-                        let colour = colour[channel];
-                        for at in 0..area {
-                            sums[at] += gradient[at][channel] * (plane[at] - colour);
-                        }
-                    }
-                    let [height, width] = self.pixels;
-                    let plane = Plane { height, width };
-                    *terms = penalized(penalties, plane, mask, &mut of_mask);
+                level.run(Slopes {
+                    gradient,
+                    image,
+                    mask,
+                    colour,
+                    penalties,
+                    pixels: self.pixels,
+                    of_mask: &mut of_mask,
+                    terms,
                 });
                 match &axes {
                     None => theta.copy_from_slice(&of_mask),
@@ -207,6 +200,72 @@ impl Masks {
             theta,
             penalties: terms,
         }
+    }
+}
+
+/// One image filled under its mask, `[pixels, 3]`.
+struct Fill<'a> {
+    image: &'a [f32],
+    mask: &'a [f32],
+    colour: &'a [f32],
+    area: usize,
+    filled: &'a mut [f32],
+}
+
+impl WithSimd for Fill<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let area = self.area;
+        let channels = self.mask.len() / area;
+        let filled = &mut self.filled.as_chunks_mut::<COLOURS>().0[..area];
+        let plane = |channel: usize| &self.image[channel * area..][..area];
+        let mask = |channel: usize| &self.mask[channel % channels * area..][..area];
+        let planes = [plane(0), plane(1), plane(2)];
+        let masks = [mask(0), mask(1), mask(2)];
+        let colour = [self.colour[0], self.colour[1], self.colour[2]];
+        for at in 0..area {
+            for channel in 0..COLOURS {
+                let mask = masks[channel][at];
+                filled[at][channel] = planes[channel][at] * mask + (1.0 - mask) * colour[channel];
+            }
+        }
+    }
+}
+
+/// The gradient of one image's mask, and its penalties.
+struct Slopes<'a> {
+    gradient: &'a [f32],
+    image: &'a [f32],
+    mask: &'a [f32],
+    colour: &'a [f32],
+    penalties: &'a Penalties,
+    pixels: [usize; 2],
+    /// Zeros before.
+    of_mask: &'a mut [f32],
+    terms: &'a mut [f32; 2],
+}
+
+impl WithSimd for Slopes<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let [height, width] = self.pixels;
+        let area = height * width;
+        let channels = self.mask.len() / area;
+        let gradient = &self.gradient.as_chunks::<COLOURS>().0[..area];
+        for channel in 0..COLOURS {
+            let plane = &self.image[channel * area..][..area];
+            let sums = &mut self.of_mask[channel % channels * area..][..area];
+            let colour = self.colour[channel];
+            for at in 0..area {
+                sums[at] += gradient[at][channel] * (plane[at] - colour);
+            }
+        }
+        let plane = Plane { height, width };
+        *self.terms = penalized(self.penalties, plane, self.mask, self.of_mask);
     }
 }
 

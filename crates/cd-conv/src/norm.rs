@@ -1,10 +1,12 @@
 //! Batch normalisation as training needs it: statistics of the batch, and the gradient through them.
 
-use crate::Epilogue;
+use pulp::{Simd, WithSimd};
+
 use crate::buffers::taken;
 use crate::elementwise::{activate, add};
 use crate::level::level;
 use crate::parallel::{each, mapped};
+use crate::{Activation, Epilogue};
 
 /// A batch is summed in so many parts, on any number of threads, so that the order is always the same.
 const PARTS: usize = 16;
@@ -109,22 +111,46 @@ pub fn normalize(
     each(y.chunks_mut(rows).enumerate(), |(task, y)| {
         let place = task * rows..task * rows + y.len();
         let x = &x[place.clone()];
-        let residual = epilogue.residual.map(|residual| &residual[place]);
-        level.run(|| {
-            let (scale, shift) = (&scale[..channels], &shift[..channels]);
-            for (y, x) in y.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
-                let factors = scale.iter().zip(shift);
-                for ((y, x), (scale, shift)) in y.iter_mut().zip(x).zip(factors) {
-                    *y = x * scale + shift;
-                }
-            }
-            if let Some(residual) = residual {
-                add(y, residual);
-            }
-            activate(y, epilogue.activation);
+        level.run(Normalized {
+            y,
+            x,
+            residual: epilogue.residual.map(|residual| &residual[place]),
+            scale: &scale,
+            shift: &shift,
+            activation: epilogue.activation,
         });
     });
     y
+}
+
+/// `activation(x * scale + shift + residual)`.
+struct Normalized<'a> {
+    y: &'a mut [f32],
+    x: &'a [f32],
+    residual: Option<&'a [f32]>,
+    scale: &'a [f32],
+    shift: &'a [f32],
+    activation: Activation,
+}
+
+impl WithSimd for Normalized<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let channels = self.scale.len();
+        let pixels = self.y.chunks_exact_mut(channels);
+        for (y, x) in pixels.zip(self.x.chunks_exact(channels)) {
+            let factors = self.scale.iter().zip(self.shift);
+            for ((y, x), (scale, shift)) in y.iter_mut().zip(x).zip(factors) {
+                *y = x * scale + shift;
+            }
+        }
+        if let Some(residual) = self.residual {
+            add(self.y, residual);
+        }
+        activate(self.y, self.activation);
+    }
 }
 
 /// Gradients of [`normalize`] before its activation, through the statistics.
@@ -178,25 +204,48 @@ pub fn normalize_backward(
         .chunks_mut(rows)
         .zip(gradient.chunks(rows).zip(x.chunks(rows)));
     each(tasks, |(dx, (gradient, x))| {
-        level.run(|| {
-            let pixels = gradient
-                .chunks_exact(channels)
-                .zip(x.chunks_exact(channels));
-            let (on_gradient, on_x) = (&on_gradient[..channels], &on_x[..channels]);
-            for (dx, (g, x)) in dx.chunks_exact_mut(channels).zip(pixels) {
-                let factors = on_gradient.iter().zip(on_x).zip(&constant);
-                for ((dx, (g, x)), ((on_gradient, on_x), constant)) in
-                    dx.iter_mut().zip(g.iter().zip(x)).zip(factors)
-                {
-                    *dx = g * on_gradient + (x * on_x + constant);
-                }
-            }
+        level.run(Sloped {
+            dx,
+            gradient,
+            x,
+            on_gradient: &on_gradient,
+            on_x: &on_x,
+            constant: &constant,
         });
     });
     NormGradient {
         x: dx,
         gamma: gamma_gradient,
         beta: sums.iter().map(|[sum, _]| *sum as f32).collect(),
+    }
+}
+
+/// `gradient * on_gradient + (x * on_x + constant)`.
+struct Sloped<'a> {
+    dx: &'a mut [f32],
+    gradient: &'a [f32],
+    x: &'a [f32],
+    on_gradient: &'a [f32],
+    on_x: &'a [f32],
+    constant: &'a [f32],
+}
+
+impl WithSimd for Sloped<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let channels = self.on_x.len();
+        let gradient = self.gradient.chunks_exact(channels);
+        let pixels = gradient.zip(self.x.chunks_exact(channels));
+        for (dx, (g, x)) in self.dx.chunks_exact_mut(channels).zip(pixels) {
+            let factors = self.on_gradient.iter().zip(self.on_x).zip(self.constant);
+            for ((dx, (g, x)), ((on_gradient, on_x), constant)) in
+                dx.iter_mut().zip(g.iter().zip(x)).zip(factors)
+            {
+                *dx = g * on_gradient + (x * on_x + constant);
+            }
+        }
     }
 }
 
@@ -218,23 +267,12 @@ fn sum_pixels<const N: usize>(
     let parts: Vec<Vec<[f64; 2]>> = mapped(PARTS, |number| {
         let end = inputs[0].len();
         let place = (number * part).min(end)..((number + 1) * part).min(end);
-        let inputs = inputs.map(|input| &input[place.clone()]);
         let mut sums = vec![[0.0; 2]; channels];
-        level.run(|| {
-            for first in (0..inputs[0].len()).step_by(SHORT * channels) {
-                let inputs = inputs.map(|input| {
-                    let end = input.len().min(first + SHORT * channels);
-                    &input[first..end]
-                });
-                for channel in (0..channels).step_by(LANES) {
-                    let centres = &centres[channel..channels.min(channel + LANES)];
-                    let short = short_sums(inputs, channels, channel, centres, &of);
-                    for (lane, sums) in sums[channel..].iter_mut().take(LANES).enumerate() {
-                        sums[0] += f64::from(short[0][lane]);
-                        sums[1] += f64::from(short[1][lane]);
-                    }
-                }
-            }
+        level.run(Sums {
+            inputs: inputs.map(|input| &input[place.clone()]),
+            centres,
+            of: &of,
+            sums: &mut sums,
         });
         sums
     });
@@ -246,6 +284,39 @@ fn sum_pixels<const N: usize>(
         }
     }
     sums
+}
+
+/// The two sums of every channel over some pixels.
+struct Sums<'a, F, const N: usize> {
+    inputs: [&'a [f32]; N],
+    centres: &'a [f32],
+    of: &'a F,
+    sums: &'a mut [[f64; 2]],
+}
+
+impl<F: Fn([f32; N], f32) -> [f32; 2], const N: usize> WithSimd for Sums<'_, F, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let channels = self.centres.len();
+        let len = self.inputs[0].len();
+        for first in (0..len).step_by(SHORT * channels) {
+            let end = len.min(first + SHORT * channels);
+            let mut inputs = self.inputs;
+            for input in &mut inputs {
+                *input = &input[first..end];
+            }
+            for channel in (0..channels).step_by(LANES) {
+                let centres = &self.centres[channel..channels.min(channel + LANES)];
+                let short = short_sums(inputs, channels, channel, centres, self.of);
+                for (lane, sums) in self.sums[channel..].iter_mut().take(LANES).enumerate() {
+                    sums[0] += f64::from(short[0][lane]);
+                    sums[1] += f64::from(short[1][lane]);
+                }
+            }
+        }
+    }
 }
 
 /// The sums of up to [`LANES`] channels from `channel` on, as many as there are `centres`.
@@ -288,7 +359,6 @@ fn short_sums<const N: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Activation;
     use crate::level::tests::at_every_level;
 
     fn wave(count: usize, step: f64) -> Vec<f32> {

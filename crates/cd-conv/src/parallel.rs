@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 use std::vec::IntoIter;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -12,6 +13,11 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 const SHARES: usize = 4;
 /// Looks at whether the others are done, some 20 microseconds, before this thread sleeps until they are: to be woken takes as long.
 const SPINS: usize = 2000;
+/// How long a helper looks whether there is another kernel before it sleeps.
+const LINGER: Duration = Duration::from_micros(200);
+
+/// Kernels that helpers were asked for.
+static ASKED: AtomicUsize = AtomicUsize::new(0);
 
 /// Threads that say that they compute without a pause.
 static OCCUPIED: AtomicUsize = AtomicUsize::new(0);
@@ -75,10 +81,12 @@ pub fn each<T: Send>(items: impl Iterator<Item = T>, work: impl Fn(T) + Sync) {
     let share = items.len().div_ceil(threads * SHARES);
     let left = Mutex::new(items.into_iter());
     let busy = AtomicUsize::new(threads - 1);
+    let kernel = ASKED.fetch_add(1, Ordering::Relaxed) + 1;
     helpers.in_place_scope(|scope| {
         for _ in 1..threads {
             scope.spawn(|_| {
                 while some(&left, |left| left.rev().take(share).collect(), &work) {}
+                helpers.spawn(move || linger(kernel));
                 busy.fetch_sub(1, Ordering::Release);
             });
         }
@@ -90,6 +98,14 @@ pub fn each<T: Send>(items: impl Iterator<Item = T>, work: impl Fn(T) + Sync) {
             std::hint::spin_loop();
         }
     });
+}
+
+/// Keeps a helper awake until it is asked for another kernel than the one that it has done, or for a while.
+fn linger(kernel: usize) {
+    let begin = Instant::now();
+    while ASKED.load(Ordering::Relaxed) == kernel && begin.elapsed() < LINGER {
+        std::hint::spin_loop();
+    }
 }
 
 /// Does `work` with some of the items that are left; false when there are none.
@@ -175,7 +191,7 @@ mod tests {
                 });
             }
         });
-        assert!(!alone());
+        assert!(threads == 1 || !alone());
     }
 
     #[test]

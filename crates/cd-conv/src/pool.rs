@@ -1,11 +1,12 @@
 //! Pooling, and its gradients.
 
-use crate::parallel::each;
+use pulp::{Simd, WithSimd};
 
 use crate::buffers::taken;
 use crate::geometry::{Geometry, Map};
 use crate::level::level;
-use crate::plan::{Direction, Plan};
+use crate::parallel::each;
+use crate::plan::{Direction, Pass, Plan};
 
 /// The largest value of every window and channel, over a batch of maps like `input`; what lies outside the map does not
 /// count.
@@ -24,30 +25,51 @@ pub fn max_pool(source: &[f32], geometry: Geometry, input: Map, output: Map) -> 
     let level = level();
     let images = target.chunks_mut(to).zip(source.chunks(from));
     each(images, |(target, source)| {
-        level.run(|| {
-            for pass in &plan.passes {
-                assert!(!pass.taps.is_empty(), "windows over the map");
-                for (&pixel, &base) in pass.targets.iter().zip(&pass.bases) {
-                    let largest = &mut target[pixel * channels..][..channels];
-                    for (number, &(_, offset)) in pass.taps.iter().enumerate() {
-                        let values = &source[(base + offset) as usize * channels..][..channels];
-                        if number == 0 {
-                            largest.copy_from_slice(values);
-                            continue;
-                        }
-                        for c in 0..channels {
-                            largest[c] = if values[c] > largest[c] {
-                                values[c]
-                            } else {
-                                largest[c]
-                            };
-                        }
-                    }
-                }
-            }
+        level.run(Largest {
+            passes: &plan.passes,
+            channels,
+            source,
+            target,
         });
     });
     target
+}
+
+/// The largest values of one image.
+struct Largest<'a> {
+    passes: &'a [Pass],
+    channels: usize,
+    source: &'a [f32],
+    target: &'a mut [f32],
+}
+
+impl WithSimd for Largest<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let channels = self.channels;
+        for pass in self.passes {
+            assert!(!pass.taps.is_empty(), "windows over the map");
+            for (&pixel, &base) in pass.targets.iter().zip(&pass.bases) {
+                let largest = &mut self.target[pixel * channels..][..channels];
+                for (number, &(_, offset)) in pass.taps.iter().enumerate() {
+                    let values = &self.source[(base + offset) as usize * channels..][..channels];
+                    if number == 0 {
+                        largest.copy_from_slice(values);
+                        continue;
+                    }
+                    for c in 0..channels {
+                        largest[c] = if values[c] > largest[c] {
+                            values[c]
+                        } else {
+                            largest[c]
+                        };
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// The gradient of the maps that [`max_pool`] was given, from that of its `output_values`: it goes to the first of the
@@ -81,30 +103,55 @@ pub fn max_pool_backward(
     each(
         images.zip(source.chunks(from).zip(outputs)),
         |(result, (source, (gradient, largest)))| {
-            let mut left = vec![0.0; channels];
-            level.run(|| {
-                result.fill(0.0);
-                for pass in &plan.passes {
-                    for (&pixel, &base) in pass.targets.iter().zip(&pass.bases) {
-                        let largest = &largest[pixel * channels..][..channels];
-                        left.copy_from_slice(&gradient[pixel * channels..][..channels]);
-                        let left = &mut left[..channels];
-                        for &(_, offset) in &pass.taps {
-                            let place = (base + offset) as usize * channels;
-                            let values = &source[place..][..channels];
-                            let result = &mut result[place..][..channels];
-                            for c in 0..channels {
-                                let here = values[c] == largest[c];
-                                result[c] += if here { left[c] } else { 0.0 };
-                                left[c] = if here { 0.0 } else { left[c] };
-                            }
-                        }
-                    }
-                }
+            level.run(ToLargest {
+                passes: &plan.passes,
+                channels,
+                gradient,
+                source,
+                largest,
+                result,
             });
         },
     );
     result
+}
+
+/// The gradient of one image, of which the largest values are known.
+struct ToLargest<'a> {
+    passes: &'a [Pass],
+    channels: usize,
+    gradient: &'a [f32],
+    source: &'a [f32],
+    largest: &'a [f32],
+    result: &'a mut [f32],
+}
+
+impl WithSimd for ToLargest<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let channels = self.channels;
+        let mut left = vec![0.0; channels];
+        self.result.fill(0.0);
+        for pass in self.passes {
+            for (&pixel, &base) in pass.targets.iter().zip(&pass.bases) {
+                let largest = &self.largest[pixel * channels..][..channels];
+                left.copy_from_slice(&self.gradient[pixel * channels..][..channels]);
+                let left = &mut left[..channels];
+                for &(_, offset) in &pass.taps {
+                    let place = (base + offset) as usize * channels;
+                    let values = &self.source[place..][..channels];
+                    let result = &mut self.result[place..][..channels];
+                    for c in 0..channels {
+                        let here = values[c] == largest[c];
+                        result[c] += if here { left[c] } else { 0.0 };
+                        left[c] = if here { 0.0 } else { left[c] };
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// The mean of every channel over a map: `[images, channels]`.

@@ -12,7 +12,7 @@ use pulp::Simd;
 use crate::level::multiply_add;
 use crate::panel::BLOCK;
 
-/// One weight of each target channel of a block, in double precision.
+/// One value of each target channel of a block, in double precision.
 pub(super) type Lanes = [f64; BLOCK];
 
 /// One axis of a tile of `M` targets at `N` positions.
@@ -27,20 +27,10 @@ pub(super) trait Tile<const M: usize, const N: usize>: Sync + Send {
     fn scattered<S: Simd>(simd: S, targets: [S::f32s; M]) -> [S::f32s; N];
 
     /// `G`: a line of three weights to positions.
-    fn weights(line: [&Lanes; 3]) -> [Lanes; N];
+    fn weights<S: Simd>(simd: S, line: [S::f64s; 3]) -> [S::f64s; N];
 
     /// `G^T`: the gradient of positions to that of a line of three weights.
-    fn window(positions: [&Lanes; N]) -> [Lanes; 3];
-}
-
-/// `of(lane)` for every lane.
-#[inline(always)]
-fn lanes(of: impl Fn(usize) -> f64) -> Lanes {
-    let mut lanes = [0.0; BLOCK];
-    for (lane, value) in lanes.iter_mut().enumerate() {
-        *value = of(lane);
-    }
-    lanes
+    fn window<S: Simd>(simd: S, positions: [S::f64s; N]) -> [S::f64s; 3];
 }
 
 /// `factor * x + y`.
@@ -54,22 +44,35 @@ fn times<S: Simd>(simd: S, factor: f32, x: S::f32s) -> S::f32s {
     simd.mul_f32s(x, simd.splat_f32s(factor))
 }
 
+/// `factor * x` in double precision.
+#[inline(always)]
+fn times_f64<S: Simd>(simd: S, factor: f64, x: S::f64s) -> S::f64s {
+    simd.mul_f64s(x, simd.splat_f64s(factor))
+}
+
+/// `factor * x + y` in double precision, the product rounded.
+#[inline(always)]
+fn scaled_f64<S: Simd>(simd: S, factor: f64, x: S::f64s, y: S::f64s) -> S::f64s {
+    simd.add_f64s(y, times_f64(simd, factor, x))
+}
+
 /// F(2, 3).
 pub(super) struct Two;
 
 impl Tile<2, 4> for Two {
     #[inline(always)]
-    fn weights([a, b, c]: [&Lanes; 3]) -> [Lanes; 4] {
-        let half = |sign: f64| lanes(|k| 0.5 * (a[k] + sign * b[k] + c[k]));
-        [*a, half(1.0), half(-1.0), *c]
+    fn weights<S: Simd>(simd: S, [a, b, c]: [S::f64s; 3]) -> [S::f64s; 4] {
+        let half = |sum| times_f64(simd, 0.5, simd.add_f64s(sum, c));
+        [a, half(simd.add_f64s(a, b)), half(simd.sub_f64s(a, b)), c]
     }
 
     #[inline(always)]
-    fn window([a, b, c, d]: [&Lanes; 4]) -> [Lanes; 3] {
+    fn window<S: Simd>(simd: S, [a, b, c, d]: [S::f64s; 4]) -> [S::f64s; 3] {
+        let (even, odd) = (simd.add_f64s(b, c), simd.sub_f64s(b, c));
         [
-            lanes(|k| a[k] + 0.5 * (b[k] + c[k])),
-            lanes(|k| 0.5 * (b[k] - c[k])),
-            lanes(|k| d[k] + 0.5 * (b[k] + c[k])),
+            scaled_f64(simd, 0.5, even, a),
+            times_f64(simd, 0.5, odd),
+            scaled_f64(simd, 0.5, even, d),
         ]
     }
 
@@ -114,21 +117,28 @@ impl Tile<4, 6> for Four {
     // The row of position `p` is (1, p, p^2) over the product of its distances from the other finite positions, which is
     // 1 at 0, -3/2 near it and 6 beyond.
     #[inline(always)]
-    fn weights([a, b, c]: [&Lanes; 3]) -> [Lanes; 6] {
-        let near =
-            |sign: f64| lanes(|k| (a[k] + sign * FRAC_1_SQRT_2 * b[k] + 0.5 * c[k]) * (-2.0 / 3.0));
-        let far = |sign: f64| lanes(|k| (a[k] + sign * SQRT_2 * b[k] + 2.0 * c[k]) * (1.0 / 6.0));
-        [*a, near(1.0), near(-1.0), far(1.0), far(-1.0), *c]
+    fn weights<S: Simd>(simd: S, [a, b, c]: [S::f64s; 3]) -> [S::f64s; 6] {
+        let sum = |slope, square| scaled_f64(simd, square, c, scaled_f64(simd, slope, b, a));
+        let near = |sign| times_f64(simd, -2.0 / 3.0, sum(sign * FRAC_1_SQRT_2, 0.5));
+        let far = |sign| times_f64(simd, 1.0 / 6.0, sum(sign * SQRT_2, 2.0));
+        [a, near(1.0), near(-1.0), far(1.0), far(-1.0), c]
     }
 
     #[inline(always)]
-    fn window([a, b, c, d, e, f]: [&Lanes; 6]) -> [Lanes; 3] {
-        let near = |k: usize, sign: f64| (b[k] + sign * c[k]) * (-2.0 / 3.0);
-        let far = |k: usize, sign: f64| (d[k] + sign * e[k]) * (1.0 / 6.0);
+    fn window<S: Simd>(simd: S, [a, b, c, d, e, f]: [S::f64s; 6]) -> [S::f64s; 3] {
+        let near = |sum| times_f64(simd, -2.0 / 3.0, sum);
+        let far = |sum| times_f64(simd, 1.0 / 6.0, sum);
+        let (near_even, near_odd) = (near(simd.add_f64s(b, c)), near(simd.sub_f64s(b, c)));
+        let (far_even, far_odd) = (far(simd.add_f64s(d, e)), far(simd.sub_f64s(d, e)));
         [
-            lanes(|k| a[k] + near(k, 1.0) + far(k, 1.0)),
-            lanes(|k| FRAC_1_SQRT_2 * near(k, -1.0) + SQRT_2 * far(k, -1.0)),
-            lanes(|k| f[k] + 0.5 * near(k, 1.0) + 2.0 * far(k, 1.0)),
+            simd.add_f64s(simd.add_f64s(a, near_even), far_even),
+            scaled_f64(
+                simd,
+                SQRT_2,
+                far_odd,
+                times_f64(simd, FRAC_1_SQRT_2, near_odd),
+            ),
+            scaled_f64(simd, 2.0, far_even, scaled_f64(simd, 0.5, near_even, f)),
         ]
     }
 

@@ -1,5 +1,9 @@
 //! From sums at all positions to gradients of weights: `G^T s G` of every window.
 
+use std::marker::PhantomData;
+
+use pulp::{Simd, WithSimd};
+
 use super::tile::{Lanes, Tile};
 use crate::buffers::taken;
 use crate::level::level;
@@ -33,21 +37,47 @@ pub(super) fn windows<W: Tile<M, N>, const M: usize, const N: usize>(
             sources,
             width,
         };
-        level.run(|| {
-            let mut totals = vec![[0.0; BLOCK]; N * N * share];
-            for source in (0..sources).step_by(BLOCK) {
-                sums.total(&mut totals, [source, first], share);
-                for block in 0..share / BLOCK {
-                    let lines = lines::<W, M, N>(&totals, block, share / BLOCK);
-                    for (lane, line) in lines.iter().enumerate() {
-                        let start = ((block * BLOCK + lane) * sources + source) * 9;
-                        weights[start..start + 9 * BLOCK].copy_from_slice(line);
-                    }
-                }
-            }
+        level.run(Task {
+            sums,
+            first,
+            share,
+            weights,
+            tile: PhantomData::<W>,
         });
     });
     weights
+}
+
+/// All sources of `share` targets from `first` on.
+struct Task<'a, W, const M: usize, const N: usize> {
+    sums: Sums<'a>,
+    first: usize,
+    share: usize,
+    /// `[target][source][3][3]`.
+    weights: &'a mut [f32],
+    tile: PhantomData<W>,
+}
+
+impl<W: Tile<M, N>, const M: usize, const N: usize> WithSimd for Task<'_, W, M, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (sources, blocks) = (self.sums.sources, self.share / BLOCK);
+        let mut totals = vec![[0.0; BLOCK]; N * N * self.share];
+        let mut lines = [[0.0; 9 * BLOCK]; BLOCK];
+        for source in (0..sources).step_by(BLOCK) {
+            self.sums
+                .total(&mut totals, [source, self.first], self.share);
+            for block in 0..blocks {
+                gathered::<S, W, M, N>(simd, &totals, block, blocks, &mut lines);
+                for (lane, line) in lines.iter().enumerate() {
+                    let start = ((block * BLOCK + lane) * sources + source) * 9;
+                    self.weights[start..start + 9 * BLOCK].copy_from_slice(line);
+                }
+            }
+        }
+    }
 }
 
 /// The sums of some targets.
@@ -87,35 +117,39 @@ impl Sums<'_> {
 
 /// The windows of a block of targets, one line for each.
 #[inline(always)]
-fn lines<W: Tile<M, N>, const M: usize, const N: usize>(
+fn gathered<S: Simd, W: Tile<M, N>, const M: usize, const N: usize>(
+    simd: S,
     totals: &[Lanes],
     block: usize,
     blocks: usize,
-) -> [[f32; 9 * BLOCK]; BLOCK] {
-    let mut lines = [[0.0; 9 * BLOCK]; BLOCK];
+    lines: &mut [[f32; 9 * BLOCK]; BLOCK],
+) {
+    let mut taps: [Lanes; 9] = [[0.0; BLOCK]; 9];
     for source in 0..BLOCK {
         let at = |y: usize, x: usize| &totals[((y * N + x) * BLOCK + source) * blocks + block];
-        let mut columns: [[Lanes; N]; 3] = [[[0.0; BLOCK]; N]; 3];
-        for x in 0..N {
-            let mut column = [at(0, x); N];
-            for y in 0..N {
-                column[y] = at(y, x);
-            }
-            for (columns, value) in columns.iter_mut().zip(W::window(column)) {
-                columns[x] = value;
-            }
-        }
-        for (y, columns) in columns.iter().enumerate() {
-            let mut row = [&columns[0]; N];
+        for part in 0..BLOCK / S::F64_LANES {
+            let mut columns = [[simd.splat_f64s(0.0); N]; 3];
             for x in 0..N {
-                row[x] = &columns[x];
+                let mut column = [simd.splat_f64s(0.0); N];
+                for y in 0..N {
+                    column[y] = S::as_simd_f64s(at(y, x)).0[part];
+                }
+                let column = W::window(simd, column);
+                for y in 0..3 {
+                    columns[y][x] = column[y];
+                }
             }
-            for (x, lanes) in W::window(row).iter().enumerate() {
-                for lane in 0..BLOCK {
-                    lines[lane][source * 9 + 3 * y + x] = lanes[lane] as f32;
+            for y in 0..3 {
+                let row = W::window(simd, columns[y]);
+                for x in 0..3 {
+                    S::as_mut_simd_f64s(&mut taps[3 * y + x]).0[part] = row[x];
                 }
             }
         }
+        for (lane, line) in lines.iter_mut().enumerate() {
+            for (value, tap) in line[source * 9..source * 9 + 9].iter_mut().zip(&taps) {
+                *value = tap[lane] as f32;
+            }
+        }
     }
-    lines
 }
