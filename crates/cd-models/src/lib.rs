@@ -43,7 +43,7 @@ pub use model::inside::NormLayer;
 pub use model::normalization::Normalization;
 pub use model::trainable::Trainable;
 pub use model::{AttributeModel, Model};
-pub use net::block::{Block, halved, map_mean};
+pub use net::block::{Block, halved, map_mean, normalized};
 pub use net::{Net, Network};
 pub use predict::{Predictions, predict};
 pub use registry::{

@@ -169,9 +169,7 @@ impl Frequency {
         let (height, width) = (clean.height(), clean.width());
         let device = evidence.compute.device.clone();
         let transform = Cosine::new(height, width);
-        let mut network = Network::new(height, width, &device)
-            .drawn(self.seed)
-            .train();
+        let mut network = Network::new([height, width], self.seed, &device).train();
         let mut optimizer = AdamConfig::new().init();
         let mut order: Vec<usize> = (0..clean.len()).collect();
         let total = self.rounds * self.passes * clean.len();

@@ -67,6 +67,15 @@ impl Block {
     }
 }
 
+/// BatchNorm, which works by the statistics of the batch while it is trained.
+///
+/// # Shapes
+///
+/// - `x`, output: `[B, C, H, W]`
+pub fn normalized(norm: &BatchNorm, x: Tensor<4>) -> Tensor<4> {
+    normalize(norm, x)
+}
+
 /// The largest value of every 2 x 2 window.
 ///
 /// # Shapes

@@ -1,15 +1,9 @@
-use cd_models::Device;
-use cd_models::burn::module::{Param, RunningState};
+use cd_models::{Device, NamedTensor, StateDict};
 
 use super::*;
 use crate::compute::Compute;
 use crate::detector::golden::{Golden, relative};
 use crate::evidence::Clean;
-
-fn tensor<const D: usize>(golden: &Golden, name: &str, dims: [usize; D]) -> Tensor<D> {
-    let values: Vec<f32> = golden.values(name).into_iter().map(|v| v as f32).collect();
-    Tensor::from_data(TensorData::new(values, dims), &Device::flex())
-}
 
 #[test]
 fn spectra_and_the_reference_network_agree() {
@@ -28,24 +22,37 @@ fn spectra_and_the_reference_network_agree() {
     let difference = relative(&ours, &reference.values("freq_dct_f64"));
     assert!(difference < 1e-6, "{difference:e}");
     let device = Device::flex();
-    let mut network = Network::new(32, 32, &device);
+    let mut state = StateDict::default();
+    let mut insert = |ours: String, theirs: &str, shape: &[usize]| {
+        let values = weights.values(theirs).into_iter();
+        let tensor = NamedTensor {
+            shape: shape.to_vec(),
+            values: values.map(|value| value as f32).collect(),
+        };
+        state.insert(ours, tensor);
+    };
     let mut entry = 3;
-    for (number, layer) in network.layers.iter_mut().enumerate() {
+    for number in 0..6 {
         let out = [32, 64, 128][number / 2];
-        let part = |kind: &str| format!("block{}.{}.out_conv.{kind}", number / 2 + 1, number % 2);
-        let vector = |kind: &str| tensor(&weights, &part(kind), [out]);
-        let kernel = tensor(&weights, &part("0.weight"), [out, entry, 3, 3]);
-        layer.conv.weight = Param::from_tensor(kernel);
-        layer.conv.bias = Some(Param::from_tensor(vector("0.bias")));
-        layer.norm.gamma = Param::from_tensor(vector("2.weight"));
-        layer.norm.beta = Param::from_tensor(vector("2.bias"));
-        layer.norm.running_mean = RunningState::new(vector("2.running_mean"));
-        layer.norm.running_var = RunningState::new(vector("2.running_var"));
+        let theirs = format!("block{}.{}.out_conv", number / 2 + 1, number % 2);
+        let kernel = [out, entry, 3, 3];
+        for (part, kind, shape) in [
+            ("conv.conv", "0.weight", &kernel[..]),
+            ("conv.conv", "0.bias", &[out]),
+            ("norm", "2.weight", &[out]),
+            ("norm", "2.bias", &[out]),
+            ("norm", "2.running_mean", &[out]),
+            ("norm", "2.running_var", &[out]),
+        ] {
+            let ours = format!("layers.{number}.{part}.{}", &kind[2..]);
+            insert(ours, &format!("{theirs}.{kind}"), shape);
+        }
         entry = out;
     }
-    let head = tensor::<2>(&weights, "fc.weight", [2, 2048]).transpose();
-    network.head.weight = Param::from_tensor(head);
-    network.head.bias = Some(Param::from_tensor(tensor(&weights, "fc.bias", [2])));
+    insert("head.weight".to_owned(), "fc.weight", &[2, 2048]);
+    insert("head.bias".to_owned(), "fc.bias", &[2]);
+    let network = Network::new([32, 32], 0, &device);
+    let network = state.apply_to(network, "spectra").expect("its parameters");
     let spectra = Tensor::from_data(TensorData::new(spectra, [16, 3, 32, 32]), &device);
     let logits: Vec<f64> = to_host(network.forward(spectra))
         .iter()
