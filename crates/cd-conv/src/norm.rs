@@ -268,7 +268,7 @@ fn sum_pixels<const N: usize>(
         let end = inputs[0].len();
         let place = (number * part).min(end)..((number + 1) * part).min(end);
         let mut sums = vec![[0.0; 2]; channels];
-        level.run(Sums {
+        level.run(SumPixels {
             inputs: inputs.map(|input| &input[place.clone()]),
             centres,
             of: &of,
@@ -287,14 +287,14 @@ fn sum_pixels<const N: usize>(
 }
 
 /// The two sums of every channel over some pixels.
-struct Sums<'a, F, const N: usize> {
+struct SumPixels<'a, F, const N: usize> {
     inputs: [&'a [f32]; N],
     centres: &'a [f32],
     of: &'a F,
     sums: &'a mut [[f64; 2]],
 }
 
-impl<F: Fn([f32; N], f32) -> [f32; 2], const N: usize> WithSimd for Sums<'_, F, N> {
+impl<F: Fn([f32; N], f32) -> [f32; 2], const N: usize> WithSimd for SumPixels<'_, F, N> {
     type Output = ();
 
     #[inline(always)]
