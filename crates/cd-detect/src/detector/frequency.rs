@@ -112,7 +112,9 @@ impl Detector for Frequency {
             });
         }
         let network = self.trained(evidence, trusted)?;
-        let judge = |name, images| judged(name, &format!("{self:?}"), evidence, &network, images);
+        // Parts that the network of version 1, drawn otherwise, has judged are not mixed with its own.
+        let settings = format!("network 2, {self:?}");
+        let judge = |name, images| judged(name, &settings, evidence, &network, images);
         let raw = judge("spectra", evidence.images)?;
         let clean = judge("spectra-trusted", trusted)?;
         Ok(raw.zip(clean).map(|(raw, clean)| Detection {
