@@ -131,6 +131,9 @@ impl Level {
     }
 
     /// Runs `work` with the vectors of this level, or of the widest below it that the machine has.
+    ///
+    /// A closure is compiled for the level only where the compiler takes all of it in, which it does with short ones. Anything else is a
+    /// type whose `with_simd` is `#[inline(always)]`, and so is every function that it calls.
     #[inline(always)]
     pub(crate) fn run<W: WithSimd>(self, work: W) -> W::Output {
         #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]

@@ -127,7 +127,6 @@ impl Masks {
                     image,
                     mask,
                     colour,
-                    area,
                     filled,
                 });
             },
@@ -208,7 +207,6 @@ struct Fill<'a> {
     image: &'a [f32],
     mask: &'a [f32],
     colour: &'a [f32],
-    area: usize,
     filled: &'a mut [f32],
 }
 
@@ -217,7 +215,7 @@ impl WithSimd for Fill<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) {
-        let area = self.area;
+        let area = self.image.len() / COLOURS;
         let channels = self.mask.len() / area;
         let filled = &mut self.filled.as_chunks_mut::<COLOURS>().0[..area];
         let plane = |channel: usize| &self.image[channel * area..][..area];
