@@ -17,12 +17,34 @@ const FEWEST_BESIDE: (usize, f64) = (8, 0.05);
 pub(crate) const FEWEST_ELSEWHERE: usize = 20;
 /// The smallest class that is looked at: a group and as many others.
 pub(crate) const SMALLEST_CLASS: usize = 2 * FEWEST;
-/// Share of the group, and of its class's other images, that may lie on the wrong side of the gap; of these no more than a quarter of the
-/// group either, or a few images would stand out by their own choice.
-const STRAGGLERS: f64 = 0.05;
+/// Images of the class outside of the group that may lie on its side of the gap, as a share of the group: with more a few images would
+/// stand out by their own choice.
 const STRAGGLERS_BESIDE: f64 = 0.25;
 /// The same of images outside of the class, some of which may carry the pattern to classes of their own.
 const OTHERS_ALIKE: f64 = 0.15;
+
+/// What is asked of a group.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Bar {
+    /// What any image may have of what makes a group.
+    pub(crate) usual: f64,
+    /// Fewer values are nothing in common.
+    pub(crate) values: usize,
+    /// Share of the group, and of its class's other images, that may lie on the wrong side of the gap.
+    pub(crate) stragglers: f64,
+    /// Least standard deviation among images of other classes.
+    pub(crate) spread: f64,
+}
+
+impl Bar {
+    /// For what is the same in every image.
+    pub(crate) const EXACT: Self = Self {
+        usual: 0.0,
+        values: 0,
+        stragglers: 0.05,
+        spread: f64::EPSILON,
+    };
+}
 
 /// A group and all others, by how much each image has of what makes the group.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -36,13 +58,12 @@ pub(crate) struct Apart {
 }
 
 impl Apart {
-    /// Of the images of a class `inside` and `outside` of the group, and images of other classes, which may all have so much; `None` for
-    /// fewer than eight inside.
+    /// Of the images of a class `inside` and `outside` of the group, and images of other classes; `None` for fewer than eight inside.
     pub(crate) fn of(
         inside: Vec<f64>,
         outside: Vec<f64>,
         elsewhere: &[f64],
-        usual: f64,
+        bar: Bar,
     ) -> Option<Self> {
         if inside.len() < FEWEST || elsewhere.is_empty() {
             return None;
@@ -50,13 +71,13 @@ impl Apart {
         let beside = STRAGGLERS_BESIDE * inside.len() as f64 / outside.len().max(1) as f64;
         let in_class = match outside.len() {
             0 => 0.0,
-            _ => quantile(outside, 1.0 - beside.min(STRAGGLERS)),
+            _ => quantile(outside, 1.0 - beside.min(bar.stragglers)),
         };
         let others = quantile(elsewhere.to_vec(), 1.0 - OTHERS_ALIKE);
         Some(Self {
-            least: quantile(inside, STRAGGLERS),
-            most: in_class.max(others).max(usual),
-            spread: robust_spread(elsewhere).max(f64::EPSILON),
+            least: quantile(inside, bar.stragglers),
+            most: in_class.max(others).max(bar.usual),
+            spread: robust_spread(elsewhere).max(bar.spread),
         })
     }
 
@@ -204,17 +225,18 @@ mod tests {
     fn a_group_has_to_reach_twice_what_others_have() {
         let elsewhere: Vec<f64> = (0..100).map(|at| f64::from(at - 50) / 100.0).collect();
         let gap = |inside: f64, outside: f64| {
-            let group = Apart::of(vec![inside; 10], vec![outside; 90], &elsewhere, 0.0);
+            let group = Apart::of(vec![inside; 10], vec![outside; 90], &elsewhere, Bar::EXACT);
             group.expect("ten are a group").gap()
         };
         assert!(gap(2.0, 0.0) > 3.0);
         assert!(gap(2.0, 0.9) < gap(2.0, 0.0));
         assert!(gap(2.0, 1.0).abs() < 1e-9);
-        assert!(Apart::of(vec![1.0; 7], vec![0.0; 90], &elsewhere, 0.0).is_none());
+        assert!(Apart::of(vec![1.0; 7], vec![0.0; 90], &elsewhere, Bar::EXACT).is_none());
         // Three of ninety others that are alike, too, are more than a quarter of the group.
         let mut outside = vec![0.0; 90];
         outside[..3].fill(1.9);
-        let group = Apart::of(vec![2.0; 10], outside, &elsewhere, 0.0).expect("ten are a group");
+        let group =
+            Apart::of(vec![2.0; 10], outside, &elsewhere, Bar::EXACT).expect("ten are a group");
         assert!(group.gap() < 0.0, "{group:?}");
     }
 

@@ -30,14 +30,19 @@ impl Cosine {
         for channel in 0..CHANNELS {
             let values = pixels.iter().skip(channel).step_by(CHANNELS);
             let mut plane: Vec<f64> = values.map(|&byte| f64::from(byte)).collect();
-            self.each_line(&mut plane, |transform, line| {
-                transform.process_dct2(line);
-                let count = line.len() as f64;
-                scale(line, count.sqrt().recip(), (2.0 / count).sqrt());
-            });
+            self.of_plane(&mut plane);
             spectrum.extend(plane.into_iter().map(|value| value as f32));
         }
         spectrum
+    }
+
+    /// Turns a plane `[H, W]` into its spectrum.
+    pub(crate) fn of_plane(&self, plane: &mut [f64]) {
+        self.each_line(plane, |transform, line| {
+            transform.process_dct2(line);
+            let count = line.len() as f64;
+            scale(line, count.sqrt().recip(), (2.0 / count).sqrt());
+        });
     }
 
     /// The values `[3, H, W]` that have this spectrum.

@@ -27,7 +27,9 @@ pub mod probe_label;
 pub mod psbd;
 pub mod scale_up;
 pub mod scan;
+pub mod shared_levels;
 pub mod shared_pattern;
+pub mod shared_warp;
 pub mod spectre;
 pub mod ss;
 pub mod strip;
@@ -60,6 +62,10 @@ registry! {
     Cascade(cascade::Cascade) = "cascade";
     /// Shared patterns.
     SharedPattern(shared_pattern::SharedPattern) = "shared-pattern";
+    /// Shared grey levels.
+    SharedLevels(shared_levels::SharedLevels) = "shared-levels";
+    /// Shared warps.
+    SharedWarp(shared_warp::SharedWarp) = "shared-warp";
     /// Moving patterns.
     MovingPattern(moving_pattern::MovingPattern) = "moving-pattern";
     /// Losses of training.

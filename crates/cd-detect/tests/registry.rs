@@ -15,7 +15,14 @@ const CLASSES: usize = 3;
 
 /// Detectors whose numbers may all be equal: those that count labels that change, where an untrained network says one class of everything, and
 /// those that find no group in noise.
-const COUNTING: [&str; 4] = ["scale-up", "teco", "shared-pattern", "moving-pattern"];
+const COUNTING: [&str; 6] = [
+    "scale-up",
+    "teco",
+    "shared-pattern",
+    "shared-levels",
+    "shared-warp",
+    "moving-pattern",
+];
 
 /// Settings that make any detector quick.
 const QUICK: [(&str, usize); 6] = [

@@ -72,7 +72,13 @@ pub(super) fn scan_experiment(args: &ScanArgs, session: &Session) -> Result<Expe
 /// The detector that judges classes by what the classifier has learned.
 const JUDGE: &str = "cascade";
 /// The detectors of every scan that finds classes: that one, and those that look at the pictures alone.
-const FINDERS: [&str; 3] = [JUDGE, "shared-pattern", "moving-pattern"];
+const FINDERS: [&str; 5] = [
+    JUDGE,
+    "shared-pattern",
+    "shared-levels",
+    "shared-warp",
+    "moving-pattern",
+];
 
 /// Share of flags that may be false when nobody says one.
 const USUAL_FDR: f64 = 0.05;

@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 use self::phases::{Correlator, Phases};
 use super::{Detector, DetectorInfo};
 use crate::apart::{
-    self, Apart, FEWEST, FEWEST_ELSEWHERE, Grouped, SMALLEST_CLASS, largest_group, sample, sides,
+    self, Apart, Bar, FEWEST, FEWEST_ELSEWHERE, Grouped, SMALLEST_CLASS, largest_group, sample,
+    sides,
 };
 use crate::decide::Testimony;
 use crate::detection::{Detection, Measure};
@@ -212,7 +213,7 @@ impl MovingPattern {
                 continue;
             }
             let [group, rest] = sides(values, &inside);
-            let Some(apart) = Apart::of(group, rest, elsewhere, 0.0) else {
+            let Some(apart) = Apart::of(group, rest, elsewhere, Bar::EXACT) else {
                 continue;
             };
             let width = apart.gap() / apart::border(self.border, self.rise, at + 1);

@@ -7,31 +7,26 @@
 //! Ours. A matched filter looks for a known signal in noise that has been made white; here the signal is unknown, and is the mean of
 //! whatever group of images shares one.
 
-mod copies;
-mod groups;
-mod pattern;
 mod residual;
 
-use cd_core::{Matrix, Pixels};
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use self::groups::Group;
 use self::residual::Residuals;
 use super::{Detector, DetectorInfo};
-use crate::apart::{self, FEWEST, FEWEST_ELSEWHERE, Grouped, SMALLEST_CLASS, sample};
+use crate::alike::{Search, Words};
+use crate::apart::{self, Bar};
 use crate::decide::Testimony;
-use crate::detection::{Detection, Measure};
+use crate::detection::Detection;
 use crate::error::DetectError;
 use crate::evidence::Evidence;
 use crate::needs::Needs;
 
-/// Images that show what is usual, and that patterns of a class are held against.
-const USUAL: usize = 400;
-/// Images of a class among which groups are looked for; the others are only compared with what was found.
-const SEARCHED: usize = 1000;
-/// Bytes of residuals that are held at once, as far as that leaves enough images.
-const BYTES: usize = 400 << 20;
+/// What is asked of a group: any image may have a tenth of a pattern, nearly all of the group have far more, and six values make one.
+const BAR: Bar = Bar {
+    usual: 0.1,
+    values: 6,
+    ..Bar::EXACT
+};
 
 /// Settings of the shared pattern.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -70,57 +65,6 @@ impl SharedPattern {
             "Flags the group of a class whose least members lie far above twice what other images have of the pattern, and above a fifth of it: 2.5 standard deviations of other classes' images for a large group, 17.5 for one of eight.",
         ),
     };
-
-    fn border_of(&self, count: usize) -> f64 {
-        apart::border(self.border, self.rise, count)
-    }
-
-    /// The group of a class that stands apart most, looked for among `most` of its images and judged among all.
-    fn found(
-        &self,
-        images: Pixels<'_>,
-        residuals: &Residuals,
-        of_class: &[usize],
-        others: &[&[f32]],
-        most: usize,
-    ) -> Result<Option<Grouped>, DetectError> {
-        if of_class.len() < SMALLEST_CLASS || others.len() < FEWEST_ELSEWHERE {
-            return Ok(None);
-        }
-        let searched = sample(self.seed, of_class, most, "images of a class");
-        let seen: Vec<(Vec<f32>, Vec<f32>)> = searched
-            .par_iter()
-            .map(|&image| Ok(residuals.with_sketch(&images.get(image)?)))
-            .collect::<Result<_, DetectError>>()?;
-        let (sketches, rows): (Vec<_>, Vec<_>) = seen.into_iter().unzip();
-        let distinct = copies::distinct(&sketches);
-        if distinct.len() < SMALLEST_CLASS {
-            return Ok(None);
-        }
-        let rows: Vec<&[f32]> = distinct.iter().map(|&at| &*rows[at]).collect();
-        let rows = Matrix::new(images.image_len(), rows.concat());
-        let searched: Vec<usize> = distinct.into_iter().map(|at| searched[at]).collect();
-        let Some(group) = Group::widest(&rows, others, |count| self.border_of(count)) else {
-            return Ok(None);
-        };
-        let of = |image: &usize| match searched.binary_search(image) {
-            Ok(row) if group.members[row] => Ok(group.pattern.likeness_to_others(rows.row(row))),
-            Ok(row) => Ok(group.pattern.likeness(rows.row(row))),
-            Err(_) => Ok(group.pattern.likeness(&residuals.of(&images.get(*image)?))),
-        };
-        let likenesses = of_class
-            .par_iter()
-            .map(of)
-            .collect::<Result<Vec<f64>, DetectError>>()?;
-        let members: Vec<bool> = likenesses.iter().map(|&one| one > group.from).collect();
-        let count = members.iter().filter(|&&member| member).count();
-        Ok(group.gap_among(&likenesses, others).map(|gap| Grouped {
-            raw: likenesses.iter().map(|one| gap.max(0.0) * one).collect(),
-            members,
-            gap,
-            border: self.border_of(count),
-        }))
-    }
 }
 
 impl Detector for SharedPattern {
@@ -149,42 +93,20 @@ impl Detector for SharedPattern {
 
     fn detect(&self, evidence: &Evidence<'_>) -> Result<Option<Detection>, DetectError> {
         self.check()?;
-        let (images, labels) = (evidence.images, evidence.labels()?);
-        let most = (BYTES / (4 * images.image_len().max(1))).clamp(8 * FEWEST, SEARCHED);
-        let all: Vec<usize> = (0..images.len()).collect();
-        let usual = sample(self.seed, &all, USUAL.min(most), "usual images");
-        let residuals = Residuals::learned(images, &usual)?;
-        let usual_rows = rows(images, &residuals, &usual)?;
-        let found = apart::detection(
-            evidence,
-            "looking for shared patterns",
-            Measure::high("likeness to a pattern of its class, times its gap"),
-            "that share a pattern in one place",
-            |class, of_class| {
-                let others: Vec<&[f32]> = usual
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, image)| labels[**image] as usize != class)
-                    .map(|(row, _)| usual_rows.row(row))
-                    .collect();
-                self.found(images, &residuals, of_class, &others, most)
-            },
-        );
-        found.map(Some)
+        let search = Search {
+            border: self.border,
+            rise: self.rise,
+            seed: self.seed,
+            smallest_side: 1,
+            bar: BAR,
+        };
+        let words = Words {
+            task: "looking for shared patterns",
+            measure: "likeness to a pattern of its class, times its gap",
+            that: "that share a pattern in one place",
+        };
+        search.detection::<Residuals>(evidence, words).map(Some)
     }
-}
-
-/// Residuals of some images, one a row.
-fn rows(
-    images: Pixels<'_>,
-    residuals: &Residuals,
-    chosen: &[usize],
-) -> Result<Matrix, DetectError> {
-    let rows: Vec<Vec<f32>> = chosen
-        .par_iter()
-        .map(|&image| Ok(residuals.of(&images.get(image)?)))
-        .collect::<Result<_, DetectError>>()?;
-    Ok(Matrix::new(images.image_len(), rows.concat()))
 }
 
 #[cfg(all(test, feature = "flex"))]

@@ -3,7 +3,7 @@
 use cd_core::{CHANNELS, Pixels};
 use rayon::prelude::*;
 
-use super::copies::sketch;
+use crate::alike::{View, sketch};
 use crate::cosine::Cosine;
 use crate::error::DetectError;
 use crate::frame::plain_border;
@@ -29,9 +29,12 @@ pub(super) struct Residuals {
     spread: f32,
 }
 
-impl Residuals {
-    /// Learns what is usual in the images at `sample`, which are not empty.
-    pub(super) fn learned(images: Pixels<'_>, sample: &[usize]) -> Result<Self, DetectError> {
+impl View for Residuals {
+    fn columns([height, width]: [usize; 2]) -> usize {
+        CHANNELS * height * width
+    }
+
+    fn learned(images: Pixels<'_>, sample: &[usize]) -> Result<Self, DetectError> {
         let (height, width) = (images.height(), images.width());
         let mut new = Self {
             height,
@@ -62,11 +65,20 @@ impl Residuals {
         Ok(new)
     }
 
-    /// The residual of bytes `[H, W, 3]`: `[3, H, W]`, about 1 in the root mean square.
-    pub(super) fn of(&self, pixels: &[u8]) -> Vec<f32> {
+    /// `[3, H, W]`, about 1 in the root mean square.
+    fn row(&self, pixels: &[u8]) -> Vec<f32> {
         self.of_spectrum(pixels, self.cosine.of(pixels))
     }
 
+    fn sketch_and_row(&self, pixels: &[u8]) -> (Vec<f32>, Vec<f32>) {
+        let spectrum = self.cosine.of(pixels);
+        let sketch = sketch(&spectrum, [self.height, self.width]);
+        (sketch, self.of_spectrum(pixels, spectrum))
+    }
+}
+
+impl Residuals {
+    /// The residual of a picture of this spectrum.
     fn of_spectrum(&self, pixels: &[u8], spectrum: Vec<f32>) -> Vec<f32> {
         let mut values = self.whitened(spectrum);
         for (value, middle) in values.iter_mut().zip(&self.middle) {
@@ -75,13 +87,6 @@ impl Residuals {
         }
         self.without_border(pixels, &mut values);
         values
-    }
-
-    /// What bytes `[H, W, 3]` show by and large, and their residual.
-    pub(super) fn with_sketch(&self, pixels: &[u8]) -> (Vec<f32>, Vec<f32>) {
-        let spectrum = self.cosine.of(pixels);
-        let sketch = sketch(&spectrum, [self.height, self.width]);
-        (sketch, self.of_spectrum(pixels, spectrum))
     }
 
     /// A picture of which every frequency is as strong as every other in the mean of the sample; its brightness is gone.
@@ -156,7 +161,7 @@ mod tests {
         let all: Vec<usize> = (0..12).collect();
         let residuals = Residuals::learned((&set).into(), &all).expect("in memory");
         for image in 0..12 {
-            let of = residuals.of(&set.pixels(image).expect("in memory"));
+            let of = residuals.row(&set.pixels(image).expect("in memory"));
             let length = root_mean_square(&of);
             assert!((0.3..1.2).contains(&length), "{length}");
             let bar = of[..6 * 16].iter().all(|&value| value == 0.0);
@@ -168,7 +173,7 @@ mod tests {
     fn equal_images_leave_nothing_that_is_not_a_number() {
         let set = set(5, |_, _| 7);
         let residuals = Residuals::learned((&set).into(), &[0, 1, 2, 3, 4]).expect("in memory");
-        let of = residuals.of(&set.pixels(0).expect("in memory"));
+        let of = residuals.row(&set.pixels(0).expect("in memory"));
         assert!(of.iter().all(|value| value.is_finite()));
     }
 }

@@ -9,7 +9,7 @@ const COARSE: usize = 12;
 const ALIKE: f32 = 0.97;
 
 /// What a picture of this spectrum shows by and large, of length 1: its lowest frequencies without its brightness.
-pub(super) fn sketch(spectrum: &[f32], [height, width]: [usize; 2]) -> Vec<f32> {
+pub(crate) fn sketch(spectrum: &[f32], [height, width]: [usize; 2]) -> Vec<f32> {
     let (rows, columns) = (COARSE.min(height), COARSE.min(width));
     let mut sketch = Vec::with_capacity(rows * columns * CHANNELS);
     for plane in spectrum.chunks_exact((height * width).max(1)) {

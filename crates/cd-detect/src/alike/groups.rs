@@ -7,7 +7,7 @@ use faer::Mat;
 use rayon::prelude::*;
 
 use super::pattern::Pattern;
-use crate::apart::{Apart, largest_group, sides};
+use crate::apart::{Apart, Bar, largest_group, sides};
 use crate::dense::{Spectrum, gram};
 use crate::statistics::median;
 
@@ -16,8 +16,6 @@ const START: (usize, usize) = (5, 30);
 /// Directions of the class that searches start along, and images whose nearest others they start from.
 const DIRECTIONS: usize = 6;
 const NEAREST: usize = 8;
-/// Likeness that any image may have: a group has to reach twice as much.
-const USUAL: f64 = 0.1;
 /// Rounds until a search is given up that has not settled.
 const ROUNDS: usize = 20;
 
@@ -42,6 +40,7 @@ impl Group {
     pub(super) fn widest(
         rows: &Matrix,
         others: &[&[f32]],
+        bar: Bar,
         border: impl Fn(usize) -> f64 + Sync,
     ) -> Option<Self> {
         let gram = gram(rows);
@@ -54,7 +53,7 @@ impl Group {
         let distinct: Vec<Vec<bool>> = distinct.into_iter().collect();
         let groups: Vec<Self> = distinct
             .into_par_iter()
-            .filter_map(|members| Self::judged(rows, members, others))
+            .filter_map(|members| Self::judged(rows, members, others, bar))
             .collect();
         let width = |group: &Self| group.gap / border(group.count());
         groups
@@ -63,12 +62,12 @@ impl Group {
     }
 
     /// How far a group stands apart; `None` for one that is too small or has nothing in common.
-    fn judged(rows: &Matrix, members: Vec<bool>, others: &[&[f32]]) -> Option<Self> {
-        let pattern = Pattern::of(rows, &members)?;
+    fn judged(rows: &Matrix, members: Vec<bool>, others: &[&[f32]], bar: Bar) -> Option<Self> {
+        let pattern = Pattern::of(rows, &members).filter(|one| one.values() >= bar.values)?;
         let likenesses = likenesses(rows, &members, &pattern);
         let [inside, outside] = sides(&likenesses, &members);
         let elsewhere = elsewhere(&pattern, others);
-        let apart = Apart::of(inside.clone(), outside.clone(), &elsewhere, USUAL)?;
+        let apart = Apart::of(inside.clone(), outside.clone(), &elsewhere, bar)?;
         Some(Self {
             from: cut(inside, outside),
             gap: apart.gap(),
@@ -79,10 +78,10 @@ impl Group {
 
     /// The gap between images whose likeness reaches that of the group and all others of a class, by the likenesses of all its images;
     /// `None` where too few do.
-    pub(super) fn gap_among(&self, likenesses: &[f64], others: &[&[f32]]) -> Option<f64> {
+    pub(super) fn gap_among(&self, likenesses: &[f64], others: &[&[f32]], bar: Bar) -> Option<f64> {
         let members: Vec<bool> = likenesses.iter().map(|&value| value > self.from).collect();
         let [inside, outside] = sides(likenesses, &members);
-        Apart::of(inside, outside, &elsewhere(&self.pattern, others), USUAL).map(Apart::gap)
+        Apart::of(inside, outside, &elsewhere(&self.pattern, others), bar).map(Apart::gap)
     }
 }
 

@@ -4,7 +4,7 @@ use cd_core::Matrix;
 
 /// A pixel belongs to the pattern when its mean over the group lies so many standard errors from 0.
 const SIGNIFICANT: f64 = 4.0;
-/// Fewer pixels and channels are no pattern.
+/// Fewer values are no pattern.
 const FEWEST: usize = 6;
 /// Images that the spread over all images counts for in the spread over the group.
 const PRIOR: f64 = 8.0;
@@ -60,6 +60,11 @@ impl Pattern {
             pattern.square += mean * mean * weight;
         }
         (pattern.support.len() >= FEWEST).then_some(pattern)
+    }
+
+    /// How many values it spans.
+    pub(super) fn values(&self) -> usize {
+        self.support.len()
     }
 
     /// The weighted cosine between a residual and the pattern where the pattern is, or the share of the pattern's strength that it has, where
