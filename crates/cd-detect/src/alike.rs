@@ -20,6 +20,13 @@ const USUAL: usize = 400;
 const SEARCHED: usize = 1000;
 /// Bytes of rows that are held at once, as far as that leaves enough images.
 const BYTES: usize = 400 << 20;
+/// Values above so many standard deviations are bent towards it.
+const BEND: f32 = 3.0;
+
+/// A number of standard deviations, bent so that no image counts for its few largest.
+pub(crate) fn bent(away: f32) -> f32 {
+    away / (1.0 + (away / BEND).powi(2)).sqrt()
+}
 
 /// What is looked at of an image: a row of numbers, 0 where it is like any other.
 pub(crate) trait View: Sized + Sync {
@@ -62,6 +69,17 @@ pub(crate) struct Words {
     pub(crate) that: &'static str,
 }
 
+impl Words {
+    fn detection(
+        self,
+        evidence: &Evidence<'_>,
+        grouped: impl FnMut(usize, &[usize]) -> Result<Option<Grouped>, DetectError>,
+    ) -> Result<Detection, DetectError> {
+        let measure = Measure::high(self.measure);
+        apart::detection(evidence, self.task, measure, self.that, grouped)
+    }
+}
+
 impl Search {
     /// The group of each class that stands apart most in the view `V`.
     pub(crate) fn detection<V: View>(
@@ -70,6 +88,9 @@ impl Search {
         words: Words,
     ) -> Result<Detection, DetectError> {
         let (images, labels) = (evidence.images, evidence.labels()?);
+        if images.height().min(images.width()) < self.smallest_side {
+            return words.detection(evidence, |_, _| Ok(None));
+        }
         let columns = V::columns([images.height(), images.width()]).max(1);
         let most = (BYTES / (4 * columns)).clamp(8 * FEWEST, SEARCHED);
         let all: Vec<usize> = (0..images.len()).collect();
@@ -84,21 +105,15 @@ impl Search {
             view: &view,
             most,
         };
-        apart::detection(
-            evidence,
-            words.task,
-            Measure::high(words.measure),
-            words.that,
-            |class, of_class| {
-                let others: Vec<&[f32]> = usual
-                    .iter()
-                    .zip(&usual_rows)
-                    .filter(|(image, _)| labels[**image] as usize != class)
-                    .map(|(_, row)| row.as_slice())
-                    .collect();
-                self.found(&looked_at, of_class, &others)
-            },
-        )
+        words.detection(evidence, |class, of_class| {
+            let others: Vec<&[f32]> = usual
+                .iter()
+                .zip(&usual_rows)
+                .filter(|(image, _)| labels[**image] as usize != class)
+                .map(|(_, row)| row.as_slice())
+                .collect();
+            self.found(&looked_at, of_class, &others)
+        })
     }
 
     fn border_of(&self, count: usize) -> f64 {
@@ -112,9 +127,7 @@ impl Search {
         of_class: &[usize],
         others: &[&[f32]],
     ) -> Result<Option<Grouped>, DetectError> {
-        let images = looked_at.images;
-        let is_small = images.height().min(images.width()) < self.smallest_side;
-        if is_small || of_class.len() < SMALLEST_CLASS || others.len() < FEWEST_ELSEWHERE {
+        if of_class.len() < SMALLEST_CLASS || others.len() < FEWEST_ELSEWHERE {
             return Ok(None);
         }
         let searched = sample(self.seed, of_class, looked_at.most, "images of a class");

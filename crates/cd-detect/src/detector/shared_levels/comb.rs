@@ -3,7 +3,7 @@
 use cd_core::{CHANNELS, Pixels};
 use rayon::prelude::*;
 
-use crate::alike::{View, sketch};
+use crate::alike::{View, bent, sketch};
 use crate::cosine::Cosine;
 use crate::error::DetectError;
 use crate::statistics::{median, robust_spread};
@@ -15,8 +15,6 @@ const KEPT: usize = LEVELS - 2 * ENDS;
 /// Smooths nine levels by the parabola through them (Savitzky and Golay, Analytical Chemistry 1964): a hump is no comb.
 const PARABOLA: [f32; 9] = [-21.0, 14.0, 39.0, 54.0, 59.0, 54.0, 39.0, 14.0, -21.0];
 const SUM: f32 = 231.0;
-/// Excesses above so many standard deviations are bent towards it.
-const BEND: f32 = 3.0;
 /// Least standard deviation of an excess: levels that hardly any image has.
 const FLOOR: f64 = 0.1;
 
@@ -74,8 +72,7 @@ impl View for Combs {
 impl Combs {
     fn bent(&self, mut excesses: Vec<f32>) -> Vec<f32> {
         for (value, (middle, deviation)) in excesses.iter_mut().zip(&self.usual) {
-            let away = (*value - middle) / deviation;
-            *value = away / (1.0 + (away / BEND).powi(2)).sqrt() / self.spread;
+            *value = bent((*value - middle) / deviation) / self.spread;
         }
         excesses
     }

@@ -3,14 +3,12 @@
 use cd_core::{CHANNELS, Pixels};
 use rayon::prelude::*;
 
-use crate::alike::{View, sketch};
+use crate::alike::{View, bent, sketch};
 use crate::cosine::Cosine;
 use crate::error::DetectError;
 use crate::frame::plain_border;
 use crate::statistics::median;
 
-/// Residuals above so many standard deviations are bent towards it, so that no image counts for its few sharpest edges.
-const BEND: f32 = 3.0;
 /// Keeps divisions finite where all images are equal.
 const FLOOR: f64 = 1e-3;
 /// Least strength of a coefficient, as a share of its root mean square: in drawings most images may lack it.
@@ -82,8 +80,7 @@ impl Residuals {
     fn of_spectrum(&self, pixels: &[u8], spectrum: Vec<f32>) -> Vec<f32> {
         let mut values = self.whitened(spectrum);
         for (value, middle) in values.iter_mut().zip(&self.middle) {
-            let away = (*value - middle) / self.spread;
-            *value = away / (1.0 + (away / BEND).powi(2)).sqrt();
+            *value = bent((*value - middle) / self.spread);
         }
         self.without_border(pixels, &mut values);
         values
