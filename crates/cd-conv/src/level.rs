@@ -165,6 +165,33 @@ impl Level {
     }
 }
 
+/// Loops over plain slices that the compiler turns into vectors of the level that [`vectorized`] runs them at.
+///
+/// [`run`](Self::run) must be `#[inline(always)]`, and so must every function that it calls inside of a loop.
+pub trait Loops {
+    /// What comes out.
+    type Output;
+
+    /// Does the work.
+    fn run(self) -> Self::Output;
+}
+
+/// Runs `loops` with the vectors of [`level`]. Products and sums stay apart, so that every level gives the same bits.
+pub fn vectorized<L: Loops>(loops: L) -> L::Output {
+    level().run(Compiled(loops))
+}
+
+struct Compiled<L>(L);
+
+impl<L: Loops> WithSimd for Compiled<L> {
+    type Output = L::Output;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) -> L::Output {
+        self.0.run()
+    }
+}
+
 /// The level whose vectors it is handed.
 struct Reached;
 

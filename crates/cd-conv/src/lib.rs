@@ -70,7 +70,7 @@ pub use descent::Descent;
 pub use elementwise::{masked, masked_in_place, passed, stop};
 pub use geometry::{Geometry, Map};
 pub use gradient::weight_gradient;
-pub use level::{LEVEL_VARIABLE, Level, LevelError, level, set_level};
+pub use level::{LEVEL_VARIABLE, Level, LevelError, Loops, level, set_level, vectorized};
 pub use limit::limit;
 pub use masking::{Adam, MaskGradient, Masks, Penalties, Squashed};
 pub use norm::{Moments, NormGradient, normalize, normalize_backward};

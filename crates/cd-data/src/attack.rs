@@ -35,7 +35,7 @@ mod planes;
 mod refool;
 mod sig;
 mod smooth;
-mod sums;
+mod steps;
 mod surrogate;
 mod tact;
 #[cfg(test)]
@@ -45,6 +45,7 @@ mod trojan;
 mod trojan_stamp;
 mod universal;
 mod wanet;
+mod wide;
 
 use std::fmt::Debug;
 use std::fs::File;

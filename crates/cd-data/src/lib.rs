@@ -37,8 +37,15 @@ pub mod table;
 mod testing;
 mod zipped;
 
-/// Images drawn, decoded or stamped at once; bounds the memory that is held beside a set.
+/// Most images that are drawn, decoded or stamped at once.
 const IMAGES_AT_ONCE: usize = 1024;
+/// Bytes of images that are held beside a set, as far as that leaves enough images for all threads.
+const BYTES_AT_ONCE: usize = 32 << 20;
+
+/// Images of `len` bytes that are drawn, decoded or stamped at once.
+fn images_at_once(len: usize) -> usize {
+    (BYTES_AT_ONCE / len.max(1)).clamp(64, IMAGES_AT_ONCE)
+}
 
 pub use attack::{
     ATTACKS, Attack, AttackConfig, AttackError, AttackInfo, AttackNeeds, AttackOption, Batch,

@@ -21,6 +21,7 @@ pub mod fusion;
 #[cfg(all(test, feature = "flex"))]
 pub(crate) mod golden;
 pub mod ibd_psc;
+pub mod joint;
 pub mod knn_label;
 pub mod moving_pattern;
 pub mod probe_label;
@@ -60,6 +61,8 @@ registry! {
     Fusion(fusion::Fusion) = "fusion";
     /// The fusion, and a search where it matters.
     Cascade(cascade::Cascade) = "cascade";
+    /// What any of several detectors flags.
+    Joint(joint::Joint) = "joint";
     /// Shared patterns.
     SharedPattern(shared_pattern::SharedPattern) = "shared-pattern";
     /// Shared grey levels.

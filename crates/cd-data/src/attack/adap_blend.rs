@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::artefact::{Cached, Numbers, Raster, numbers, split, unusable};
 use super::drawn::noise;
 use super::option::{AttackOption, ROUNDING, Rounding, option, share, within};
-use super::overlay::mixed;
+use super::wide::mix;
 use super::{
     Attack, AttackError, AttackInfo, Batch, CraftContext, Image, LabelMode, Role, Trigger,
 };
@@ -247,25 +247,17 @@ impl Pieced {
         let (height, width) = (image.height, image.width);
         let weight = self.options.alpha as f32;
         let row_len = width * CHANNELS;
-        let over: Vec<usize> = (0..width).map(|column| column * grid / width).collect();
+        let start = |piece: usize| (piece * width).div_ceil(grid) * CHANNELS;
         let rows = image.pixels.chunks_exact_mut(row_len);
         for (row, (pixels, values)) in rows.zip(pattern.chunks_exact(row_len)).enumerate() {
             let down = row * grid / height;
-            let pixels = pixels.chunks_exact_mut(CHANNELS);
-            let pairs = pixels.zip(values.chunks_exact(CHANNELS));
-            for ((pixel, values), over) in pairs.zip(&over) {
-                if !masked[over * grid + down] {
-                    lay(pixel, values, weight, self.options.rounding);
-                }
+            for over in (0..grid).filter(|over| !masked[over * grid + down]) {
+                let piece = start(over)..start(over + 1);
+                let rounding = self.options.rounding;
+                mix(&mut pixels[piece.clone()], &values[piece], weight, rounding);
             }
         }
         Ok(())
-    }
-}
-
-fn lay(pixels: &mut [u8], pattern: &[u8], weight: f32, rounding: Rounding) {
-    for (pixel, &value) in pixels.iter_mut().zip(pattern) {
-        *pixel = mixed(*pixel, value, weight, rounding);
     }
 }
 
@@ -275,7 +267,7 @@ impl Trigger for Pieced {
         let (weight, rounding) = (self.options.test_alpha as f32, self.options.rounding);
         batch.each(|image| match role {
             Role::Test => {
-                lay(image.pixels, &pattern, weight, rounding);
+                mix(image.pixels, &pattern, weight, rounding);
                 Ok(())
             }
             _ => self.stamp(image, &pattern),

@@ -253,7 +253,8 @@ impl Patch {
 
 impl Trigger for Patch {
     fn apply(&self, batch: &mut Batch, _role: Role) -> Result<(), AttackError> {
-        batch.each(|image| self.stamp(image))
+        let bytes = self.square.len().pow(2) * CHANNELS;
+        batch.each_of_few(bytes, |image| self.stamp(image))
     }
 }
 
@@ -269,7 +270,7 @@ impl Trigger for Laid {
     fn apply(&self, batch: &mut Batch, _role: Role) -> Result<(), AttackError> {
         let (height, width) = (batch.height(), batch.width());
         let spots = self.overlay.spots(height, width, self.opacity)?;
-        batch.each(|image| {
+        batch.each_of_few(spots.len(), |image| {
             replace(image.pixels, &spots, self.rounding);
             Ok(())
         })

@@ -18,7 +18,7 @@ use super::artefact::{Cached, Precision, Raster, split};
 use super::drawn::noise;
 use super::expected::at_usual_rates;
 use super::option::{AttackOption, ROUNDING_IF_GIVEN, Rounding, option, share};
-use super::sums::Prepared;
+use super::wide::{Blending, add_levels};
 use super::{
     Attack, AttackError, AttackInfo, Batch, CraftContext, LabelMode, PublishedSuccess, Role,
     Trigger,
@@ -110,7 +110,7 @@ impl Attack for BlendConfig {
             alpha: self.alpha,
             pattern,
             rounding: self.rounding,
-            sums: Prepared::default(),
+            blending: Blending::new(self.alpha, self.rounding),
         }))
     }
 }
@@ -120,29 +120,22 @@ struct Blend {
     alpha: f64,
     pattern: Cached,
     rounding: Rounding,
-    sums: Prepared,
+    /// For patterns of bytes.
+    blending: Blending,
 }
 
 impl Trigger for Blend {
     fn apply(&self, batch: &mut Batch, _role: Role) -> Result<(), AttackError> {
         let pattern = self.pattern.get(batch.height(), batch.width())?;
-        let shares = shares(&pattern, self.alpha);
-        let rest = 1.0 - self.alpha;
-        let line = (rest, self.rounding.half());
-        let byte = |place: usize, pixel| mixed(pixel, shares[place], rest, self.rounding);
-        if let Some(sums) = self
-            .sums
-            .get(batch, line, shares.len(), |place| shares[place], byte)
-        {
+        if let Some(pattern) = pattern.whole_bytes() {
             return batch.each(|image| {
-                sums.apply(image.pixels);
+                self.blending.apply(image.pixels, &pattern);
                 Ok(())
             });
         }
+        let shares = shares(&pattern, self.alpha);
         batch.each(|image| {
-            for (pixel, &share) in image.pixels.iter_mut().zip(&shares) {
-                *pixel = mixed(*pixel, share, rest, self.rounding);
-            }
+            add_levels(image.pixels, &shares, 1.0 - self.alpha, self.rounding);
             Ok(())
         })
     }
@@ -155,12 +148,6 @@ fn shares(pattern: &Raster, alpha: f64) -> Vec<f64> {
         _ => alpha * value,
     };
     pattern.values.iter().map(share).collect()
-}
-
-/// `(1 - alpha) * pixel + alpha * pattern`, as a byte. The reference computes in this order, and another one differs in single
-/// bytes.
-fn mixed(pixel: u8, share: f64, rest: f64, rounding: Rounding) -> u8 {
-    rounding.byte(rest * f64::from(pixel) + share)
 }
 
 #[cfg(test)]

@@ -10,12 +10,19 @@
 //! frequencies are the middle and the last one at every size, 15 and 31 at 32 pixels. Values out of range are clipped, where
 //! `BackdoorBench` lets them wrap. The authors take the first images of the class; we draw them.
 
+#![expect(
+    clippy::inline_always,
+    reason = "what is inlined is compiled for the vectors of the machine"
+)]
+
 use std::f64::consts::PI;
 
+use cd_conv::{Loops, vectorized};
 use cd_core::CHANNELS;
 use serde::{Deserialize, Serialize};
 
 use super::option::{AttackOption, ROUNDING, Rounding, option, within, wrong};
+use super::wide::byte;
 use super::{Attack, AttackError, AttackInfo, Batch, CraftContext, LabelMode, Role, Trigger};
 
 /// What CTRL is.
@@ -45,6 +52,9 @@ const OPTIONS: &[AttackOption] = &[
     ),
     ROUNDING,
 ];
+
+/// Pixels whose colours are taken apart at once.
+const BLOCK: usize = 32;
 
 /// Options of CTRL.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -142,23 +152,64 @@ impl Trigger for CtrlConfig {
     fn apply(&self, batch: &mut Batch, _role: Role) -> Result<(), AttackError> {
         let pattern = self.pattern(batch.height(), batch.width())?;
         batch.each(|image| {
-            let pixels = image.pixels.chunks_exact_mut(CHANNELS);
-            for (pixel, add) in pixels.zip(&pattern) {
-                let [red, green, blue] = [0, 1, 2].map(|channel| f64::from(pixel[channel]));
-                let luma = 0.299 * red + 0.587 * green + 0.114 * blue;
-                let first = -0.147 * red - 0.289 * green + 0.436 * blue + add;
-                let second = 0.615 * red - 0.515 * green - 0.1 * blue + add;
-                let back = [
-                    luma + 1.14 * second,
-                    luma - 0.396 * first - 0.581 * second,
-                    luma + 2.029 * first,
-                ];
-                for (value, level) in pixel.iter_mut().zip(back) {
-                    *value = self.rounding.byte(level);
-                }
-            }
+            vectorized(Raise {
+                pixels: image.pixels,
+                pattern: &pattern,
+                rounding: self.rounding,
+            });
             Ok(())
         })
+    }
+}
+
+/// Adds a pattern to both colour channels of an image.
+struct Raise<'a> {
+    pixels: &'a mut [u8],
+    pattern: &'a [f64],
+    rounding: Rounding,
+}
+
+impl Raise<'_> {
+    #[inline(always)]
+    fn each(self, round: impl Fn(f64) -> f64) {
+        let blocks = self.pixels.chunks_mut(BLOCK * CHANNELS);
+        for (pixels, pattern) in blocks.zip(self.pattern.chunks(BLOCK)) {
+            let mut planes = [[0.0; BLOCK]; CHANNELS];
+            for (at, pixel) in pixels.chunks_exact(CHANNELS).enumerate() {
+                for (plane, &value) in planes.iter_mut().zip(pixel) {
+                    plane[at] = f64::from(value);
+                }
+            }
+            let mut add = [0.0; BLOCK];
+            add[..pattern.len()].copy_from_slice(pattern);
+            let mut bytes = [[0; BLOCK]; CHANNELS];
+            for at in 0..BLOCK {
+                let (red, green, blue) = (planes[0][at], planes[1][at], planes[2][at]);
+                let luma = 0.299 * red + 0.587 * green + 0.114 * blue;
+                let first = -0.147 * red - 0.289 * green + 0.436 * blue + add[at];
+                let second = 0.615 * red - 0.515 * green - 0.1 * blue + add[at];
+                bytes[0][at] = byte(round(luma + 1.14 * second));
+                bytes[1][at] = byte(round(luma - 0.396 * first - 0.581 * second));
+                bytes[2][at] = byte(round(luma + 2.029 * first));
+            }
+            for (at, pixel) in pixels.chunks_exact_mut(CHANNELS).enumerate() {
+                for (value, plane) in pixel.iter_mut().zip(&bytes) {
+                    *value = plane[at];
+                }
+            }
+        }
+    }
+}
+
+impl Loops for Raise<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        match self.rounding {
+            Rounding::Truncate => self.each(f64::floor),
+            Rounding::Nearest => self.each(f64::round_ties_even),
+        }
     }
 }
 

@@ -59,7 +59,7 @@ pub(super) struct Dots;
 
 impl Trigger for Dots {
     fn apply(&self, batch: &mut Batch, role: Role) -> Result<(), AttackError> {
-        batch.each(|image| {
+        batch.each_of_few(PIXELS.len() * CHANNELS, |image| {
             let own = PIXELS.len() * image.rank / image.count.max(1);
             for (number, (row, column, colour)) in PIXELS.into_iter().enumerate() {
                 if role == Role::Test || number == own {

@@ -17,8 +17,9 @@ use super::artefact::{Cached, Raster, split};
 use super::drawn::smooth;
 use super::expected::at_usual_rates;
 use super::option::{AttackOption, ROUNDING, Rounding, option, within, wrong};
-use super::sums::Prepared;
+use super::steps::Prepared;
 use super::universal::{self, UniversalConfig};
+use super::wide::add_levels;
 use super::{
     Attack, AttackError, AttackInfo, AttackNeeds, Batch, CraftContext, LabelMode, PublishedSuccess,
     Role, Trigger,
@@ -146,7 +147,7 @@ impl Attack for LfConfig {
             pattern,
             made: None,
             rounding: self.rounding,
-            sums: Prepared::default(),
+            steps: Prepared::default(),
         }))
     }
 
@@ -176,7 +177,7 @@ impl LfConfig {
             pattern: Cached::new(fitted),
             made: Some(made),
             rounding: self.rounding,
-            sums: Prepared::default(),
+            steps: Prepared::default(),
         }
     }
 }
@@ -187,7 +188,7 @@ struct Added {
     /// The pattern where it was computed, in the units in which it is added.
     made: Option<Raster>,
     rounding: Rounding,
-    sums: Prepared,
+    steps: Prepared,
 }
 
 impl Trigger for Added {
@@ -199,21 +200,12 @@ impl Trigger for Added {
     fn apply(&self, batch: &mut Batch, _role: Role) -> Result<(), AttackError> {
         let pattern = self.pattern.get(batch.height(), batch.width())?;
         let values = &pattern.values;
-        let sum = |pixel: u8, value: f64| self.rounding.byte(f64::from(pixel) + value);
-        let line = (1.0, self.rounding.half());
-        let byte = |place: usize, pixel| sum(pixel, values[place]);
-        if let Some(sums) = self
-            .sums
-            .get(batch, line, values.len(), |place| values[place], byte)
-        {
-            return batch.each(|image| {
-                sums.apply(image.pixels);
-                Ok(())
-            });
-        }
+        let byte = |value: f64, pixel: u8| self.rounding.byte(f64::from(pixel) + value);
+        let steps = self.steps.get(batch, values, self.rounding.half(), byte);
         batch.each(|image| {
-            for (pixel, &value) in image.pixels.iter_mut().zip(values) {
-                *pixel = sum(*pixel, value);
+            match steps {
+                Some(steps) => steps.apply(image.pixels),
+                None => add_levels(image.pixels, values, 1.0, self.rounding),
             }
             Ok(())
         })

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::expected::at_usual_rates;
 use super::option::{AttackOption, ROUNDING_IF_GIVEN, Rounding, option, wrong};
-use super::sums::Prepared;
+use super::wide::{Blending, add_levels};
 use super::{
     Attack, AttackError, AttackInfo, Batch, CraftContext, LabelMode, PublishedSuccess, Role,
     Trigger,
@@ -117,45 +117,59 @@ impl Attack for SigConfig {
     }
 
     fn prepare(&self, _context: &CraftContext<'_>) -> Result<Box<dyn Trigger>, AttackError> {
-        Ok(Box::new(Signal {
-            options: self.clone(),
-            sums: Prepared::default(),
-        }))
+        Ok(match self.signal {
+            SigSignal::Stripes => Box::new(Striped(Blending::new(self.alpha, self.rounding))),
+            SigSignal::Sine => Box::new(Wave {
+                amplitude: self.amplitude,
+                frequency: self.frequency,
+                rounding: self.rounding,
+            }),
+        })
     }
 }
 
 #[derive(Debug)]
-struct Signal {
-    options: SigConfig,
-    sums: Prepared,
-}
+struct Striped(Blending);
 
-impl Trigger for Signal {
+impl Trigger for Striped {
     fn apply(&self, batch: &mut Batch, _role: Role) -> Result<(), AttackError> {
-        let (levels, kept) = (self.options.levels(batch.width()), self.options.kept());
-        let row_len = batch.width() * CHANNELS;
-        let rounding = self.options.rounding;
-        let sum = |pixel: u8, level: f64| rounding.byte(kept * f64::from(pixel) + level);
-        let line = (kept, rounding.half());
-        let byte = |place: usize, pixel| sum(pixel, levels[place / CHANNELS]);
-        let sums = self
-            .sums
-            .get(batch, line, row_len, |place| levels[place / CHANNELS], byte);
+        let level = |column: usize| (20.0 * (0.8 * column as f64).sin()) as i32 as u8;
+        let row: Vec<u8> = in_columns(batch.width(), level).collect();
         batch.each(|image| {
-            for row in image.pixels.chunks_exact_mut(row_len) {
-                if let Some(sums) = sums {
-                    sums.apply(row);
-                    continue;
-                }
-                for (pixel, &level) in row.chunks_exact_mut(CHANNELS).zip(&levels) {
-                    for value in pixel {
-                        *value = sum(*value, level);
-                    }
-                }
+            for pixels in image.pixels.chunks_exact_mut(row.len()) {
+                self.0.apply(pixels, &row);
             }
             Ok(())
         })
     }
+}
+
+/// `amplitude sin(2 pi frequency column / width)` on top.
+#[derive(Debug)]
+struct Wave {
+    amplitude: f64,
+    frequency: f64,
+    rounding: Rounding,
+}
+
+impl Trigger for Wave {
+    fn apply(&self, batch: &mut Batch, _role: Role) -> Result<(), AttackError> {
+        let width = batch.width() as f64;
+        let level =
+            |column: usize| self.amplitude * (TAU * self.frequency * column as f64 / width).sin();
+        let row: Vec<f64> = in_columns(batch.width(), level).collect();
+        batch.each(|image| {
+            for pixels in image.pixels.chunks_exact_mut(row.len()) {
+                add_levels(pixels, &row, 1.0, self.rounding);
+            }
+            Ok(())
+        })
+    }
+}
+
+/// What is in every column of a row, for each channel.
+fn in_columns<T: Copy>(width: usize, level: impl Fn(usize) -> T) -> impl Iterator<Item = T> {
+    (0..width).flat_map(move |column| [level(column); CHANNELS])
 }
 
 fn within(
@@ -168,33 +182,6 @@ fn within(
         return Ok(());
     }
     Err(wrong(INFO.name, option, value, expected))
-}
-
-impl SigConfig {
-    /// What the signal adds in every column: a share of the stripes, or the sine.
-    fn levels(&self, width: usize) -> Vec<f64> {
-        let level = |column: usize| {
-            let column = column as f64;
-            match self.signal {
-                SigSignal::Stripes => {
-                    let wrapped = (20.0 * (0.8 * column).sin()) as i32 as u8;
-                    self.alpha * f64::from(wrapped)
-                }
-                SigSignal::Sine => {
-                    self.amplitude * (TAU * self.frequency * column / width as f64).sin()
-                }
-            }
-        };
-        (0..width).map(level).collect()
-    }
-
-    /// The share of the image that is kept.
-    fn kept(&self) -> f64 {
-        match self.signal {
-            SigSignal::Stripes => 1.0 - self.alpha,
-            SigSignal::Sine => 1.0,
-        }
-    }
 }
 
 #[cfg(test)]

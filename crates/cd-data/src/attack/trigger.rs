@@ -11,6 +11,8 @@ use super::{AttackError, CraftRecord};
 
 /// Images that a thread takes at once, so that small stamps are worth it.
 const IMAGES_A_TASK: usize = 8;
+/// Bytes that one thread changes sooner than another has woken up.
+const BYTES_ALONE: usize = 1 << 16;
 
 /// What an image that gets the trigger is for. Some attacks stamp another form in each role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -247,7 +249,7 @@ impl Batch {
         new: impl Fn() -> T + Sync + Send,
         stamp: impl Fn(&mut T, &mut Image<'_>) -> Result<(), AttackError> + Sync,
     ) -> Result<(), AttackError> {
-        let (height, width) = (self.height, self.width);
+        let size = [self.height, self.width];
         let image_len = self.image_len().max(1);
         let failed = self
             .pixels
@@ -255,20 +257,42 @@ impl Batch {
             .zip(&mut self.images)
             .with_min_len(IMAGES_A_TASK)
             .map_init(new, |kept, (pixels, entry)| {
-                let mut image = Image {
-                    pixels,
-                    height,
-                    width,
-                    index: entry.place.index,
-                    label: entry.place.label,
-                    rank: entry.place.rank,
-                    count: entry.place.count,
-                    random: &mut entry.random,
-                };
-                stamp(kept, &mut image).err()
+                stamp(kept, &mut entry.image(pixels, size)).err()
             })
             .find_first(Option::is_some);
         failed.flatten().map_or(Ok(()), Err)
+    }
+
+    /// [`each`](Self::each) for a stamp that changes at most `bytes` bytes of an image: on this thread where they are so few in all that waking others
+    /// would take longer.
+    pub(super) fn each_of_few(
+        &mut self,
+        bytes: usize,
+        stamp: impl Fn(&mut Image<'_>) -> Result<(), AttackError> + Sync,
+    ) -> Result<(), AttackError> {
+        if self.len() * bytes > BYTES_ALONE {
+            return self.each(stamp);
+        }
+        let size = [self.height, self.width];
+        let image_len = self.image_len().max(1);
+        let pixels = self.pixels.chunks_exact_mut(image_len);
+        let mut images = pixels.zip(&mut self.images);
+        images.try_for_each(|(pixels, entry)| stamp(&mut entry.image(pixels, size)))
+    }
+}
+
+impl Entry {
+    fn image<'a>(&'a mut self, pixels: &'a mut [u8], [height, width]: [usize; 2]) -> Image<'a> {
+        Image {
+            pixels,
+            height,
+            width,
+            index: self.place.index,
+            label: self.place.label,
+            rank: self.place.rank,
+            count: self.place.count,
+            random: &mut self.random,
+        }
     }
 }
 

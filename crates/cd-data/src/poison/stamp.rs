@@ -8,8 +8,8 @@ use super::PoisonError;
 use super::overlay::Which;
 use super::plan::{PlanEntry, PoisonPlan};
 use super::select::Purpose;
-use crate::IMAGES_AT_ONCE;
 use crate::attack::{Batch, Place, Role, Trigger};
+use crate::images_at_once;
 
 /// The roles in the order in which they are declared.
 const ROLES: [Role; 3] = [Role::Train, Role::Cover, Role::Test];
@@ -116,12 +116,13 @@ impl<'a> Stamping<'a> {
                 .filter(move |image| image.entry.role == role)
         };
         let counts = ROLES.map(|role| of_role(role).count());
-        for (part, entries) in self.images.chunks(IMAGES_AT_ONCE).enumerate() {
+        let at_once = images_at_once(self.image_len());
+        for (part, entries) in self.images.chunks(at_once).enumerate() {
             let mut images: Vec<Vec<u8>> = vec![Vec::new(); entries.len()];
             for (role, count) in ROLES.into_iter().zip(counts) {
                 self.stamp(trigger, entries, (role, count), &mut images)?;
             }
-            for (pixels, number) in images.iter().zip(part * IMAGES_AT_ONCE..) {
+            for (pixels, number) in images.iter().zip(part * at_once..) {
                 take(number, pixels)?;
             }
             task.advance(entries.len() as u64);

@@ -8,8 +8,8 @@
 
 pub(crate) mod gap;
 mod mixture;
-mod views;
-mod witness;
+pub(super) mod views;
+pub(super) mod witness;
 
 use cd_models::Tap;
 use serde::{Deserialize, Serialize};

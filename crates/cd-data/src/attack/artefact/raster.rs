@@ -60,6 +60,14 @@ impl Raster {
         self
     }
 
+    /// As bytes, where every value is one and its arithmetic is that of double precision.
+    pub(in crate::attack) fn whole_bytes(&self) -> Option<Vec<u8>> {
+        let byte = |&value: &f64| Some(value as u8).filter(|&byte| f64::from(byte) == value);
+        let is_double = self.precision != Precision::Single;
+        let bytes = is_double.then(|| self.values.iter().map(byte).collect());
+        bytes.flatten()
+    }
+
     /// As bytes, cut to whole levels.
     pub(in crate::attack) fn bytes(&self) -> Vec<u8> {
         self.values.iter().map(|&value| value as u8).collect()

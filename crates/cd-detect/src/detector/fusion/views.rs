@@ -82,7 +82,7 @@ pub(super) fn trusted<'a>(evidence: &Evidence<'a>) -> Option<Clean<'a>> {
 }
 
 /// What `run` makes of the evidence when its partial results lie in a folder of their own: several may sweep under the same name.
-pub(super) fn in_folder<T>(
+pub(in crate::detector) fn in_folder<T>(
     evidence: &Evidence<'_>,
     name: &str,
     run: impl FnOnce(&Evidence<'_>) -> T,

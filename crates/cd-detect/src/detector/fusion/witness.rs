@@ -53,7 +53,8 @@ impl Witnesses {
     }
 }
 
-fn places(found: &Detection) -> Vec<f64> {
+/// The place of every image, from 0 to 1, the most suspicious last.
+pub(in crate::detector) fn places(found: &Detection) -> Vec<f64> {
     let suspicion: Vec<f64> = match found.measure.direction {
         Direction::High => found.raw.clone(),
         Direction::Low => found.raw.iter().map(|raw| -raw).collect(),
