@@ -13,16 +13,15 @@ mod kmeans;
 mod silhouette;
 
 use cd_models::Tap;
-use faer::Mat;
 use serde::{Deserialize, Serialize};
 
 use super::{Detector, DetectorInfo};
 use crate::decide::Decision;
-use crate::dense::{centred, mean_row, rows_of};
 use crate::detection::{Detection, Measure};
 use crate::error::DetectError;
 use crate::evidence::Evidence;
 use crate::needs::Needs;
+use crate::points::Points;
 use crate::statistics::members;
 
 /// A group that holds less than this share of its class is poison.
@@ -45,7 +44,7 @@ impl Ac {
         threat_model: "Dirty-label poison that lies apart from the clean images of its class in the last features. Needs the labels that training saw; judges the set as a whole.",
         paper: "Chen et al.: Detecting Backdoor Attacks on Deep Neural Networks by Activation Clustering, SafeAI 2019",
         source: "https://github.com/Trusted-AI/adversarial-robustness-toolbox",
-        notes: "k-means is the best of ten starts that depend on the features alone; a group of one image has silhouette 0. The paper's ten independent components are an option.",
+        notes: "k-means is the best of ten starts that depend on the features alone; a group of one image has silhouette 0. In a group of more than 8,192 images distances are those to as many of it. The paper's ten independent components are an option.",
         judges_clean: false,
         rule: Some(
             "the images of a group that holds less than 35 % of its class, as the paper compares sizes",
@@ -71,15 +70,14 @@ impl Detector for Ac {
         let mut raw = vec![0.0; features.rows()];
         let mut flagged = vec![false; features.rows()];
         for class in members(evidence.labels()?, evidence.class_count) {
-            let rows = rows_of(features, &class);
-            let rows = centred(rows.as_ref(), &mean_row(rows.as_ref()));
-            let groups = self.groups(&rows);
+            let points = Points::centred(features, &class);
+            let groups = self.groups(&points);
             let first = groups.iter().filter(|&&second| !second).count();
             let small = |second: bool| {
                 let size = if second { class.len() - first } else { first };
                 (size as f64) < SMALL * class.len() as f64
             };
-            let fits = silhouette::silhouettes(rows.as_ref(), &groups);
+            let fits = silhouette::silhouettes(&points, &groups);
             for ((&image, fit), &second) in class.iter().zip(fits).zip(&groups) {
                 raw[image] = fit;
                 flagged[image] = small(second);
@@ -97,13 +95,14 @@ impl Detector for Ac {
 }
 
 impl Ac {
-    /// Which of two groups each of the centred rows is in.
-    fn groups(&self, rows: &Mat<f64>) -> Vec<bool> {
+    /// Which of two groups each of the centred points is in.
+    fn groups(&self, points: &Points) -> Vec<bool> {
         if self.components == 0 {
-            return kmeans::two_groups(rows.as_ref());
+            return kmeans::two_groups(points);
         }
-        let reduced = independent::components(rows.as_ref(), self.components);
-        kmeans::two_groups(reduced.as_ref())
+        let rows = points.rows(0..points.count());
+        let reduced = independent::components(rows, self.components);
+        kmeans::two_groups(&Points::of(reduced.as_ref()))
     }
 }
 

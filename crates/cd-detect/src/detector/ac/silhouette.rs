@@ -1,58 +1,164 @@
-//! How well each row fits its group.
+//! How well each point fits its group.
 
-use faer::{Mat, MatRef};
+#![expect(
+    clippy::inline_always,
+    reason = "what is inlined is compiled for the vectors of the machine"
+)]
+
+use cd_conv::{Loops, vectorized};
+use cd_core::random;
+use rand::seq::index::sample;
 use rayon::prelude::*;
 
 use crate::dense::product;
+use crate::points::{LANES, Points};
 
-/// Rows whose distances to all others are held at a time by each thread.
+/// Points whose distances to others are held at a time by each thread.
 const BLOCK: usize = 256;
+/// Most points of a group that others are compared with; of more, so many are drawn.
+pub(super) const MOST: usize = 8192;
 
-/// Silhouettes of the rows in two groups, -1 to 1: 0 in a group of one row, and where there is only one group.
+/// Silhouettes of the points in two groups, -1 to 1: 0 in a group of one point, and where there is only one group.
 ///
-/// Rousseeuw, *Silhouettes: a graphical aid*, 1987, with Euclidean distances.
-pub(super) fn silhouettes(rows: MatRef<'_, f64>, groups: &[bool]) -> Vec<f64> {
-    let count = rows.nrows();
-    let second = groups.iter().filter(|&&second| second).count();
-    let sizes = [count - second, second];
-    if sizes.contains(&0) {
-        return vec![0.0; count];
+/// Rousseeuw, *Silhouettes: a graphical aid*, 1987, with Euclidean distances. Distances to a group of more than [`MOST`] points are those
+/// to so many of it, drawn once for all.
+pub(super) fn silhouettes(points: &Points, groups: &[bool]) -> Vec<f64> {
+    let of_group = [false, true].map(|second| compared(groups, second));
+    if of_group.iter().any(Vec::is_empty) {
+        return vec![0.0; points.count()];
     }
-    let lengths: Vec<f64> = (0..count)
-        .map(|row| rows.row(row).iter().map(|value| value * value).sum())
-        .collect();
-    let starts: Vec<usize> = (0..count).step_by(BLOCK).collect();
-    let blocks = starts.par_iter().map(|&start| {
-        let size = BLOCK.min(count - start);
-        let block: Mat<f64> = rows.subrows(start, size).to_owned();
-        let products = product(rows, block.transpose());
-        let of = |at: usize| {
-            let row = start + at;
-            let mut sums = [0.0; 2];
-            for (other, product) in products.col(at).iter().enumerate() {
-                let squared = lengths[row] + lengths[other] - 2.0 * product;
-                if other != row {
-                    sums[usize::from(groups[other])] += squared.max(0.0).sqrt();
-                }
+    let means = of_group.map(|group| means(points, &group));
+    let silhouette = |at: usize| {
+        let own = usize::from(groups[at]);
+        match (means[own][at], means[1 - own][at]) {
+            (Some(within), Some(across)) if within.max(across) > 0.0 => {
+                (across - within) / within.max(across)
             }
-            silhouette(sums, sizes, usize::from(groups[row]))
+            _ => 0.0,
+        }
+    };
+    (0..points.count()).map(silhouette).collect()
+}
+
+/// The points of a group that others are compared with, ascending.
+fn compared(groups: &[bool], second: bool) -> Vec<usize> {
+    let members = (0..groups.len()).filter(|&at| groups[at] == second);
+    let members: Vec<usize> = members.collect();
+    if members.len() <= MOST {
+        return members;
+    }
+    let mut drawn = random::stream(u64::from(second), random::named("silhouettes"));
+    let drawn = sample(&mut drawn, members.len(), MOST);
+    let mut drawn: Vec<usize> = drawn.into_iter().map(|at| members[at]).collect();
+    drawn.sort_unstable();
+    drawn
+}
+
+/// The mean distance of every point to those of `group`, itself left out; `None` without any other.
+fn means(points: &Points, group: &[usize]) -> Vec<Option<f64>> {
+    let others = points.select(group);
+    let lengths = others.squared_lengths();
+    let starts: Vec<usize> = (0..points.count()).step_by(BLOCK).collect();
+    let blocks = starts.par_iter().map(|&start| {
+        let end = (start + BLOCK).min(points.count());
+        let block = points.rows(start..end);
+        let products = product(others.rows(0..group.len()), block.transpose());
+        let mean = |at: usize| {
+            let distances = Distances {
+                products: products.col_as_slice(at - start),
+                lengths: &lengths,
+                length: points.squared_length(at),
+            };
+            let own = group.binary_search(&at).ok();
+            let others = group.len() - usize::from(own.is_some());
+            let to_itself = own.map_or(0.0, |own| distances.at(own));
+            (others > 0).then(|| (vectorized(distances) - to_itself) / others as f64)
         };
-        (0..size).map(of).collect::<Vec<f64>>()
+        (start..end).map(mean).collect::<Vec<_>>()
     });
     blocks.flatten_iter().collect()
 }
 
-/// From the sums of distances to the members of both groups.
-fn silhouette(sums: [f64; 2], sizes: [usize; 2], own: usize) -> f64 {
-    if sizes[own] == 1 {
-        return 0.0;
+/// Distances of a point to others.
+struct Distances<'a> {
+    /// Of the point with each other one.
+    products: &'a [f64],
+    /// Squared, of the others.
+    lengths: &'a [f64],
+    /// Squared.
+    length: f64,
+}
+
+impl Distances<'_> {
+    fn at(&self, other: usize) -> f64 {
+        distance(self.length, self.lengths[other], self.products[other])
     }
-    let within = sums[own] / (sizes[own] - 1) as f64;
-    let across = sums[1 - own] / sizes[1 - own] as f64;
-    let larger = within.max(across);
-    if larger > 0.0 {
-        (across - within) / larger
-    } else {
-        0.0
+}
+
+impl Loops for Distances<'_> {
+    /// Their sum.
+    type Output = f64;
+
+    #[inline(always)]
+    fn run(self) -> f64 {
+        let (products, last_products) = self.products.as_chunks::<LANES>();
+        let (lengths, last_lengths) = self.lengths.as_chunks::<LANES>();
+        let mut sums = [0.0; LANES];
+        for (products, lengths) in products.iter().zip(lengths) {
+            for ((sum, product), length) in sums.iter_mut().zip(products).zip(lengths) {
+                *sum += distance(self.length, *length, *product);
+            }
+        }
+        let last = last_products.iter().zip(last_lengths);
+        let last = last.map(|(product, length)| distance(self.length, *length, *product));
+        sums.iter().sum::<f64>() + last.sum::<f64>()
+    }
+}
+
+/// The distance of two points, from their squared lengths and their product.
+#[inline(always)]
+fn distance(one: f64, other: f64, product: f64) -> f64 {
+    let squared = one + other - 2.0 * product;
+    if squared > 0.0 { squared.sqrt() } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use faer::Mat;
+
+    use super::*;
+
+    #[test]
+    fn silhouettes_are_those_of_the_definition() {
+        let values = [0.0, 1.0, 4.0, 6.0];
+        let rows = Mat::from_fn(4, 1, |row, _| values[row]);
+        let points = Points::of(rows.as_ref());
+        let found = silhouettes(&points, &[false, false, true, true]);
+        let expected = [4.0 / 5.0, 3.0 / 4.0, 1.5 / 3.5, 3.5 / 5.5];
+        for (found, expected) in found.iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-12, "{found} {expected}");
+        }
+        assert_eq!(silhouettes(&points, &[true; 4]), [0.0; 4]);
+        let alone = silhouettes(&points, &[false, false, false, true]);
+        assert_eq!(alone[3], 0.0);
+    }
+
+    #[test]
+    fn large_groups_are_judged_by_some_of_their_points() {
+        let rows = Mat::from_fn(20_000, 1, |row, _| {
+            let cloud = if row % 2 == 0 { 0.0 } else { 10.0 };
+            cloud + (row as f64 * 0.37).sin()
+        });
+        let groups: Vec<bool> = (0..20_000).map(|row| row % 2 == 1).collect();
+        let points = Points::of(rows.as_ref());
+        let found = silhouettes(&points, &groups);
+        let few = 2000;
+        let exact = silhouettes(
+            &points.select(&(0..few).collect::<Vec<_>>()),
+            &groups[..few],
+        );
+        for (found, exact) in found.iter().zip(exact) {
+            assert!((found - exact).abs() < 0.01, "{found} {exact}");
+        }
     }
 }

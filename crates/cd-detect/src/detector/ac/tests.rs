@@ -13,9 +13,9 @@ fn silhouettes_of_the_reference_groups_agree() {
     let groups = reference.values("ac_labels");
     let mut found = vec![0.0; 640];
     for class in members(&golden.labels("targets"), 10) {
-        let rows = rows_of(&features, &class);
+        let points = Points::centred(&features, &class);
         let of_class: Vec<bool> = class.iter().map(|&image| groups[image] > 0.5).collect();
-        let fits = silhouette::silhouettes(rows.as_ref(), &of_class);
+        let fits = silhouette::silhouettes(&points, &of_class);
         for (&image, fit) in class.iter().zip(fits) {
             found[image] = fit;
         }
