@@ -23,6 +23,7 @@ pub(crate) mod golden;
 pub mod ibd_psc;
 pub mod joint;
 pub mod knn_label;
+mod members;
 pub mod moving_pattern;
 pub mod probe_label;
 pub mod psbd;
@@ -129,6 +130,18 @@ impl DetectorConfig {
         let logits = cognitive::Cdl::default();
         let features = cognitive::Cdf::default();
         vec![Self::Cdl(logits), Self::Cdf(features)]
+    }
+
+    /// What a scan runs when it names no detector: the one that judges classes by what the classifier has learned, and those that look
+    /// at the pictures alone.
+    pub fn of_scan() -> Vec<Self> {
+        vec![
+            Self::Cascade(cascade::Cascade::default()),
+            Self::SharedPattern(shared_pattern::SharedPattern::default()),
+            Self::SharedLevels(shared_levels::SharedLevels::default()),
+            Self::SharedWarp(shared_warp::SharedWarp::default()),
+            Self::MovingPattern(moving_pattern::MovingPattern::default()),
+        ]
     }
 }
 

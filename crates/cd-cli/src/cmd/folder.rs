@@ -71,14 +71,6 @@ pub(super) fn scan_experiment(args: &ScanArgs, session: &Session) -> Result<Expe
 
 /// The detector that judges classes by what the classifier has learned.
 const JUDGE: &str = "cascade";
-/// The detectors of every scan that finds classes: that one, and those that look at the pictures alone.
-const FINDERS: [&str; 5] = [
-    JUDGE,
-    "shared-pattern",
-    "shared-levels",
-    "shared-warp",
-    "moving-pattern",
-];
 
 /// Share of flags that may be false when nobody says one.
 const USUAL_FDR: f64 = 0.05;
@@ -99,7 +91,11 @@ fn usual(args: &ScanArgs) -> Result<Vec<String>> {
     if is_given && dataset.dataset_mut().drop_missing_labels() {
         return Ok(vec![DETECTORS[0].name.to_owned()]);
     }
-    let mut names = FINDERS.to_vec();
+    let finders = DetectorConfig::of_scan();
+    let mut names: Vec<&str> = finders
+        .iter()
+        .map(|one| one.detector().info().name)
+        .collect();
     if args.search.reference.features_weights.is_some() || args.weights.finetune {
         names.push("probe-label");
     }

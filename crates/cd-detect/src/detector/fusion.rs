@@ -8,8 +8,8 @@
 
 pub(crate) mod gap;
 mod mixture;
-pub(super) mod views;
-pub(super) mod witness;
+mod views;
+mod witness;
 
 use cd_models::Tap;
 use serde::{Deserialize, Serialize};

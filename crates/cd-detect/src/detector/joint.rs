@@ -7,13 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::cascade::Cascade;
-use super::fusion::views::in_folder;
-use super::fusion::witness::places;
-use super::moving_pattern::MovingPattern;
-use super::shared_levels::SharedLevels;
-use super::shared_pattern::SharedPattern;
-use super::shared_warp::SharedWarp;
+use super::members::{Heard, places};
 use super::{Detector, DetectorConfig, DetectorInfo};
 use crate::decide::Decision;
 use crate::detection::{Detection, Measure};
@@ -33,13 +27,7 @@ pub struct Joint {
 impl Default for Joint {
     fn default() -> Self {
         Self {
-            members: vec![
-                DetectorConfig::Cascade(Cascade::default()),
-                DetectorConfig::SharedPattern(SharedPattern::default()),
-                DetectorConfig::SharedLevels(SharedLevels::default()),
-                DetectorConfig::SharedWarp(SharedWarp::default()),
-                DetectorConfig::MovingPattern(MovingPattern::default()),
-            ],
+            members: DetectorConfig::of_scan(),
         }
     }
 }
@@ -60,14 +48,14 @@ impl Joint {
 }
 
 /// What a member says.
-struct Heard {
+struct Said {
     name: &'static str,
     /// The place of every image, from 0 to 1, the most suspicious last.
     places: Vec<f64>,
     decision: Decision,
 }
 
-impl Heard {
+impl Said {
     fn count(&self) -> usize {
         self.decision.flagged.iter().filter(|flag| **flag).count()
     }
@@ -79,10 +67,10 @@ impl Heard {
 }
 
 /// What the members say together.
-fn joined(heard: &[Heard], images: usize, unfit: &[&str]) -> Detection {
-    let finds: Vec<&Heard> = heard.iter().filter(|one| one.count() > 0).collect();
+fn joined(said: &[Said], images: usize, unfit: &[&str]) -> Detection {
+    let finds: Vec<&Said> = said.iter().filter(|one| one.count() > 0).collect();
     let asked = if finds.is_empty() {
-        heard.iter().take(1).collect()
+        said.iter().take(1).collect()
     } else {
         finds
     };
@@ -90,8 +78,8 @@ fn joined(heard: &[Heard], images: usize, unfit: &[&str]) -> Detection {
         let places = asked.iter().map(|one| one.place(image));
         places.fold(0.0, f64::max)
     };
-    let flagged = |image: usize| heard.iter().any(|one| one.decision.flagged[image]);
-    let words = heard.iter().map(|one| {
+    let flagged = |image: usize| said.iter().any(|one| one.decision.flagged[image]);
+    let words = said.iter().map(|one| {
         let (name, count) = (one.name, one.count());
         format!("{name} flags {count}: {}", one.decision.explanation)
     });
@@ -152,36 +140,22 @@ impl Detector for Joint {
 
     fn detect(&self, evidence: &Evidence<'_>) -> Result<Option<Detection>, DetectError> {
         self.check()?;
-        let (mut heard, mut unfit, mut masks) = (Vec::new(), Vec::new(), None);
-        let mut is_complete = true;
-        for (number, member) in self.members.iter().enumerate() {
-            let run = |evidence: &Evidence<'_>| member.detector().detect(evidence);
-            let found = match in_folder(evidence, &format!("member-{number}"), run) {
-                Ok(Some(found)) => found,
-                Ok(None) => {
-                    is_complete = false;
-                    continue;
-                }
-                Err(DetectError::Unfit { detector, .. }) => {
-                    unfit.push(detector);
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
-            let places = places(&found);
-            masks = masks.or(found.masks);
-            if let Some(decision) = found.own {
-                heard.push(Heard {
-                    name: member.detector().info().name,
+        let Some(Heard { found, unfit }) = Heard::of(&self.members, evidence)? else {
+            return Ok(None);
+        };
+        let (mut said, mut masks) = (Vec::new(), None);
+        for (name, detection) in found {
+            let places = places(&detection);
+            masks = masks.or(detection.masks);
+            if let Some(decision) = detection.own {
+                said.push(Said {
+                    name,
                     places,
                     decision,
                 });
             }
         }
-        if !is_complete {
-            return Ok(None);
-        }
-        let joined = joined(&heard, evidence.images.len(), &unfit);
+        let joined = joined(&said, evidence.images.len(), &unfit);
         Ok(Some(Detection { masks, ..joined }))
     }
 }
@@ -191,8 +165,8 @@ mod tests {
     use super::*;
     use crate::detector::scan::Scan;
 
-    fn heard(name: &'static str, places: [f64; 4], flagged: [bool; 4]) -> Heard {
-        Heard {
+    fn said(name: &'static str, places: [f64; 4], flagged: [bool; 4]) -> Said {
+        Said {
             name,
             places: places.to_vec(),
             decision: Decision {
@@ -205,9 +179,9 @@ mod tests {
 
     #[test]
     fn flags_add_up_and_who_finds_nothing_does_not_order() {
-        let first = heard("first", [0.9, 0.1, 0.2, 0.3], [false; 4]);
-        let second = heard("second", [0.1, 0.2, 0.3, 1.0], [false, false, false, true]);
-        let third = heard("third", [0.0, 1.0, 0.5, 0.6], [false, true, false, false]);
+        let first = said("first", [0.9, 0.1, 0.2, 0.3], [false; 4]);
+        let second = said("second", [0.1, 0.2, 0.3, 1.0], [false, false, false, true]);
+        let third = said("third", [0.0, 1.0, 0.5, 0.6], [false, true, false, false]);
         let all = joined(&[first, second, third], 4, &["fourth"]);
         let own = all.own.as_ref().expect("a rule");
         assert_eq!(own.flagged, [false, true, false, true]);
@@ -222,8 +196,8 @@ mod tests {
 
     #[test]
     fn where_none_is_flagged_the_first_member_orders() {
-        let first = heard("first", [0.9, 0.1, 0.2, 0.3], [false; 4]);
-        let second = heard("second", [0.1, 0.2, 0.3, 1.0], [false; 4]);
+        let first = said("first", [0.9, 0.1, 0.2, 0.3], [false; 4]);
+        let second = said("second", [0.1, 0.2, 0.3, 1.0], [false; 4]);
         let all = joined(&[first, second], 4, &[]);
         assert_eq!(all.raw, [0.9, 0.1, 0.2, 0.3]);
     }

@@ -16,11 +16,11 @@ use crate::points::{LANES, Points};
 /// Points whose distances to others are held at a time by each thread.
 const BLOCK: usize = 256;
 /// Most points of a group that others are compared with; of more, so many are drawn.
-pub(super) const MOST: usize = 8192;
+const MOST: usize = 8192;
 
 /// Silhouettes of the points in two groups, -1 to 1: 0 in a group of one point, and where there is only one group.
 ///
-/// Rousseeuw, *Silhouettes: a graphical aid*, 1987, with Euclidean distances. Distances to a group of more than [`MOST`] points are those
+/// Rousseeuw, *Silhouettes: a graphical aid*, 1987, with Euclidean distances. Distances to a group of more than 8,192 points are those
 /// to so many of it, drawn once for all.
 pub(super) fn silhouettes(points: &Points, groups: &[bool]) -> Vec<f64> {
     let of_group = [false, true].map(|second| compared(groups, second));

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use cd_core::Matrix;
 use cd_models::Tap;
 
-use crate::compute::{Compute, Store};
 use crate::detector::bn_density::densities;
+use crate::detector::members::in_folder;
 use crate::error::DetectError;
 use crate::evidence::{Clean, Evidence};
 
@@ -79,28 +79,4 @@ pub(super) fn rarities(
 /// The trusted images, where there are some.
 pub(super) fn trusted<'a>(evidence: &Evidence<'a>) -> Option<Clean<'a>> {
     evidence.clean.filter(|clean| !clean.images.is_empty())
-}
-
-/// What `run` makes of the evidence when its partial results lie in a folder of their own: several may sweep under the same name.
-pub(in crate::detector) fn in_folder<T>(
-    evidence: &Evidence<'_>,
-    name: &str,
-    run: impl FnOnce(&Evidence<'_>) -> T,
-) -> T {
-    let Some(store) = evidence.compute.store else {
-        return run(evidence);
-    };
-    let folder = store.folder.join(name);
-    let store = Store {
-        folder: &folder,
-        ..store
-    };
-    let compute = Compute {
-        store: Some(store),
-        ..evidence.compute
-    };
-    run(&Evidence {
-        compute,
-        ..*evidence
-    })
 }

@@ -1,14 +1,13 @@
 //! What each member says of every image, on one scale.
 
-use super::views::in_folder;
-use crate::detection::{Detection, Direction};
 use crate::detector::DetectorConfig;
+use crate::detector::members::{Heard, places};
 use crate::error::DetectError;
 use crate::evidence::Evidence;
 use crate::statistics::ranks;
 
 /// The members that took part.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Witnesses {
     /// Names of the members that do not fit this classifier.
     pub(crate) unfit: Vec<&'static str>,
@@ -22,18 +21,10 @@ impl Witnesses {
         members: &[DetectorConfig],
         evidence: &Evidence<'_>,
     ) -> Result<Option<Self>, DetectError> {
-        let mut witnesses = Self::default();
-        let mut complete = true;
-        for (number, member) in members.iter().enumerate() {
-            let run = |evidence: &Evidence<'_>| member.detector().detect(evidence);
-            match in_folder(evidence, &format!("member-{number}"), run) {
-                Ok(Some(found)) => witnesses.places.push(places(&found)),
-                Ok(None) => complete = false,
-                Err(DetectError::Unfit { detector, .. }) => witnesses.unfit.push(detector),
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(complete.then_some(witnesses))
+        Ok(Heard::of(members, evidence)?.map(|heard| Self {
+            places: heard.found.iter().map(|(_, one)| places(one)).collect(),
+            unfit: heard.unfit,
+        }))
     }
 
     /// One more, of which a large number is suspicious.
@@ -51,13 +42,4 @@ impl Witnesses {
         };
         (0..count).map(largest).collect()
     }
-}
-
-/// The place of every image, from 0 to 1, the most suspicious last.
-pub(in crate::detector) fn places(found: &Detection) -> Vec<f64> {
-    let suspicion: Vec<f64> = match found.measure.direction {
-        Direction::High => found.raw.clone(),
-        Direction::Low => found.raw.iter().map(|raw| -raw).collect(),
-    };
-    ranks(&suspicion)
 }
