@@ -21,7 +21,7 @@ pub(crate) const SMALLEST_CLASS: usize = 2 * FEWEST;
 /// stand out by their own choice.
 const STRAGGLERS_BESIDE: f64 = 0.25;
 /// The same of images outside of the class, some of which may carry the pattern to classes of their own.
-const OTHERS_ALIKE: f64 = 0.15;
+const OTHERS_ALIKE: f64 = 0.25;
 
 /// What is asked of a group.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -91,9 +91,17 @@ impl Proof {
     /// Whether it is one: at least half of the images turned, and three in ten more than by the control. Otherwise the suspicion rests on
     /// statistics alone.
     pub fn holds(&self) -> bool {
-        let share = |count: usize| count as f64 / self.images.max(1) as f64;
-        let (turned, control) = (share(self.turned), share(self.control));
-        turned >= TURNED && turned - control >= BEYOND_CONTROL
+        let beyond = self.share(self.turned) - self.share(self.control);
+        self.turns_most() && beyond >= BEYOND_CONTROL
+    }
+
+    /// Whether at least half of the images turned, whatever the control did.
+    pub fn turns_most(&self) -> bool {
+        self.share(self.turned) >= TURNED
+    }
+
+    fn share(&self, count: usize) -> f64 {
+        count as f64 / self.images.max(1) as f64
     }
 }
 

@@ -103,7 +103,7 @@ pub enum Power {
 /// A backdoor that the scan planted itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Canary {
-    /// What it is: `patch`, `blend`, `clean-label`.
+    /// What it is: `patch`, `blend`, `clean-label`, `sticker`, `filter`, `warp`.
     pub kind: String,
     /// Its target class.
     pub class: u32,

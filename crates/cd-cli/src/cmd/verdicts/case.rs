@@ -71,7 +71,7 @@ pub(super) struct Poisoned {
     /// Last part of the name of its sets.
     name: String,
     attack: AttackConfig,
-    /// The planted kind that stands for it: `patch`, `blend`, `clean-label`; none where nothing does.
+    /// The planted kind that stands for it: `patch`, `blend`, `clean-label`, `sticker`, `filter`, `warp`; none where nothing does.
     #[serde(default)]
     pub(super) kind: Option<String>,
     #[serde(default)]

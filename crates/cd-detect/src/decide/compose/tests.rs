@@ -278,7 +278,7 @@ fn of_two_groups_of_a_class_the_larger_counts_where_they_agree_and_the_wider_whe
 #[test]
 fn a_proof_confirms_where_its_control_does_not_do_the_same() {
     let set = Set::new(8.0, true);
-    let standing = |turned, control| {
+    let verdict = |turned, control| {
         let proof = Proof {
             kind: "patch".into(),
             images: 100,
@@ -292,11 +292,20 @@ fn a_proof_confirms_where_its_control_does_not_do_the_same() {
             ..set.findings(&[])
         }
         .verdict()
-        .standing
     };
-    assert_eq!(standing(97, 2), Standing::Backdoored);
-    assert_eq!(standing(97, 70), Standing::Suspicious);
-    assert_eq!(standing(30, 0), Standing::Suspicious);
+    let says = |verdict: &Verdict, words: &str| {
+        let mut evidence = verdict.classes[0].evidence.iter();
+        evidence.any(|one| one.contains(words))
+    };
+    let proven = verdict(97, 2);
+    assert_eq!(proven.standing, Standing::Backdoored);
+    assert!(!says(&proven, "proves no trigger"));
+    let easily_led = verdict(97, 70);
+    assert_eq!(easily_led.standing, Standing::Suspicious);
+    assert!(says(&easily_led, "easily led to"));
+    let not_followed = verdict(30, 0);
+    assert_eq!(not_followed.standing, Standing::Suspicious);
+    assert!(says(&not_followed, "one by one"));
 }
 
 #[test]

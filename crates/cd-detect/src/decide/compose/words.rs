@@ -126,10 +126,21 @@ pub(super) fn doubted(label: &str, [images, doubted]: [usize; 2], others: &[[usi
 }
 
 pub(super) fn proof(proof: &Proof, name: &str) -> String {
-    format!(
+    let figures = format!(
         "The recovered {} turns {} of {} other images into `{name}`, a random crop of equal size {}.",
         proof.kind, proof.turned, proof.images, proof.control
-    )
+    );
+    if proof.holds() {
+        figures
+    } else if proof.turns_most() {
+        format!(
+            "{figures} What does not carry it does nearly the same, so that proves no trigger: this classifier is easily led to `{name}`."
+        )
+    } else {
+        format!(
+            "{figures} That proves no trigger: the classifier does not follow it, or has learned its images one by one."
+        )
+    }
 }
 
 /// What the verdict does not cover.
@@ -179,14 +190,23 @@ pub(super) fn limits(verdict: &Verdict, findings: &Findings<'_>) -> Vec<String> 
                 None => REMEDY_WITHOUT_JUDGE,
             };
             limits.extend(missed(canaries, remedy));
-            limits.push(
-                "What was not planted may go unseen: warps, filters, triggers that differ from image to image, and triggers in fewer images than \
-                 were planted of their kind."
-                    .to_owned(),
-            );
+            limits.push(not_planted(canaries));
         }
     }
     limits
+}
+
+/// What the scan did not try itself on.
+fn not_planted(canaries: &[Canary]) -> String {
+    let absent: String = [("warp", "warps, "), ("filter", "filters, ")]
+        .into_iter()
+        .filter(|(kind, _)| canaries.iter().all(|canary| canary.kind != *kind))
+        .map(|(_, words)| words)
+        .collect();
+    format!(
+        "What was not planted may go unseen: {absent}triggers that differ from image to image, and triggers in fewer images than were planted \
+         of their kind."
+    )
 }
 
 /// What was planted and not found, and what would help.

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 /// Largest share of the training images that one planted backdoor may get.
 const MOST: f64 = 0.1;
 
-/// Known backdoors that are planted in copies of a few training images, to see whether they are found. The copies are trained on, and
-/// are nowhere else: not among the images that are searched, scored, counted or shown.
+/// Known backdoors that are planted in copies of a few training images, to see whether they are found. The copies are trained on, but
+/// for those of filters and warps, which only detectors without a classifier look for, and are nowhere else: not among the images that are searched, scored, counted or shown.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CanaryStage {

@@ -1,11 +1,12 @@
 //! What a scan could have seen: backdoors of its own, planted in copies of training images and looked for as everything else.
 
+mod treatment;
 mod trigger;
 
 use std::ops::Range;
 
-use cd_core::Key;
 use cd_core::random::{named, stream};
+use cd_core::{Key, content_key};
 use cd_detect::{Canary, Power};
 use cd_models::ImageSet;
 use rand::seq::SliceRandom;
@@ -23,15 +24,18 @@ use crate::pipeline::PipelineError;
 const SMALLEST_CLASS: usize = 40;
 /// Copies of each backdoor, at least: fewer are learned one by one.
 const FEWEST: usize = 8;
-/// Share of its target class that a clean-label backdoor takes copies of, and the largest share of all images: fewer are learned by heart,
-/// and published attacks of this kind need as many.
-const CLEAN_LABEL_SHARE: f64 = 0.5;
-const CLEAN_LABEL_MOST: f64 = 0.05;
+/// Copies of a clean-label backdoor or a treatment, as a share of its target class, and the largest share of all images: fewer are learned
+/// by heart, and published attacks of these kinds need as many.
+const WEAK_SHARE: f64 = 0.5;
+const WEAK_MOST: f64 = 0.05;
 
 /// The training images with the planted ones behind them.
 #[derive(Debug)]
 pub(crate) struct Planted {
+    /// With those that are trained on.
     pub(super) images: Keyed,
+    /// Behind these those that only detectors without a classifier look for.
+    all: Keyed,
     backdoors: Vec<Backdoor>,
 }
 
@@ -56,20 +60,46 @@ pub(super) fn plant(
         return Ok(None);
     }
     let mut set = train.clone();
-    for backdoor in &backdoors {
-        for &source in &backdoor.sources {
-            let mut pixels = train.pixels(source)?.to_vec();
-            let size = [train.height(), train.width()];
-            let kind = backdoor.kind;
-            kind.stamp(&mut pixels, size, stage.seed, source);
-            let name = format!("planted {} of {}", backdoor.kind.name(), train.name(source));
-            set.push(name, &pixels, backdoor.target)?;
-        }
+    let (treatments, learned): (Vec<&Backdoor>, Vec<&Backdoor>) =
+        backdoors.iter().partition(|one| one.kind.is_treatment());
+    for backdoor in learned {
+        copy(train, backdoor, stage.seed, &mut set)?;
     }
+    let images = Keyed::of(set.clone())?;
+    let first = set.len();
+    for backdoor in treatments {
+        copy(train, backdoor, stage.seed, &mut set)?;
+    }
+    let behind: Vec<usize> = (first..set.len()).collect();
+    let all = Keyed {
+        key: Key::of("planted")
+            .text("images", &images.key)
+            .text("treatments", &content_key(&set.subset(&behind))?)
+            .finish(),
+        set,
+    };
     Ok(Some(Planted {
-        images: Keyed::of(set)?,
+        images,
+        all,
         backdoors,
     }))
+}
+
+/// Puts copies of a backdoor's sources behind the others of `set`, with its trigger and its label.
+fn copy(
+    train: &ImageSet,
+    backdoor: &Backdoor,
+    seed: u64,
+    set: &mut ImageSet,
+) -> Result<(), PipelineError> {
+    let kind = backdoor.kind;
+    for &source in &backdoor.sources {
+        let mut pixels = train.pixels(source)?.to_vec();
+        kind.stamp(&mut pixels, [train.height(), train.width()], seed, source);
+        let name = format!("planted {} of {}", kind.name(), train.name(source));
+        set.push(name, &pixels, backdoor.target)?;
+    }
+    Ok(())
 }
 
 /// The backdoors for images with these labels: each with a target class of its own, drawn from the classes that are large enough.
@@ -90,11 +120,11 @@ fn chosen(stage: CanaryStage, labels: &[u32], class_count: usize) -> Vec<Backdoo
     for (kind, target) in Kind::ALL.into_iter().zip(targets) {
         let class = sizes[target as usize];
         let wanted = match kind {
-            Kind::CleanLabel => {
-                let half = (CLEAN_LABEL_SHARE * class as f64) as usize;
-                half.min(of_all(CLEAN_LABEL_MOST))
+            Kind::CleanLabel | Kind::Filter | Kind::Warp => {
+                let half = (WEAK_SHARE * class as f64) as usize;
+                half.min(of_all(WEAK_MOST))
             }
-            _ => of_all(stage.rate).min(class),
+            Kind::Patch | Kind::Blend | Kind::Sticker => of_all(stage.rate).min(class),
         };
         let takes = |&image: &usize| kind.takes(labels[image], target);
         let mut sources: Vec<usize> = (0..labels.len()).filter(takes).collect();
@@ -147,29 +177,28 @@ pub(crate) fn power(
     };
     let flagged = flagged_by_any(&finders, data)?;
     let kept = data.positions.iter().zip(flagged);
-    let mut positions: Vec<usize> = kept
+    let positions: Vec<usize> = kept
         .filter(|(_, flagged)| !flagged)
         .map(|(&at, _)| at)
         .collect();
     let first = positions.len();
     let before = data.poisoned.train().len();
-    positions.extend(before..planted.images.set.len());
-    let images = Keyed {
-        set: planted.images.set.subset(&positions),
-        key: Key::of("searched")
-            .text("images", &planted.images.key)
-            .with("positions", &positions)
-            .finish(),
+    let behind = |planted: &Keyed| {
+        let mut positions = positions.clone();
+        positions.extend(before..planted.set.len());
+        (searched(planted, &positions), positions)
     };
-    let mut flagged = vec![false; images.set.len()];
+    let (learned, all) = (behind(&planted.images), behind(&planted.all));
+    let mut flagged = vec![false; all.1.len()];
+    let mut treatments_are_seen = false;
     for (finder, _) in finders {
+        let looks_at_classifier = finder.detector.detector().looks_at_classifier();
+        treatments_are_seen |= !looks_at_classifier;
+        let (images, positions) = if looks_at_classifier { &learned } else { &all };
         let search = Search {
             work,
             data,
-            searched: Searched {
-                images: &images,
-                positions: &positions,
-            },
+            searched: Searched { images, positions },
             trained,
             reference: None,
             config: &finder.detector,
@@ -186,7 +215,11 @@ pub(crate) fn power(
             *all |= flag;
         }
     }
-    let canaries = planted.backdoors.iter().map(|backdoor| {
+    let looked_for = planted
+        .backdoors
+        .iter()
+        .filter(|one| treatments_are_seen || !one.kind.is_treatment());
+    let canaries = looked_for.map(|backdoor| {
         let places = backdoor.places.clone().map(|place| first + place - before);
         Canary {
             kind: backdoor.kind.name().to_owned(),
@@ -201,6 +234,17 @@ pub(crate) fn power(
     }))
 }
 
+/// The images at `positions`, to be searched.
+fn searched(images: &Keyed, positions: &[usize]) -> Keyed {
+    Keyed {
+        set: images.set.subset(positions),
+        key: Key::of("searched")
+            .text("images", &images.key)
+            .with("positions", positions)
+            .finish(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,24 +256,28 @@ mod tests {
 
     #[test]
     fn every_backdoor_has_a_class_of_its_own_and_images_that_fit_it() {
-        let labels = labels(&[300, 20, 400, 300, 100]);
+        let sizes = [300, 20, 400, 300, 100, 150, 50];
+        let labels = labels(&sizes);
         for seed in 0..20 {
             let stage = CanaryStage {
                 seed,
                 ..CanaryStage::default()
             };
-            let planted = chosen(stage, &labels, 5);
-            assert_eq!(planted.len(), 4);
+            let planted = chosen(stage, &labels, sizes.len());
+            assert_eq!(planted.len(), Kind::ALL.len());
             let mut targets: Vec<u32> = planted.iter().map(|one| one.target).collect();
             targets.sort_unstable();
             targets.dedup();
-            assert!(targets.len() == 4 && !targets.contains(&1), "{targets:?}");
+            assert!(
+                targets.len() == planted.len() && !targets.contains(&1),
+                "{targets:?}"
+            );
             let mut next = labels.len();
             for one in &planted {
-                let class = [300, 20, 400, 300, 100][one.target as usize];
+                let class = sizes[one.target as usize];
                 let count = match one.kind {
-                    Kind::CleanLabel => 56.min(class / 2),
-                    _ => 12,
+                    Kind::CleanLabel | Kind::Filter | Kind::Warp => 66.min(class / 2),
+                    _ => 14,
                 };
                 assert_eq!((one.places.start, one.places.len()), (next, count));
                 next = one.places.end;
@@ -253,18 +301,30 @@ mod tests {
 
     #[test]
     fn planted_images_stand_behind_the_others_and_change_none() {
-        let mut set = ImageSet::new(8, 8, vec!["a".into(), "b".into()]);
-        for image in 0..120_u8 {
-            let pixels = [image; 8 * 8 * 3];
-            set.push(image.to_string(), &pixels, u32::from(image % 2))
+        let names = (0..6).map(|class| class.to_string()).collect();
+        let mut set = ImageSet::new(8, 8, names);
+        for image in 0..246_usize {
+            // No level that a filter may leave as it is, and something to bend.
+            let pixels: Vec<u8> = (0..8 * 8 * 3)
+                .map(|at| (60 + (7 * at + image) % 61) as u8)
+                .collect();
+            set.push(image.to_string(), &pixels, (image % 6) as u32)
                 .expect("fits");
         }
         let planted = plant(CanaryStage::default(), &set)
             .expect("fits")
             .expect("large enough");
-        let all = &planted.images.set;
-        assert_eq!(all.len(), 120 + 2 * FEWEST);
-        let first: Vec<usize> = (0..120).collect();
+        let all = &planted.all.set;
+        let treated = planted
+            .backdoors
+            .iter()
+            .filter(|one| one.kind.is_treatment());
+        let treated: usize = treated.map(|one| one.places.len()).sum();
+        assert_eq!(treated, 2 * 13);
+        assert_eq!(all.len(), planted.images.set.len() + treated);
+        let learned: Vec<usize> = (0..planted.images.set.len()).collect();
+        assert_eq!(all.subset(&learned), planted.images.set);
+        let first: Vec<usize> = (0..set.len()).collect();
         assert_eq!(all.subset(&first), set);
         for backdoor in &planted.backdoors {
             for (place, &source) in backdoor.places.clone().zip(&backdoor.sources) {

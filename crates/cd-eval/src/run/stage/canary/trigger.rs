@@ -2,8 +2,11 @@
 
 use cd_core::CHANNELS;
 use cd_core::random::{named, stream};
+
 use rand::Rng;
 use serde::{Deserialize, Serialize};
+
+use super::treatment;
 
 /// Pixels of 32 that a patch is wide.
 const PATCH: usize = 3;
@@ -29,11 +32,27 @@ pub(super) enum Kind {
     CleanLabel,
     /// A small square of coloured cells, at another place in every image.
     Sticker,
+    /// Other brightness and contrast of each colour.
+    Filter,
+    /// Slight bends of the whole image.
+    Warp,
 }
 
 impl Kind {
-    /// All of them, the easiest to find first.
-    pub(super) const ALL: [Self; 4] = [Self::Patch, Self::Blend, Self::CleanLabel, Self::Sticker];
+    /// All of them, the easiest to find first of those that are trained on, then of those that are not.
+    pub(super) const ALL: [Self; 6] = [
+        Self::Patch,
+        Self::Blend,
+        Self::CleanLabel,
+        Self::Sticker,
+        Self::Filter,
+        Self::Warp,
+    ];
+
+    /// Whether it treats the whole picture: learned late, if at all, and so for detectors that look at pictures alone.
+    pub(super) fn is_treatment(self) -> bool {
+        matches!(self, Self::Filter | Self::Warp)
+    }
 
     /// Its name in verdicts.
     pub(super) fn name(self) -> &'static str {
@@ -42,6 +61,8 @@ impl Kind {
             Self::Blend => "blend",
             Self::CleanLabel => "clean-label",
             Self::Sticker => "sticker",
+            Self::Filter => "filter",
+            Self::Warp => "warp",
         }
     }
 
@@ -95,6 +116,8 @@ impl Kind {
                     *value = mixed(f64::from(*value) + wave);
                 }
             }
+            Self::Filter => treatment::filter(pixels, &mut random),
+            Self::Warp => treatment::warp(pixels, [height, width], &mut random),
         }
     }
 }
@@ -139,7 +162,8 @@ impl Square {
     }
 }
 
-fn mixed(level: f64) -> u8 {
+/// The byte nearest to a level.
+pub(super) fn mixed(level: f64) -> u8 {
     level.round().clamp(0.0, 255.0) as u8
 }
 
@@ -164,7 +188,7 @@ mod tests {
                 patch * patch * CHANNELS
             );
         }
-        for kind in [Kind::Blend, Kind::CleanLabel] {
+        for kind in [Kind::Blend, Kind::CleanLabel, Kind::Filter] {
             assert!(changed(kind, 32, 1).len() > 32 * 32 * CHANNELS * 8 / 10);
         }
     }
@@ -188,7 +212,9 @@ mod tests {
     fn every_seed_has_its_own() {
         for kind in Kind::ALL {
             let image = |seed| {
-                let mut image = vec![120; 32 * 32 * CHANNELS];
+                // Something to bend: a warp leaves a plain picture as it is.
+                let mut image: Vec<u8> =
+                    (0..32 * 32 * CHANNELS).map(|at| (at % 251) as u8).collect();
                 kind.stamp(&mut image, [32, 32], seed, 7);
                 image
             };
