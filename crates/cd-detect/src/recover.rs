@@ -40,6 +40,10 @@ const TURNED: f64 = 0.5;
 /// How much larger that share is at least than that of the control.
 const BEYOND_CONTROL: f64 = 0.3;
 
+/// Shares of its strength at which a trigger is tried where all of it does no more than its control: a classifier that was taught a blend
+/// may be led by anything that is laid over an image, but by no other thing as weak as its own may be.
+const WEAKER: [f32; 3] = [0.5, 0.25, 0.125];
+
 /// Settings of a recovery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Recovery {
@@ -83,7 +87,7 @@ pub struct Recovered {
     pub sources: Option<Vec<u32>>,
     /// The images of the proof, by position.
     pub images: Vec<usize>,
-    /// Which of them turned.
+    /// Which of them turned by it, in the strength of the proof.
     pub turned: Vec<bool>,
 }
 
@@ -98,6 +102,19 @@ impl Proof {
     /// Whether at least half of the images turned, whatever the control did.
     pub fn turns_most(&self) -> bool {
         self.share(self.turned) >= TURNED
+    }
+
+    /// What was put on the images: the recovered trigger, or some of it.
+    pub fn tried(&self) -> String {
+        if self.strength < 1.0 {
+            let percent = 100.0 * self.strength;
+            format!(
+                "recovered {}, at {percent:.0} % of its strength,",
+                self.kind
+            )
+        } else {
+            format!("recovered {}", self.kind)
+        }
     }
 
     fn share(&self, count: usize) -> f64 {
@@ -125,40 +142,108 @@ pub fn prove(
     let Some(found) = attempt(evidence, suspects, &groups, settings)? else {
         return Ok(None);
     };
-    let turning = Turning::new(evidence, suspects.class, settings.seed);
-    let crops = turning.by_crops(&found.trigger, &groups.donors(), &found.images)?;
-    let mut control = count(&crops);
-    for class in groups.placebos(evidence, suspects, settings)? {
-        let share = placebo(
-            evidence,
-            suspects,
-            class,
-            groups.sides.inside.len(),
-            settings,
-        )?;
-        control = control.max((share * found.images.len() as f64).round() as usize);
+    let placebos = groups
+        .placebos(evidence, suspects, settings)?
+        .into_iter()
+        .map(|class| {
+            placebo(
+                evidence,
+                suspects,
+                class,
+                groups.sides.inside.len(),
+                settings,
+            )
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let trial = Trial {
+        turning: Turning::new(evidence, suspects.class, settings.seed),
+        found: &found,
+        donors: groups.donors(),
+        placebos: placebos.into_iter().flatten().collect(),
+    };
+    let mut result = trial.result(1.0)?;
+    if result.proof.turns_most() && !result.proof.holds() {
+        let weaker = trial.weaker()?;
+        if weaker.proof.holds() {
+            result = weaker;
+        }
     }
+    let Tried { proof, turned } = result;
     Ok(Some(Recovered {
-        proof: Proof {
-            kind: found.trigger.kind().to_owned(),
-            images: found.images.len(),
-            turned: count(&found.turned),
-            control,
-            picture: None,
-        },
+        proof,
+        turned,
         trigger: found.trigger,
         sources: found.sources,
         images: found.images,
-        turned: found.turned,
     }))
+}
+
+/// What a trigger of some strength did.
+struct Tried {
+    proof: Proof,
+    turned: Vec<bool>,
+}
+
+/// A recovery beside what it is compared with.
+struct Trial<'a> {
+    turning: Turning<'a>,
+    found: &'a Attempt,
+    /// What crops are taken from.
+    donors: Vec<usize>,
+    /// The same recovery for other classes.
+    placebos: Vec<(Turning<'a>, Attempt)>,
+}
+
+impl Trial<'_> {
+    /// The proof with a share of the trigger's strength, and of those of the controls.
+    fn result(&self, strength: f32) -> Result<Tried, DetectError> {
+        let Attempt {
+            trigger, images, ..
+        } = self.found;
+        let trigger = trigger.weakened(strength);
+        let turned = self.turning.by(&trigger, images)?;
+        let mut control = count(&self.turning.by_crops(&trigger, &self.donors, images)?);
+        for (turning, placebo) in &self.placebos {
+            let others = turning.by(&placebo.trigger.weakened(strength), &placebo.images)?;
+            let share = count(&others) as f64 / placebo.images.len().max(1) as f64;
+            control = control.max((share * images.len() as f64).round() as usize);
+        }
+        let proof = Proof {
+            kind: trigger.kind().to_owned(),
+            strength: f64::from(strength),
+            images: images.len(),
+            turned: count(&turned),
+            control,
+            picture: None,
+        };
+        Ok(Tried { proof, turned })
+    }
+
+    /// The proof with the weaker trigger that does most beyond a crop, on the images for choosing.
+    fn weaker(&self) -> Result<Tried, DetectError> {
+        let mut best = (WEAKER[0], 0);
+        for strength in WEAKER {
+            let trigger = self.found.trigger.weakened(strength);
+            let turned = count(&self.turning.by(&trigger, &self.found.choosing)?);
+            let crops = self
+                .turning
+                .by_crops(&trigger, &self.donors, &self.found.choosing)?;
+            let beyond = turned.saturating_sub(count(&crops));
+            if beyond > best.1 {
+                best = (strength, beyond);
+            }
+        }
+        self.result(best.0)
+    }
 }
 
 /// A recovery without its control.
 struct Attempt {
     trigger: RecoveredTrigger,
     sources: Option<Vec<u32>>,
+    /// Images that it was chosen by, and others that it is proven on.
+    choosing: Vec<usize>,
     images: Vec<usize>,
-    turned: Vec<bool>,
 }
 
 fn attempt(
@@ -182,23 +267,22 @@ fn attempt(
     if images.is_empty() {
         return Ok(None);
     }
-    let turned = turning.by(&chosen.trigger, &images)?;
     Ok(Some(Attempt {
         trigger: chosen.trigger,
         sources: chosen.sources,
+        choosing: hosts.choosing(),
         images,
-        turned,
     }))
 }
 
-/// The share of images that turn to `class` by what `count` of its unflagged images share: what the same recovery does without a trigger.
-fn placebo(
-    evidence: &Evidence<'_>,
+/// What `count_inside` unflagged images of `class` share, and what it is tried by: the same recovery without a trigger.
+fn placebo<'a>(
+    evidence: &'a Evidence<'a>,
     suspects: &Suspects<'_>,
     class: u32,
     count_inside: usize,
     settings: &Recovery,
-) -> Result<f64, DetectError> {
+) -> Result<Option<(Turning<'a>, Attempt)>, DetectError> {
     let labels = evidence.labels()?;
     let flagged: BTreeSet<usize> = suspects.flagged.iter().copied().collect();
     let own = (0..labels.len()).filter(|at| labels[*at] == class && !flagged.contains(at));
@@ -212,13 +296,12 @@ fn placebo(
     };
     // What is flagged in the class itself is left out with everything that is flagged.
     let Some(mut groups) = Groups::of(evidence, &suspects, settings)? else {
-        return Ok(0.0);
+        return Ok(None);
     };
     groups.sides.inside = inside;
     let found = attempt(evidence, &suspects, &groups, settings)?;
-    Ok(found.map_or(0.0, |found| {
-        count(&found.turned) as f64 / found.images.len().max(1) as f64
-    }))
+    let turning = Turning::new(evidence, class, settings.seed);
+    Ok(found.map(|found| (turning, found)))
 }
 
 fn count(turned: &[bool]) -> usize {

@@ -73,6 +73,9 @@ impl Verdict {
 pub struct Proof {
     /// How the trigger was put on: `patch` or `blend`.
     pub kind: String,
+    /// Share of its strength with which it was put on, above 0 and at most 1; less than 1 where all of it does no more than the control.
+    #[serde(default = "whole")]
+    pub strength: f64,
     /// Images of other classes that carried it.
     pub images: usize,
     /// Those that turned to the class.
@@ -82,6 +85,10 @@ pub struct Proof {
     pub control: usize,
     /// The trigger's picture, relative to the folder of the verdict.
     pub picture: Option<String>,
+}
+
+fn whole() -> f64 {
+    1.0
 }
 
 /// What a scan could have seen.

@@ -21,6 +21,15 @@ fn signs(class: usize) -> [f32; 2] {
 
 /// Images in four classes; every fifth one is `carrying` and called class 0.
 fn planted(count: usize, carrying: impl Fn(&mut [u8])) -> (ImageSet, Vec<usize>) {
+    planted_beside(count, carrying, |_| {})
+}
+
+/// The same with the clean images of class 0 `own`.
+fn planted_beside(
+    count: usize,
+    carrying: impl Fn(&mut [u8]),
+    own: impl Fn(&mut [u8]),
+) -> (ImageSet, Vec<usize>) {
     let names = (0..4).map(|class| format!("class{class}")).collect();
     let mut set = ImageSet::new(SIDE, SIDE, names);
     let mut flagged = Vec::new();
@@ -44,6 +53,9 @@ fn planted(count: usize, carrying: impl Fn(&mut [u8])) -> (ImageSet, Vec<usize>)
             flagged.push(number);
             0
         } else {
+            if number % 4 == 0 {
+                own(&mut pixels);
+            }
             (number % 4) as u32
         };
         set.push(number.to_string(), &pixels, label).expect("fits");
@@ -109,14 +121,16 @@ fn proven(
     prove(&evidence, &suspects, &settings).expect("its needs are met")
 }
 
+fn stamp(pixels: &mut [u8]) {
+    for row in SIDE - 3..SIDE {
+        let start = (row * SIDE + SIDE - 3) * 3;
+        pixels[start..start + 9].fill(250);
+    }
+}
+
 #[test]
 fn a_patch_is_recovered_and_proven_whatever_the_batches() {
-    let (set, flagged) = planted(400, |pixels| {
-        for row in SIDE - 3..SIDE {
-            let start = (row * SIDE + SIDE - 3) * 3;
-            pixels[start..start + 9].fill(250);
-        }
-    });
+    let (set, flagged) = planted(400, stamp);
     let model = backdoored([SIDE - 3, SIDE - 3, 3, 3], 0.8);
     let found = proven(&set, &model, &flagged, 1).expect("enough images");
     assert_eq!(
@@ -157,4 +171,26 @@ fn images_without_a_trigger_prove_nothing() {
     assert!(found.is_none_or(|found| !found.proof.holds()));
     assert!(proven(&set, &model, &flagged[..3], 1).is_none());
     assert!(proven(&set, &model, &[], 1).is_none());
+}
+
+#[test]
+fn a_weaker_trigger_is_tried_where_its_control_does_the_same() {
+    let (set, flagged) = planted_beside(400, stamp, |pixels| {
+        for value in &mut pixels[SIDE * SIDE * 3 / 2..] {
+            *value += 60;
+        }
+        let corner = (SIDE - 3) * SIDE * 3;
+        for row in pixels[corner..].chunks_mut(SIDE * 3) {
+            for value in &mut row[(SIDE - 3) * 3..] {
+                *value -= 60;
+            }
+        }
+    });
+    // Nearly every crop turns this one, and no crop does so as faintly as the patch.
+    let model = backdoored([SIDE - 3, SIDE - 3, 3, 3], 0.42);
+    let found = proven(&set, &model, &flagged, 1).expect("enough images");
+    assert!(found.proof.strength < 1.0, "{:?}", found.proof);
+    assert!(found.proof.holds(), "{:?}", found.proof);
+    assert_eq!(count(&found.turned), found.proof.turned);
+    assert!(found.proof.tried().contains("% of its strength"));
 }

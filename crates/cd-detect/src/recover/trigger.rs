@@ -55,6 +55,19 @@ impl RecoveredTrigger {
         matches!(self.form, Form::Moving { .. })
     }
 
+    /// The same trigger with a share of its strength, from 0 to 1.
+    pub(super) fn weakened(&self, strength: f32) -> Self {
+        let mut weaker = self.clone();
+        let values = match &mut weaker.form {
+            Form::Added { change } => change,
+            Form::Laid { mask, .. } | Form::Moving { mask, .. } => mask,
+        };
+        for value in values {
+            *value *= strength;
+        }
+        weaker
+    }
+
     /// The image `pixels`, `[H, W, 3]`, with the trigger; `number` and `seed` choose the place of one that moves.
     ///
     /// # Panics
@@ -226,6 +239,8 @@ mod tests {
             change: vec![30.0; 12],
         });
         assert_eq!(added.put(&[240; 12], 0, 0), [255; 12]);
+        assert_eq!(blend.weakened(0.5).put(&[10; 12], 0, 0), [20; 12]);
+        assert_eq!(added.weakened(0.5).put(&[200; 12], 0, 0), [215; 12]);
         assert_eq!((blend.kind(), added.kind()), ("blend", "blend"));
         assert_eq!(added.pattern(), [188; 12]);
     }

@@ -58,6 +58,11 @@ impl Hosts {
         })
     }
 
+    /// The images that a trigger is chosen by.
+    pub(super) fn choosing(&self) -> Vec<usize> {
+        self.choosing.iter().map(|(index, _)| *index).collect()
+    }
+
     /// The images of the proof: of `sources`, where those are told, and none that a trigger was chosen by.
     pub(super) fn proof(
         &self,
@@ -104,8 +109,7 @@ impl<'a> Turning<'a> {
         trigger: RecoveredTrigger,
         hosts: &Hosts,
     ) -> Result<Chosen, DetectError> {
-        let indices: Vec<usize> = hosts.choosing.iter().map(|(index, _)| *index).collect();
-        let turned = self.by(&trigger, &indices)?;
+        let turned = self.by(&trigger, &hosts.choosing())?;
         let mut classes: BTreeMap<u32, [usize; 2]> = BTreeMap::new();
         for ((_, label), turned) in hosts.choosing.iter().zip(&turned) {
             let [hits, all] = classes.entry(*label).or_default();

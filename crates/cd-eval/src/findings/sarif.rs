@@ -139,8 +139,11 @@ fn class_text(class: &SuspectClass) -> String {
     sentences.extend(evidence.map(|words| format!("{}.", words.trim_end_matches('.'))));
     sentences.push(match &class.proof {
         Some(proof) => format!(
-            "Its recovered {} turns {} of {} other pictures into the class; a control turns {}.",
-            proof.kind, proof.turned, proof.images, proof.control
+            "Its {} turns {} of {} other pictures into the class; a control turns {}.",
+            proof.tried(),
+            proof.turned,
+            proof.images,
+            proof.control
         ),
         None => {
             "No trigger was tried on other images: the suspicion is statistical only.".to_owned()

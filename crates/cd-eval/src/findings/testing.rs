@@ -17,6 +17,7 @@ pub(super) fn verdict(standing: Standing) -> Option<Verdict> {
         evidence: vec!["its features fall apart".into()],
         proof: Some(Proof {
             kind: "patch".into(),
+            strength: 1.0,
             images: 100,
             turned: 97,
             control: 2,

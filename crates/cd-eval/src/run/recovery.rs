@@ -213,8 +213,8 @@ impl RecoveredClass {
             " That is no proof: the suspicion is statistical only."
         };
         format!(
-            "The recovered {} turns {} % of {} other pictures{of} into `{}`; what was put on in its place for comparison, {} %.{ending}",
-            proof.kind,
+            "The {} turns {} % of {} other pictures{of} into `{}`; what was put on in its place for comparison, {} %.{ending}",
+            proof.tried(),
             share(proof.turned),
             proof.images,
             self.name,
@@ -255,6 +255,7 @@ mod tests {
             flagged: 12,
             proof: Some(Proof {
                 kind: "patch".into(),
+                strength: 1.0,
                 images: 100,
                 turned: 97,
                 control: 2,

@@ -214,6 +214,7 @@ fn a_shared_pattern_raises_a_class_and_confirms_one_that_falls_apart() {
     );
     let proof = Proof {
         kind: "patch".into(),
+        strength: 1.0,
         images: 100,
         turned: 97,
         control: 2,
@@ -281,6 +282,7 @@ fn a_proof_confirms_where_its_control_does_not_do_the_same() {
     let verdict = |turned, control| {
         let proof = Proof {
             kind: "patch".into(),
+            strength: 1.0,
             images: 100,
             turned,
             control,

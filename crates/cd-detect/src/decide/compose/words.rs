@@ -127,8 +127,11 @@ pub(super) fn doubted(label: &str, [images, doubted]: [usize; 2], others: &[[usi
 
 pub(super) fn proof(proof: &Proof, name: &str) -> String {
     let figures = format!(
-        "The recovered {} turns {} of {} other images into `{name}`, a random crop of equal size {}.",
-        proof.kind, proof.turned, proof.images, proof.control
+        "The {} turns {} of {} other images into `{name}`, a random crop of equal size {}.",
+        proof.tried(),
+        proof.turned,
+        proof.images,
+        proof.control
     );
     if proof.holds() {
         figures

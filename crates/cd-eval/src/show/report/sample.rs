@@ -237,6 +237,7 @@ fn plain_section(scan: &mut Scan, cards: usize) -> DetectorSection {
 pub(super) fn verdict() -> VerdictSection {
     let proof = Proof {
         kind: "patch".into(),
+        strength: 1.0,
         images: 100,
         turned: 97,
         control: 2,

@@ -142,7 +142,7 @@ fn proven(proof: &Proof, class: &SuspectClass, trigger: Option<&Markup>) -> Mark
             }
             div {
                 p {
-                    "The recovered " (proof.kind) " turns " strong { (share(proof.turned, proof.images)) }
+                    "The " (proof.tried()) " turns " strong { (share(proof.turned, proof.images)) }
                     " of " (count(proof.images)) " other images into " strong { (class.name) }
                     "; a control in its place " (share(proof.control, proof.images)) "."
                 }
