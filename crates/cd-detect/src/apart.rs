@@ -20,8 +20,9 @@ pub(crate) const SMALLEST_CLASS: usize = 2 * FEWEST;
 /// Images of the class outside of the group that may lie on its side of the gap, as a share of the group: with more a few images would
 /// stand out by their own choice.
 const STRAGGLERS_BESIDE: f64 = 0.25;
-/// The same of images outside of the class, some of which may carry the pattern to classes of their own.
-const OTHERS_ALIKE: f64 = 0.25;
+/// The same of images outside of the class, some of which may carry the pattern to classes of their own, or with their own label: an eighth
+/// in published attacks with covers, and three standard errors of a sample more.
+const OTHERS_ALIKE: f64 = 0.2;
 
 /// What is asked of a group.
 #[derive(Debug, Clone, Copy, PartialEq)]
