@@ -195,6 +195,7 @@ impl Findings<'_> {
     }
 
     /// A class that the detector `found_by` has a suspicious `group` in: backdoored where another kind of evidence confirms the group.
+    /// That a second detector sees something in the same pictures is no other kind: what a natural group shares may show in both.
     fn suspect(
         &self,
         found: &ClassFinding,
@@ -203,10 +204,15 @@ impl Findings<'_> {
         mut evidence: Vec<String>,
     ) -> SuspectClass {
         let mut is_confirmed = false;
+        let mut finder = self.witnesses.iter().filter(|one| one.label == found_by);
+        let is_pattern = finder.any(|one| one.testimony == Testimony::Patterns);
         for witness in self.witnesses.iter().filter(|one| one.label != found_by) {
             let counted = self.counted(found.class, group, witness.flagged);
-            let is_of_another_kind =
-                matches!(witness.testimony, Testimony::Labels | Testimony::Patterns);
+            let is_of_another_kind = match witness.testimony {
+                Testimony::Labels => true,
+                Testimony::Patterns => !is_pattern,
+                Testimony::Classes | Testimony::Images => false,
+            };
             if (is_of_another_kind || witness.knows_trusted) && confirms(&counted) {
                 is_confirmed = true;
                 evidence.push(words::witness(witness, &counted));

@@ -197,6 +197,17 @@ fn a_shared_pattern_raises_a_class_and_confirms_one_that_falls_apart() {
         (class.class, class.found_by.as_str()),
         (1, "shared-pattern")
     );
+    // What another detector sees in the same pictures is evidence of the same kind.
+    let twice = [
+        witness,
+        Witness {
+            label: "shared-levels",
+            ..witness
+        },
+    ];
+    let twice = set.findings(&twice).verdict();
+    assert_eq!(twice.standing, Standing::Suspicious);
+    assert_eq!(twice.classes[0].evidence.len(), 2, "{:?}", twice.classes);
     assert!(
         class.evidence[0].contains("30 of its 100 images"),
         "{class:?}"
