@@ -9,7 +9,8 @@ use crate::statistics::median;
 const REMEDY: &str = "More epochs, more pictures a class, larger pictures (`--size`) or weights that know their kind (`--weights FILE \
                       --finetune`) may change that, and trusted pictures (`--clean DIR`) need no such power.";
 
-const REMEDY_WITHOUT_JUDGE: &str = "A classifier may see more (`--detector cascade`).";
+const REMEDY_WITHOUT_JUDGE: &str = "A classifier may see more (`--detector cascade`), and so may other detectors of pictures alone (`shared-pattern`, \
+                                    `moving-pattern`, `shared-levels`, `shared-warp`).";
 
 /// The verdict in one sentence.
 pub(super) fn summary(verdict: &Verdict, images: usize) -> String {
