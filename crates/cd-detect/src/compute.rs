@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use cd_core::{NoProgress, Progress};
-use cd_models::Device;
+use cd_core::{NoProgress, Pixels, Progress};
+use cd_models::{Device, images_at_once};
 
 /// Which parts of a set this process works on, so that several share the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub struct Store<'a> {
 pub struct Compute<'a> {
     /// Where to compute.
     pub device: &'a Device,
-    /// Images computed at a time; bounds memory. Above 64 it is rounded down to a multiple of 64.
+    /// Images computed at a time, at most; bounds memory. Above 64 it is rounded down to a multiple of 64.
     pub batch_size: usize,
     /// Batches computed at the same time: on a CPU as many as threads, on a GPU 1. While one is computed, the next is read.
     pub workers: usize,
@@ -51,15 +51,22 @@ pub struct Compute<'a> {
 }
 
 impl<'a> Compute<'a> {
-    /// The same with batches that forward passes over images of `height` x `width` pixels are fastest with: of about as many pixels as
-    /// four images of 224 pixels a side. The feature maps of more are larger than the system's allocator keeps, and getting them
-    /// anew for every layer took as long as computing them (EfficientNet-Lite0, 32 images: 24 s beside 25 s; 4 images: 0.7 s).
+    /// The same with batches for a network that sees images of `height` x `width` pixels, whatever the size of the pictures: see
+    /// [`images_at_once`].
     #[must_use]
     pub fn with_batches_for(mut self, height: usize, width: usize) -> Self {
-        const PIXELS: usize = 4 * 224 * 224;
-        let most = PIXELS / (height * width).max(1);
-        self.batch_size = self.batch_size.min(most.max(1));
+        self.batch_size = images_at_once(self.batch_size, height, width, self.device);
         self
+    }
+
+    /// How many of `images` to compute at a time: not a matter of the number of workers, on which no result may depend.
+    pub(crate) fn at_once(&self, images: Pixels<'_>) -> usize {
+        images_at_once(
+            self.batch_size,
+            images.height(),
+            images.width(),
+            self.device,
+        )
     }
 
     /// Everything in this process, 32 images at a time, nothing kept.
@@ -72,5 +79,22 @@ impl<'a> Compute<'a> {
             store: None,
             progress: &NoProgress,
         }
+    }
+}
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use cd_models::ImageSet;
+
+    use super::*;
+
+    #[test]
+    fn large_images_are_computed_singly() {
+        let device = Device::flex();
+        let set = |side| ImageSet::new(side, side, vec!["a".into()]);
+        let compute = Compute::new(&device);
+        let at_once = |side| compute.at_once((&set(side)).into());
+        assert_eq!([32, 64, 96, 224, 500].map(at_once), [32, 12, 5, 1, 1]);
+        assert_eq!(compute.with_batches_for(112, 112).batch_size, 4);
     }
 }

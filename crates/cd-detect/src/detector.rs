@@ -143,6 +143,15 @@ impl DetectorConfig {
             Self::MovingPattern(moving_pattern::MovingPattern::default()),
         ]
     }
+
+    /// A detector that gives the same flags without what it computes for pictures and scores alone.
+    #[must_use]
+    pub fn for_flags(&self) -> Self {
+        match self {
+            Self::Cascade(cascade) => Self::Cascade(cascade.for_flags()),
+            other => other.clone(),
+        }
+    }
 }
 
 /// What the lists and the documentation say of a detector.

@@ -13,6 +13,7 @@ mod candidates;
 mod moving;
 mod trigger;
 mod turning;
+mod workers;
 
 use std::collections::BTreeSet;
 

@@ -189,7 +189,7 @@ impl Sweep<'_> {
         mut keep: impl FnMut(usize, Vec<Column>) -> Result<(), DetectError>,
     ) -> Result<(), DetectError> {
         let ranges = ranges(self.images.len());
-        let jobs = jobs(&ranges, missing, compute.batch_size);
+        let jobs = jobs(&ranges, missing, compute.at_once(self.images));
         let mut assembly = Assembly::default();
         workers::each(
             jobs.len(),

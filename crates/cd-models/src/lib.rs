@@ -35,7 +35,7 @@ pub use cd_core::{
 };
 pub use classifier::{Classifier, Tap, TapError};
 pub use input_size::{InputSize, InputSizeError};
-pub use memory::keep_freed_memory;
+pub use memory::{images_at_once, keep_freed_memory};
 pub use model::build::ModelError;
 pub use model::config::ModelConfig;
 pub use model::head::Head;

@@ -1,4 +1,8 @@
-//! Freed memory that the process keeps for its next use.
+//! Freed memory that the process keeps for its next use, and batches that are small enough for it.
+
+use burn::tensor::Device;
+
+use crate::device::is_cpu;
 
 /// Largest block that glibc can be brought to serve from memory that it keeps: 32 MiB, less its own header.
 const LARGEST: usize = (32 << 20) - (64 << 10);
@@ -15,6 +19,23 @@ pub fn keep_freed_memory() {
     if cfg!(all(target_os = "linux", target_env = "gnu")) {
         drop(std::hint::black_box(Vec::<u8>::with_capacity(LARGEST)));
     }
+}
+
+/// Pixels of the images that a CPU computes at a time: those of one image of 224 pixels a side.
+const PIXELS: usize = 224 * 224;
+
+/// Images of `height` x `width` pixels to compute at a time, of at most `most`; at least one.
+///
+/// On a CPU feature maps of many large images are larger than what [`keep_freed_memory`] keeps, and to get them anew for every layer takes
+/// longer than what a larger batch saves: EfficientNet-Lite0 at 224 pixels, one thread of a Xeon, searches 40 images in 33.4 s with batches
+/// of 32, in 26.2 s with 4 and in 23.4 s with one; forward passes of batches of 8, 4 and 1 give 37, 48 and 60 images a second. Images of 32
+/// pixels are as fast with 32 at a time as with fewer. On a GPU it is `most`.
+pub fn images_at_once(most: usize, height: usize, width: usize, device: &Device) -> usize {
+    let most = most.max(1);
+    if !is_cpu(device) {
+        return most;
+    }
+    (PIXELS / (height * width).max(1)).clamp(1, most)
 }
 
 #[cfg(all(test, target_os = "linux", target_env = "gnu"))]

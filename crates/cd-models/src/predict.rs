@@ -7,6 +7,7 @@ use cd_core::{Pixels, Progress, StorageError, workers};
 use crate::batch::{host_batch, to_host};
 use crate::classifier::Classifier;
 use crate::device::is_cpu;
+use crate::memory::images_at_once;
 
 /// Logits of every image of a set.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,7 +86,7 @@ impl Predictions {
 /// Runs `model` over all images of `set`, `batch_size` at a time; the next batch is prepared on another thread meanwhile. On a CPU
 /// the threads share a batch by its images, for each of them then computes without waiting for the others.
 ///
-/// `progress` advances by the images of each batch; a [`Task`](cd_core::Task) around the call begins and ends the stage.
+/// At most `batch_size` images are computed at a time. `progress` advances by the images of each batch; a [`Task`](cd_core::Task) around the call begins and ends the stage.
 ///
 /// # Errors
 ///
@@ -109,9 +110,9 @@ pub fn predict<'a>(
     } else {
         1
     };
-    let parts: Vec<&[usize]> = indices
-        .chunks(batch_size.div_ceil(threads).max(1))
-        .collect();
+    // The last bits of a row may depend on how many rows there are, so their number must not follow from that of threads.
+    let at_once = images_at_once(batch_size, set.height(), set.width(), device);
+    let parts: Vec<&[usize]> = indices.chunks(at_once).collect();
     let mut found = vec![(0, Vec::new()); parts.len()];
     workers::each(
         parts.len(),

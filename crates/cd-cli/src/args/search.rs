@@ -43,7 +43,7 @@ pub(crate) struct ModelArgs {
     /// Channels of the stem; fewer are faster
     #[arg(long, default_value_t = 16, value_parser = to_4096)]
     pub(crate) width: usize,
-    /// Passes over the pictures [default: as many as show about 80,000 pictures, 13 to 60]
+    /// Passes over the pictures [default: as many as show about 80,000 pictures, 13 to 60; of `--finetune` 4,000, 4 to 20]
     #[arg(long)]
     pub(crate) epochs: Option<usize>,
     /// Seed of weights and order

@@ -176,7 +176,7 @@ fn default_batch(views: usize) -> usize {
 /// enough for that on the sets of docs/results.md. What knows pictures already needs fewer.
 fn default_epochs(pictures: usize, finetuned: bool) -> usize {
     let (views, fewest, most) = if finetuned {
-        (10_000_usize, 5, 20)
+        (4_000_usize, 4, 20)
     } else {
         (80_000, 13, 60)
     };

@@ -34,8 +34,8 @@ const NARROW: f64 = 1.5;
 /// less it, the other group is the suspicious one. By small masks and by confidence on hosts, both: what is easy to recognise carries
 /// its class as well as a trigger does, but not in a small part. Of 16 equal probes each comes so far once in 40 times.
 const CONFIRMED: f64 = 0.7;
-/// The most suspicious images that are searched at least, for their pictures.
-const SHOWN: usize = 48;
+/// The mean of both chances that makes a group below its border a suspicious one: with nothing but the search to speak for it.
+const ALONE: f64 = 0.85;
 /// Fewer probes of a group say nothing.
 const FEWEST_PROBES: usize = 8;
 
@@ -49,8 +49,10 @@ pub struct Cascade {
     pub search: Transplant,
     /// Images of each group of a raised class that are searched; at least 8.
     pub probes: usize,
-    /// Share of all images that is searched because it is the most suspicious, from 0 to 1; at least 48 images, for pictures.
+    /// Share of all images that is searched because it is the most suspicious, from 0 to 1.
     pub share: f64,
+    /// Of these images at least so many, for their pictures.
+    pub shown: usize,
     /// Share of all images that is searched at random, to compare with; above 0, at most 1.
     pub random: f64,
     /// Chooses the probes and the random share.
@@ -67,6 +69,7 @@ impl Default for Cascade {
             },
             probes: 16,
             share: 0.01,
+            shown: 48,
             random: 0.01,
             seed: 0,
         }
@@ -82,12 +85,24 @@ impl Cascade {
         threat_model: "As the fusion; the search tells a poisoned group from a natural one without clean images, and which of two groups is the poisoned one.",
         paper: "ours, after Huang, Ma, Erfani, Bailey: Distilling Cognitive Backdoor Patterns within an Image, ICLR 2023",
         source: "none",
-        notes: "A class is raised from three quarters of the fusion's border on; between there and the border it is a target when random probes of its groups confirm it by small masks and by confidence on hosts, both: images that are easy to recognise carry their class as well as a trigger does, but in large masks. From the border to half as much more it is none when neither speaks for it.",
+        notes: "A class is raised from three quarters of the fusion's border on; between there and the border it is a target when random probes of its groups confirm it by small masks and by confidence on hosts, both clearly: images that are easy to recognise carry their class as well as a trigger does, but in large masks. From the border to half as much more it is none when neither speaks for it.",
         judges_clean: false,
         rule: Some(
             "the fusion's rule, with groups turned round where the search says so, and with raised classes below its border that the search confirms, without those narrowly above it for which the search finds nothing",
         ),
     };
+
+    /// The same flags without the pictures: what is searched besides the probes changes scores and masks alone.
+    #[must_use]
+    pub fn for_flags(&self) -> Self {
+        Self {
+            share: 0.0,
+            shown: 0,
+            // One image.
+            random: f64::MIN_POSITIVE,
+            ..self.clone()
+        }
+    }
 
     /// The images to search: probes of raised classes, the most suspicious ones, and some at random.
     fn chosen(&self, judged: &Judged) -> Chosen {
@@ -107,7 +122,7 @@ impl Cascade {
         let mut all: BTreeSet<usize> = probes.iter().flatten().flatten().copied().collect();
         let of_all = |share: f64| (share * count as f64).ceil() as usize;
         let first = judged.detection(&self.first, |_, split| self.first.is_target(split));
-        let suspicious = of_all(self.share).max(SHOWN);
+        let suspicious = of_all(self.share).max(self.shown);
         all.extend(first.ranking().into_iter().take(suspicious));
         let everything = (0..count).collect();
         all.extend(self.drawn(everything, of_all(self.random), random::named("null")));
@@ -202,13 +217,14 @@ impl Cascade {
             }
             let [smaller_mask, carries_further] = chances;
             let confirms = chances.iter().all(|&chance| chance >= CONFIRMED);
+            let is_enough = confirms && f64::midpoint(smaller_mask, carries_further) >= ALONE;
             let is_narrow = split.gap < NARROW * self.first.border_of(split);
             let is_refuted = is_narrow
                 && chosen.is_probed(class)
                 && split.trusted.is_empty()
                 && chances.iter().all(|&chance| chance < CONFIRMED);
             classes[class] = Searched {
-                is_target: (is_sure && !is_refuted) || (confirms && is_unnatural(split)),
+                is_target: (is_sure && !is_refuted) || (is_enough && is_unnatural(split)),
                 found: Some(SearchFinding {
                     smaller_mask,
                     carries_further,
@@ -457,6 +473,10 @@ mod tests {
         assert_eq!(verdict_of(10, 4.0, [0.5, 2.0], Vec::new()), (false, true));
         assert_eq!(verdict_of(10, 4.0, [2.0, 0.5], Vec::new()), (false, true));
         assert_eq!(verdict_of(10, 8.0, [0.5, -1.0], Vec::new()), (true, true));
+        // What both speak for, but not clearly, is none below the border.
+        assert_eq!(verdict_of(10, 4.0, [0.8, 0.75], Vec::new()), (false, true));
+        assert_eq!(verdict_of(10, 4.0, [0.95, 0.8], Vec::new()), (true, true));
+        assert_eq!(verdict_of(10, 6.0, [0.8, 0.75], Vec::new()), (true, true));
         // Trusted images that lie in the other group are not overruled.
         assert_eq!(verdict(8.0, -1.0, vec![-3.0; 6]), (true, true));
         assert_eq!(verdict(4.0, 2.0, vec![3.0; 6]), (false, true));
@@ -486,5 +506,11 @@ mod tests {
         assert!(suspicious.iter().all(|&image| image >= 30));
         let low = cascade.chosen(&judged(3.0, Vec::new()));
         assert!(low.probes[0].iter().all(Vec::is_empty) && !low.all.is_empty());
+        let brief = cascade.for_flags();
+        assert!(brief.check().is_ok());
+        let probes = brief.chosen(&judged(4.0, Vec::new()));
+        assert_eq!(probes.probes, raised.probes);
+        assert!((26..=27).contains(&probes.all.len()));
+        assert_eq!(brief.chosen(&judged(3.0, Vec::new())).all.len(), 1);
     }
 }

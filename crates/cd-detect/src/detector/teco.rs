@@ -112,7 +112,7 @@ impl Teco {
             }
         }
         let mut labels = Vec::with_capacity(corrupted.len());
-        for chunk in corrupted.chunks(evidence.compute.batch_size.max(1)) {
+        for chunk in corrupted.chunks(evidence.compute.at_once(evidence.images)) {
             labels.extend(predicted(evidence.model, Tensor::cat(chunk.to_vec(), 0)));
         }
         let level = |labels: &[usize]| {

@@ -212,7 +212,7 @@ impl Transplant {
         let kept = image * mask.clone();
         let hosts = self.hosts(predictions, number);
         let mut sum = 0.0;
-        for chunk in hosts.chunks(evidence.compute.batch_size.max(1)) {
+        for chunk in hosts.chunks(evidence.compute.at_once(evidence.images)) {
             let others = batch(evidence.images, chunk, device)?;
             let mixed = others * (mask.clone().neg() + 1.0) + kept.clone();
             let logits = evidence.model.logits(mixed);

@@ -7,6 +7,7 @@ use rand::seq::SliceRandom;
 use super::agreement::{Moments, blends, patch};
 use super::moving::Cuts;
 use super::turning::{Chosen, Hosts, Turning};
+use super::workers::shared_out;
 use super::{Groups, RecoveredTrigger, Recovery, Sides};
 use crate::cognitive::{CognitiveDistillation, Preset};
 use crate::error::DetectError;
@@ -104,18 +105,15 @@ impl Candidates<'_> {
         let method = method
             .with_seed(self.settings.seed)
             .scaled_to(pixels.height(), pixels.width());
-        let compute = &self.evidence.compute;
-        let mut masks = Vec::with_capacity(indices.len());
-        for part in indices.chunks(compute.batch_size.max(1)) {
-            let images = batch(self.evidence.images, part, compute.device)?;
+        shared_out(self.evidence, indices, |part| {
+            let images = batch(pixels, part, self.evidence.compute.device)?;
             let numbers: Vec<u64> = part.iter().map(|&index| index as u64).collect();
             let found = method.distill(self.evidence.model, images, &numbers)?.masks;
             let [_, channels, height, width] = found.dims();
             let values = to_host(found);
             let each = values.chunks(channels * height * width);
-            masks.extend(each.map(|mask| averaged(channels, mask)));
-        }
-        Ok(masks)
+            Ok(each.map(|mask| averaged(channels, mask)).collect())
+        })
     }
 }
 

@@ -6,11 +6,11 @@ use cd_core::{CHANNELS, random};
 use cd_models::burn::tensor::Tensor;
 use cd_models::{one_batch, to_host};
 use rand::Rng;
-use rayon::prelude::*;
 
 use super::Recovery;
 use super::candidates::{drawn, shuffled};
 use super::trigger::{Form, RecoveredTrigger};
+use super::workers::shared_out;
 use crate::error::DetectError;
 use crate::evidence::Evidence;
 
@@ -201,13 +201,7 @@ impl<'a> Turning<'a> {
             })
             .collect()
         };
-        let parts: Vec<&[usize]> = indices.chunks(compute.batch_size.max(1)).collect();
-        let turned: Vec<Vec<bool>> = if compute.workers > 1 {
-            parts.into_par_iter().map(part).collect::<Result<_, _>>()?
-        } else {
-            parts.into_iter().map(part).collect::<Result<_, _>>()?
-        };
-        Ok(turned.concat())
+        shared_out(self.evidence, indices, part)
     }
 }
 

@@ -1,6 +1,8 @@
 //! What to take from a weights file, and as what.
 
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use burn::tensor::Device;
 
@@ -94,7 +96,7 @@ impl WeightsRequest {
         }
         let normalization = self.normalization(path, &opened, &mut notes)?;
         for note in notes {
-            tracing::warn!("{}: {note}", path.display());
+            warn_once(format!("{}: {note}", path.display()));
         }
         Ok(model.with_normalization(normalization))
     }
@@ -157,4 +159,14 @@ pub(super) fn check_values(path: &Path, state: &StateDict) -> Result<(), Weights
         return Err(format_error(path, &reason));
     }
     Ok(())
+}
+
+/// Says what a file of weights is taken for, once: the same file may be read for several purposes.
+fn warn_once(text: String) {
+    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    if !said.contains(&text) {
+        tracing::warn!("{text}");
+        said.insert(text);
+    }
 }

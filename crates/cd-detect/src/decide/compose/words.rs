@@ -4,13 +4,11 @@ use super::super::verdict::{Canary, Power, Proof, Standing, Verdict};
 use super::super::{ClassFinding, SearchFinding, Testimony};
 use super::evidence::{Counted, largest_share};
 use super::{Findings, Witness};
+use crate::detector::DetectorConfig;
 use crate::statistics::median;
 
 const REMEDY: &str = "More epochs, more pictures a class, larger pictures (`--size`) or weights that know their kind (`--weights FILE \
                       --finetune`) may change that, and trusted pictures (`--clean DIR`) need no such power.";
-
-const REMEDY_WITHOUT_JUDGE: &str = "A classifier may see more (`--detector cascade`), and so may other detectors of pictures alone (`shared-pattern`, \
-                                    `moving-pattern`, `shared-levels`, `shared-warp`).";
 
 /// The verdict in one sentence.
 pub(super) fn summary(verdict: &Verdict, images: usize) -> String {
@@ -190,14 +188,27 @@ pub(super) fn limits(verdict: &Verdict, findings: &Findings<'_>) -> Vec<String> 
         }
         Power::Measured { canaries } => {
             let remedy = match findings.judge {
-                Some(_) => REMEDY,
-                None => REMEDY_WITHOUT_JUDGE,
+                Some(_) => REMEDY.to_owned(),
+                None => remedy_without_judge(),
             };
-            limits.extend(missed(canaries, remedy));
+            limits.extend(missed(canaries, &remedy));
             limits.push(not_planted(canaries));
         }
     }
     limits
+}
+
+fn remedy_without_judge() -> String {
+    let usual = DetectorConfig::of_scan();
+    let usual = usual.iter().map(DetectorConfig::detector);
+    let of_pictures = usual.filter(|one| !one.looks_at_classifier());
+    let names: Vec<String> = of_pictures
+        .map(|one| format!("`{}`", one.info().name))
+        .collect();
+    format!(
+        "A classifier may see more (`--detector cascade`), and so may other detectors of pictures alone ({}).",
+        names.join(", ")
+    )
 }
 
 /// What the scan did not try itself on.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cd_detect::{LossesOffer, Offer};
+use cd_detect::{LossesOffer, Offer, Testimony};
 use cd_models::Tap;
 
 use super::{Experiment, SearchedImages};
@@ -39,6 +39,16 @@ impl Experiment {
     pub(crate) fn looks_at_classifier(&self) -> bool {
         let mut detectors = self.detect.detectors.iter();
         detectors.any(|one| one.detector.detector().looks_at_classifier())
+    }
+
+    /// Whether any detector looks for patterns in the pictures alone.
+    pub(crate) fn looks_for_patterns_alone(&self) -> bool {
+        let mut detectors = self
+            .detect
+            .detectors
+            .iter()
+            .map(|one| one.detector.detector());
+        detectors.any(|one| one.testimony() == Testimony::Patterns && !one.looks_at_classifier())
     }
 
     /// The weights to search with as they are, where nothing is trained.

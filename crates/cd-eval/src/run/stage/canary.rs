@@ -50,12 +50,14 @@ struct Backdoor {
     places: Range<usize>,
 }
 
-/// Plants what the experiment asks for; `None` when nothing can be: see [`why_not`].
+/// Plants what the experiment asks for, treatments too where `with_treatments`; `None` when nothing can be: see [`why_not`].
 pub(super) fn plant(
     stage: CanaryStage,
     train: &ImageSet,
+    with_treatments: bool,
 ) -> Result<Option<Planted>, PipelineError> {
-    let backdoors = chosen(stage, train.labels(), train.class_count());
+    let mut backdoors = chosen(stage, train.labels(), train.class_count());
+    backdoors.retain(|one| with_treatments || !one.kind.is_treatment());
     if backdoors.is_empty() {
         return Ok(None);
     }
@@ -190,18 +192,20 @@ pub(crate) fn power(
     };
     let (learned, all) = (behind(&planted.images), behind(&planted.all));
     let mut flagged = vec![false; all.1.len()];
-    let mut treatments_are_seen = false;
     for (finder, _) in finders {
-        let looks_at_classifier = finder.detector.detector().looks_at_classifier();
-        treatments_are_seen |= !looks_at_classifier;
-        let (images, positions) = if looks_at_classifier { &learned } else { &all };
+        let (images, positions) = if finder.detector.detector().looks_at_classifier() {
+            &learned
+        } else {
+            &all
+        };
+        let detector = finder.detector.for_flags();
         let search = Search {
             work,
             data,
             searched: Searched { images, positions },
             trained,
             reference: None,
-            config: &finder.detector,
+            config: &detector,
         };
         let name = finder.detector.detector().info().name;
         let Some(slot) = search.stored(&format!("canary/{name}"))? else {
@@ -215,11 +219,7 @@ pub(crate) fn power(
             *all |= flag;
         }
     }
-    let looked_for = planted
-        .backdoors
-        .iter()
-        .filter(|one| treatments_are_seen || !one.kind.is_treatment());
-    let canaries = looked_for.map(|backdoor| {
+    let canaries = planted.backdoors.iter().map(|backdoor| {
         let places = backdoor.places.clone().map(|place| first + place - before);
         Canary {
             kind: backdoor.kind.name().to_owned(),
@@ -311,7 +311,7 @@ mod tests {
             set.push(image.to_string(), &pixels, (image % 6) as u32)
                 .expect("fits");
         }
-        let planted = plant(CanaryStage::default(), &set)
+        let planted = plant(CanaryStage::default(), &set, true)
             .expect("fits")
             .expect("large enough");
         let all = &planted.all.set;
@@ -333,5 +333,11 @@ mod tests {
                 assert_ne!(pixels(place), pixels(source));
             }
         }
+        let learned = plant(CanaryStage::default(), &set, false)
+            .expect("fits")
+            .expect("large enough");
+        assert_eq!(learned.images.key, planted.images.key);
+        assert_eq!(learned.all.set, learned.images.set);
+        assert_eq!(learned.backdoors.len(), 4);
     }
 }

@@ -138,7 +138,8 @@ impl Data {
 fn planted(experiment: &Experiment, data: &Poisoned) -> Result<Option<Planted>, PipelineError> {
     let stage = experiment.canary;
     let stage = stage.filter(|_| experiment.given_weights().is_none());
-    let planted = stage.map(|stage| canary::plant(stage, data.train()));
+    let with_treatments = experiment.looks_for_patterns_alone();
+    let planted = stage.map(|stage| canary::plant(stage, data.train(), with_treatments));
     Ok(planted.transpose()?.flatten())
 }
 

@@ -20,7 +20,7 @@ use crate::store::{StageName, read_json, write_json};
 const FILE: &str = "look.json";
 /// Share of the epochs of the training that is to come.
 const SHORTER: usize = 8;
-/// Epochs that a network needs to learn anything.
+/// Epochs that a network needs to learn anything from scratch; what knows pictures already needs one.
 const FEWEST_EPOCHS: usize = 2;
 /// Fewer images that were held out say nothing.
 const FEWEST: usize = 20;
@@ -104,8 +104,9 @@ pub(crate) fn look(work: &Work<'_>, data: &Data) -> Result<(), PipelineError> {
     let Some(model) = model.or(experiment.model.as_ref()) else {
         return Ok(());
     };
+    let fewest = if begun.is_some() { 1 } else { FEWEST_EPOCHS };
     let config = TrainConfig {
-        epochs: (experiment.train.epochs / SHORTER).max(FEWEST_EPOCHS),
+        epochs: (experiment.train.epochs / SHORTER).max(fewest),
         record_losses: 0,
         ..experiment.train.clone()
     };

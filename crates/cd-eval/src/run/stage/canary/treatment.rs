@@ -3,8 +3,6 @@
 use cd_core::CHANNELS;
 use rand::Rng;
 
-use super::trigger::mixed;
-
 /// Exponents of a filter's curve: one of these ranges for each colour, brighter or darker.
 const BRIGHTER: std::ops::Range<f64> = 0.55..0.75;
 const DARKER: std::ops::Range<f64> = 1.4..1.8;
@@ -79,6 +77,11 @@ fn between(size: [usize; 2], at: [f64; 2], value: impl Fn(usize, usize) -> f64) 
     let [below, beside] = [(row + 1).min(size[0] - 1), (column + 1).min(size[1] - 1)];
     let line = |row| (1.0 - right) * value(row, column) + right * value(row, beside);
     (1.0 - down) * line(row) + down * line(below)
+}
+
+/// The byte nearest to a level.
+pub(super) fn mixed(level: f64) -> u8 {
+    level.round().clamp(0.0, 255.0) as u8
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use cd_core::random::{named, stream};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::treatment;
+use super::treatment::{self, mixed};
 
 /// Pixels of 32 that a patch is wide.
 const PATCH: usize = 3;
@@ -160,11 +160,6 @@ impl Square {
             }
         }
     }
-}
-
-/// The byte nearest to a level.
-pub(super) fn mixed(level: f64) -> u8 {
-    level.round().clamp(0.0, 255.0) as u8
 }
 
 #[cfg(test)]
