@@ -5,7 +5,7 @@
 //! agree), a blend (their mean and spread beside those of others) and a patch at varying places (what Cognitive Distillation keeps of
 //! them). The candidate is chosen on some images and proven on others. Two things stand beside it, and the larger count is the control:
 //! a random crop of an unflagged image of the class in the trigger's place and strength, and the same recovery from unflagged images of
-//! two other classes (those of the same class may hold poison that was missed).
+//! the class and of two others (poison that was missed among them makes the control larger, never smaller).
 
 mod agreement;
 mod appearance;
@@ -24,7 +24,7 @@ use crate::error::DetectError;
 use crate::evidence::Evidence;
 use crate::masks::Masks;
 
-use candidates::Candidates;
+use candidates::{Candidates, Kind};
 use turning::{Hosts, Turning};
 
 pub use appearance::appearance;
@@ -38,8 +38,8 @@ const FEWEST_HOSTS: usize = 10;
 const PLACEBOS: usize = 2;
 /// Share of the images that a proof turns at least.
 const TURNED: f64 = 0.5;
-/// How much larger that share is at least than that of the control.
-const BEYOND_CONTROL: f64 = 0.3;
+/// How many times that of the control it is at least: what natural groups share turns up to 1.8 times as many.
+const TIMES_CONTROL: usize = 2;
 
 /// Shares of its strength at which a trigger is tried where all of it does no more than its control: a classifier that was taught a blend
 /// may be led by anything that is laid over an image, but by no other thing as weak as its own may be.
@@ -93,16 +93,15 @@ pub struct Recovered {
 }
 
 impl Proof {
-    /// Whether it is one: at least half of the images turned, and three in ten more than by the control. Otherwise the suspicion rests on
+    /// Whether it is one: at least half of the images turned, and twice as many as by the control. Otherwise the suspicion rests on
     /// statistics alone.
     pub fn holds(&self) -> bool {
-        let beyond = self.share(self.turned) - self.share(self.control);
-        self.turns_most() && beyond >= BEYOND_CONTROL
+        self.turns_most() && self.turned >= TIMES_CONTROL * self.control
     }
 
     /// Whether at least half of the images turned, whatever the control did.
     pub fn turns_most(&self) -> bool {
-        self.share(self.turned) >= TURNED
+        self.turned as f64 >= TURNED * self.images.max(1) as f64
     }
 
     /// What was put on the images: the recovered trigger, or some of it.
@@ -116,10 +115,6 @@ impl Proof {
         } else {
             format!("recovered {}", self.kind)
         }
-    }
-
-    fn share(&self, count: usize) -> f64 {
-        count as f64 / self.images.max(1) as f64
     }
 }
 
@@ -140,7 +135,7 @@ pub fn prove(
         return Ok(None);
     };
     let _task = Task::start(evidence.compute.progress, "recovering the trigger", None);
-    let Some(found) = attempt(evidence, suspects, &groups, settings)? else {
+    let Some(found) = attempt(evidence, suspects, &groups, &Kind::ALL, settings)? else {
         return Ok(None);
     };
     let placebos = groups
@@ -152,6 +147,7 @@ pub fn prove(
                 suspects,
                 class,
                 groups.sides.inside.len(),
+                &Kind::ALL[..found.kinds],
                 settings,
             )
         })
@@ -191,7 +187,7 @@ struct Trial<'a> {
     found: &'a Attempt,
     /// What crops are taken from.
     donors: Vec<usize>,
-    /// The same recovery for other classes.
+    /// The same recovery from images that are not flagged.
     placebos: Vec<(Turning<'a>, Attempt)>,
 }
 
@@ -241,6 +237,8 @@ impl Trial<'_> {
 /// A recovery without its control.
 struct Attempt {
     trigger: RecoveredTrigger,
+    /// Kinds of triggers that were looked at.
+    kinds: usize,
     sources: Option<Vec<u32>>,
     /// Images that it was chosen by, and others that it is proven on.
     choosing: Vec<usize>,
@@ -251,6 +249,7 @@ fn attempt(
     evidence: &Evidence<'_>,
     suspects: &Suspects<'_>,
     groups: &Groups,
+    kinds: &[Kind],
     settings: &Recovery,
 ) -> Result<Option<Attempt>, DetectError> {
     let turning = Turning::new(evidence, suspects.class, settings.seed);
@@ -261,7 +260,8 @@ fn attempt(
         groups,
         settings,
     };
-    let Some(chosen) = candidates.best(&groups.sides.inside, &turning, &hosts)? else {
+    let best = candidates.best(&groups.sides.inside, kinds, &turning, &hosts)?;
+    let Some((chosen, kinds)) = best else {
         return Ok(None);
     };
     let images = hosts.proof(evidence, chosen.sources.as_deref(), settings)?;
@@ -270,18 +270,20 @@ fn attempt(
     }
     Ok(Some(Attempt {
         trigger: chosen.trigger,
+        kinds,
         sources: chosen.sources,
         choosing: hosts.choosing(),
         images,
     }))
 }
 
-/// What `count_inside` unflagged images of `class` share, and what it is tried by: the same recovery without a trigger.
+/// What `count_inside` unflagged images of `class` share, and what it is tried by: the same recovery, by the same kinds, without a trigger.
 fn placebo<'a>(
     evidence: &'a Evidence<'a>,
     suspects: &Suspects<'_>,
     class: u32,
     count_inside: usize,
+    kinds: &[Kind],
     settings: &Recovery,
 ) -> Result<Option<(Turning<'a>, Attempt)>, DetectError> {
     let labels = evidence.labels()?;
@@ -300,7 +302,7 @@ fn placebo<'a>(
         return Ok(None);
     };
     groups.sides.inside = inside;
-    let found = attempt(evidence, &suspects, &groups, settings)?;
+    let found = attempt(evidence, &suspects, &groups, kinds, settings)?;
     let turning = Turning::new(evidence, class, settings.seed);
     Ok(found.map(|found| (turning, found)))
 }
@@ -369,8 +371,8 @@ impl Groups {
         Ok(enough.then_some(Self { sides, hosts }))
     }
 
-    /// Other classes whose unflagged images are tried in the same way: of those with few flagged images, for what is missed there could
-    /// carry a trigger.
+    /// Classes whose unflagged images are tried in the same way: the class itself, for what is usual in it may lead to it as well, and
+    /// others with few flagged images, for what is missed there could carry a trigger.
     fn placebos(
         &self,
         evidence: &Evidence<'_>,
@@ -392,7 +394,9 @@ impl Groups {
         let mut order = candidates::shuffled(&classes, settings.seed, "placebo classes");
         order.sort_by_key(|&class| flagged[class]);
         order.truncate(PLACEBOS);
-        Ok(order.into_iter().map(|class| class as u32).collect())
+        let itself = (self.sides.own.len() >= FEWEST_FLAGGED).then_some(suspects.class);
+        let others = order.into_iter().map(|class| class as u32);
+        Ok(itself.into_iter().chain(others).collect())
     }
 
     /// What crops are taken from: unflagged images of the class, or of others where there is none.

@@ -25,10 +25,15 @@ const ENOUGH: f64 = 0.9;
 
 /// A kind of trigger.
 #[derive(Debug, Clone, Copy)]
-enum Kind {
+pub(super) enum Kind {
     Patch,
     Blend,
     Moving,
+}
+
+impl Kind {
+    /// All of them, in the order in which they are looked at.
+    pub(super) const ALL: [Self; 3] = [Self::Patch, Self::Blend, Self::Moving];
 }
 
 /// What candidates are made from.
@@ -40,20 +45,23 @@ pub(super) struct Candidates<'a> {
 }
 
 impl Candidates<'_> {
-    /// The trigger of the images `inside` that turns most of the hosts for choosing. Patches at varying places cost a search and are
-    /// looked at where nothing else is enough. `None` where no pixel stands out.
+    /// The trigger of the images `inside`, of one of these `kinds`, that turns most of the hosts for choosing, and how many kinds were
+    /// looked at: patches at varying places cost a search and are left alone where another is enough. `None` where no pixel stands out.
     pub(super) fn best(
         &self,
         inside: &[usize],
+        kinds: &[Kind],
         turning: &Turning<'_>,
         hosts: &Hosts,
-    ) -> Result<Option<Chosen>, DetectError> {
+    ) -> Result<Option<(Chosen, usize)>, DetectError> {
         let mut best: Option<Chosen> = None;
         let enough = |best: &Option<Chosen>| best.as_ref().is_some_and(|best| best.merit >= ENOUGH);
-        for kind in [Kind::Patch, Kind::Blend, Kind::Moving] {
+        let mut looked_at = 0;
+        for &kind in kinds {
             if enough(&best) {
                 break;
             }
+            looked_at += 1;
             for trigger in self.of(kind, inside)? {
                 let found = turning.chosen(trigger, hosts)?;
                 if best.as_ref().is_none_or(|best| found.merit > best.merit) {
@@ -61,7 +69,7 @@ impl Candidates<'_> {
                 }
             }
         }
-        Ok(best)
+        Ok(best.map(|best| (best, looked_at)))
     }
 
     fn of(&self, kind: Kind, inside: &[usize]) -> Result<Vec<RecoveredTrigger>, DetectError> {

@@ -194,3 +194,20 @@ fn a_weaker_trigger_is_tried_where_its_control_does_the_same() {
     assert_eq!(count(&found.turned), found.proof.turned);
     assert!(found.proof.tried().contains("% of its strength"));
 }
+
+#[test]
+fn a_proof_turns_half_of_the_images_and_twice_as_many_as_its_control() {
+    let holds = |turned, control| {
+        let proof = Proof {
+            kind: "blend".into(),
+            strength: 1.0,
+            images: 100,
+            turned,
+            control,
+            picture: None,
+        };
+        proof.holds()
+    };
+    assert!(holds(92, 28) && holds(50, 25) && holds(100, 50));
+    assert!(!holds(96, 53) && !holds(78, 43) && !holds(49, 0));
+}

@@ -136,7 +136,7 @@ pub(super) fn proof(proof: &Proof, name: &str) -> String {
         figures
     } else if proof.turns_most() {
         format!(
-            "{figures} What does not carry it does nearly the same, so that proves no trigger: this classifier is easily led to `{name}`."
+            "{figures} What does not carry it does more than half as much, so that proves no trigger: this classifier is easily led to `{name}`."
         )
     } else {
         format!(
