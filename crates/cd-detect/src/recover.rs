@@ -38,7 +38,7 @@ const FEWEST_HOSTS: usize = 10;
 const PLACEBOS: usize = 2;
 /// Share of the images that a proof turns at least.
 const TURNED: f64 = 0.5;
-/// How many times that of the control it is at least: what natural groups share turns up to 1.8 times as many.
+/// How many times that of the control it is at least: what natural groups share seldom does so much.
 const TIMES_CONTROL: usize = 2;
 
 /// Shares of its strength at which a trigger is tried where all of it does no more than its control: a classifier that was taught a blend

@@ -81,7 +81,7 @@ pub struct Proof {
     /// Those that turned to the class.
     pub turned: usize,
     /// Those that turned when a random crop of an unflagged image of the class, of equal size and strength, took its place; or, where
-    /// that is more, what unflagged images of another class share.
+    /// that is more, what unflagged images of the class, or of another, share.
     pub control: usize,
     /// The trigger's picture, relative to the folder of the verdict.
     pub picture: Option<String>,

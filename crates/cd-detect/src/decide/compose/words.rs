@@ -126,7 +126,7 @@ pub(super) fn doubted(label: &str, [images, doubted]: [usize; 2], others: &[[usi
 
 pub(super) fn proof(proof: &Proof, name: &str) -> String {
     let figures = format!(
-        "The {} turns {} of {} other images into `{name}`, a random crop of equal size {}.",
+        "The {} turns {} of {} other images into `{name}`, what carries no trigger at most {}.",
         proof.tried(),
         proof.turned,
         proof.images,

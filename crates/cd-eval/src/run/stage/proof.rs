@@ -37,7 +37,7 @@ pub(crate) fn proofs(
         return Ok(BTreeMap::new());
     }
     let flagged = flagged(work, data, decided)?;
-    let key = Key::of("proof 1").with("flagged", &flagged).finish();
+    let key = Key::of("proof 2").with("flagged", &flagged).finish();
     if work.run.join(FILE).exists() {
         let stored: Stored = work.run.read_json(Path::new(FILE))?;
         if stored.flagged == key {
