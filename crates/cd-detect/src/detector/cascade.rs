@@ -28,7 +28,7 @@ use crate::sweep::{Batch, Kind, Sweep};
 /// A gap of this share of the border raises a class.
 const RAISED: f64 = 0.75;
 /// Below this many times the border a class falls apart narrowly: it is no target where the search, by small masks and by confidence on hosts,
-/// both, says nothing for it.
+/// both, says nothing for it; nor, for a group smaller than its probes, where their mean says nothing.
 const NARROW: f64 = 1.5;
 /// Chance that a probe of the suspicious group looks more suspicious than one of the other, from which a group is confirmed; below one
 /// less it, the other group is the suspicious one. By small masks and by confidence on hosts, both: what is easy to recognise carries
@@ -85,7 +85,7 @@ impl Cascade {
         threat_model: "As the fusion; the search tells a poisoned group from a natural one without clean images, and which of two groups is the poisoned one.",
         paper: "ours, after Huang, Ma, Erfani, Bailey: Distilling Cognitive Backdoor Patterns within an Image, ICLR 2023",
         source: "none",
-        notes: "A class is raised from three quarters of the fusion's border on; between there and the border it is a target when random probes of its groups confirm it by small masks and by confidence on hosts, both clearly: images that are easy to recognise carry their class as well as a trigger does, but in large masks. From the border to half as much more it is none when neither speaks for it.",
+        notes: "A class is raised from three quarters of the fusion's border on; between there and the border it is a target when random probes of its groups confirm it by small masks and by confidence on hosts, both clearly: images that are easy to recognise carry their class as well as a trigger does, but in large masks. From the border to half as much more it is none when neither speaks for it; nor, for a group smaller than its probes, when their mean does not.",
         judges_clean: false,
         rule: Some(
             "the fusion's rule, with groups turned round where the search says so, and with raised classes below its border that the search confirms, without those narrowly above it for which the search finds nothing",
@@ -219,10 +219,15 @@ impl Cascade {
             let confirms = chances.iter().all(|&chance| chance >= CONFIRMED);
             let is_enough = confirms && f64::midpoint(smaller_mask, carries_further) >= ALONE;
             let is_narrow = split.gap < NARROW * self.first.border_of(split);
+            let says_nothing = chances.iter().all(|&chance| chance < CONFIRMED);
+            // A handful of images, narrowly apart, that carries its class in large masks is an odd view of what the class shows.
+            let is_handful = chosen.probes[class][1].len() < self.probes;
+            let says_little =
+                is_handful && f64::midpoint(smaller_mask, carries_further) < CONFIRMED;
             let is_refuted = is_narrow
                 && chosen.is_probed(class)
                 && split.trusted.is_empty()
-                && chances.iter().all(|&chance| chance < CONFIRMED);
+                && (says_nothing || says_little);
             classes[class] = Searched {
                 is_target: (is_sure && !is_refuted) || (is_enough && is_unnatural(split)),
                 found: Some(SearchFinding {
@@ -438,6 +443,16 @@ mod tests {
     /// Whether the class is a target, and whether its last image is suspicious, where the search gives the last ten these places, the
     /// others lie evenly from 0 to 1, and `probes` images of the suspicious group are probes.
     fn verdict_of(probes: usize, gap: f64, last: Places, trusted: Vec<f64>) -> (bool, bool) {
+        verdict_by(&level(), probes, gap, last, trusted)
+    }
+
+    fn verdict_by(
+        cascade: &Cascade,
+        probes: usize,
+        gap: f64,
+        last: Places,
+        trusted: Vec<f64>,
+    ) -> (bool, bool) {
         let mut judged = judged(gap, trusted);
         let even = (0..30).map(|image| Some([f64::from(image) / 29.0; 2]));
         let searched: Vec<Option<Places>> = even.chain([Some(last); 10]).collect();
@@ -445,7 +460,7 @@ mod tests {
             all: (0..40).collect(),
             probes: vec![[(0..30).collect(), (30..30 + probes).collect()]],
         };
-        let targets = level().verdicts(&mut judged, &chosen, &searched);
+        let targets = cascade.verdicts(&mut judged, &chosen, &searched);
         let split = judged.splits[0].as_ref().expect("there is one");
         (targets[0].is_target, split.odds[39] > 0.0)
     }
@@ -473,6 +488,14 @@ mod tests {
         assert_eq!(verdict_of(10, 4.0, [0.5, 2.0], Vec::new()), (false, true));
         assert_eq!(verdict_of(10, 4.0, [2.0, 0.5], Vec::new()), (false, true));
         assert_eq!(verdict_of(10, 8.0, [0.5, -1.0], Vec::new()), (true, true));
+        // One witness that speaks for a handful is not enough where the other speaks against it; for more images it is.
+        assert_eq!(verdict_of(10, 6.0, [0.1, 0.9], Vec::new()), (false, true));
+        let of_ten = Cascade {
+            probes: 10,
+            ..level()
+        };
+        let found = verdict_by(&of_ten, 10, 6.0, [0.1, 0.9], Vec::new());
+        assert_eq!(found, (true, true));
         // What both speak for, but not clearly, is none below the border.
         assert_eq!(verdict_of(10, 4.0, [0.8, 0.75], Vec::new()), (false, true));
         assert_eq!(verdict_of(10, 4.0, [0.95, 0.8], Vec::new()), (true, true));
