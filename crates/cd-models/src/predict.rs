@@ -83,10 +83,10 @@ impl Predictions {
     }
 }
 
-/// Runs `model` over all images of `set`, `batch_size` at a time; the next batch is prepared on another thread meanwhile. On a CPU
-/// the threads share a batch by its images, for each of them then computes without waiting for the others.
+/// Runs `model` over all images of `set`, at most `batch_size` at a time; the next batch is prepared on another thread meanwhile. On a
+/// CPU every thread has a batch of its own, of [as many images](images_at_once) as are fast, and computes without waiting for the others.
 ///
-/// At most `batch_size` images are computed at a time. `progress` advances by the images of each batch; a [`Task`](cd_core::Task) around the call begins and ends the stage.
+/// `progress` advances by the images of each batch; a [`Task`](cd_core::Task) around the call begins and ends the stage.
 ///
 /// # Errors
 ///

@@ -217,13 +217,13 @@ impl Cascade {
             }
             let [smaller_mask, carries_further] = chances;
             let confirms = chances.iter().all(|&chance| chance >= CONFIRMED);
-            let is_enough = confirms && f64::midpoint(smaller_mask, carries_further) >= ALONE;
+            let mean = f64::midpoint(smaller_mask, carries_further);
+            let is_enough = confirms && mean >= ALONE;
             let is_narrow = split.gap < NARROW * self.first.border_of(split);
             let says_nothing = chances.iter().all(|&chance| chance < CONFIRMED);
             // A handful of images, narrowly apart, that carries its class in large masks is an odd view of what the class shows.
             let is_handful = chosen.probes[class][1].len() < self.probes;
-            let says_little =
-                is_handful && f64::midpoint(smaller_mask, carries_further) < CONFIRMED;
+            let says_little = is_handful && mean < CONFIRMED;
             let is_refuted = is_narrow
                 && chosen.is_probed(class)
                 && split.trusted.is_empty()
