@@ -25,7 +25,7 @@ use crate::needs::Needs;
 use crate::statistics::ranks;
 use crate::sweep::{Batch, Kind, Sweep};
 
-/// A gap of this share of the border raises a class.
+/// A gap of this share of the border raises a class, of those below it the widest.
 const RAISED: f64 = 0.75;
 /// Below this many times the border a class falls apart narrowly: it is no target where the search, by small masks and by confidence on hosts,
 /// both, says nothing for it; nor, for a group smaller than its probes, where their mean says nothing.
@@ -36,6 +36,8 @@ const NARROW: f64 = 1.5;
 const CONFIRMED: f64 = 0.7;
 /// The mean of both chances that makes a group below its border a suspicious one: with nothing but the search to speak for it.
 const ALONE: f64 = 0.85;
+/// So many of the raised classes below their border are searched, the widest: a fine-tuned network raises nearly every class.
+const LOWER: usize = 3;
 /// Fewer probes of a group say nothing.
 const FEWEST_PROBES: usize = 8;
 
@@ -85,7 +87,7 @@ impl Cascade {
         threat_model: "As the fusion; the search tells a poisoned group from a natural one without clean images, and which of two groups is the poisoned one.",
         paper: "ours, after Huang, Ma, Erfani, Bailey: Distilling Cognitive Backdoor Patterns within an Image, ICLR 2023",
         source: "none",
-        notes: "A class is raised from three quarters of the fusion's border on; between there and the border it is a target when random probes of its groups confirm it by small masks and by confidence on hosts, both clearly: images that are easy to recognise carry their class as well as a trigger does, but in large masks. From the border to half as much more it is none when neither speaks for it; nor, for a group smaller than its probes, when their mean does not.",
+        notes: "A class is raised from three quarters of the fusion's border on, of those below it the three widest; between there and the border it is a target when random probes of its groups confirm it by small masks and by confidence on hosts, both clearly: images that are easy to recognise carry their class as well as a trigger does, but in large masks. From the border to half as much more it is none when neither speaks for it; nor, for a group smaller than its probes, when their mean does not.",
         judges_clean: false,
         rule: Some(
             "the fusion's rule, with groups turned round where the search says so, and with raised classes below its border that the search confirms, without those narrowly above it for which the search finds nothing",
@@ -108,15 +110,14 @@ impl Cascade {
     fn chosen(&self, judged: &Judged) -> Chosen {
         let count = judged.witness.len();
         let mut probes = vec![[Vec::new(), Vec::new()]; judged.splits.len()];
-        for (class, (split, images)) in judged.splits.iter().zip(&judged.of_class).enumerate() {
-            if let Some(split) = split.as_ref().filter(|split| self.is_raised(split)) {
-                for second in [false, true] {
-                    let group = (0..images.len()).filter(|&at| (split.odds[at] > 0.0) == second);
-                    let group: Vec<usize> = group.map(|at| images[at]).collect();
-                    let purpose =
-                        random::named("probes").wrapping_add(2 * class as u64 + u64::from(second));
-                    probes[class][usize::from(second)] = self.drawn(group, self.probes, purpose);
-                }
+        for (class, split) in self.raised(&judged.splits) {
+            let images = &judged.of_class[class];
+            for second in [false, true] {
+                let group = (0..images.len()).filter(|&at| (split.odds[at] > 0.0) == second);
+                let group: Vec<usize> = group.map(|at| images[at]).collect();
+                let purpose =
+                    random::named("probes").wrapping_add(2 * class as u64 + u64::from(second));
+                probes[class][usize::from(second)] = self.drawn(group, self.probes, purpose);
             }
         }
         let mut all: BTreeSet<usize> = probes.iter().flatten().flatten().copied().collect();
@@ -133,6 +134,20 @@ impl Cascade {
         from.shuffle(&mut random::stream(self.seed, purpose));
         from.truncate(wanted);
         from
+    }
+
+    /// The classes that are searched: those at their border, and the widest below it.
+    fn raised<'a>(&self, splits: &'a [Option<Split>]) -> Vec<(usize, &'a Split)> {
+        let splits = splits.iter().enumerate();
+        let raised = splits.filter_map(|(class, split)| Some((class, split.as_ref()?)));
+        let raised = raised.filter(|(_, split)| self.is_raised(split));
+        let (mut searched, mut lower): (Vec<_>, Vec<_>) =
+            raised.partition(|(_, split)| split.gap >= self.first.border_of(split));
+        lower.retain(|(_, split)| is_unnatural(split));
+        let width = |split: &Split| split.gap / self.first.border_of(split);
+        lower.sort_by(|(_, a), (_, b)| width(b).total_cmp(&width(a)));
+        searched.extend(lower.into_iter().take(LOWER));
+        searched
     }
 
     fn is_raised(&self, split: &Split) -> bool {
@@ -527,6 +542,14 @@ mod tests {
         assert_eq!((other.len(), suspicious.len()), (16, 10));
         assert!(other.iter().all(|&image| image < 30));
         assert!(suspicious.iter().all(|&image| image >= 30));
+        let mut many = judged(4.0, Vec::new());
+        for gap in [4.1, 5.5, 3.9, 3.8, 4.2] {
+            many.splits.extend(judged(gap, Vec::new()).splits);
+            many.of_class.extend(judged(gap, Vec::new()).of_class);
+        }
+        let probed = |class: usize| !cascade.chosen(&many).probes[class][1].is_empty();
+        let probed: Vec<usize> = (0..6).filter(|&class| probed(class)).collect();
+        assert_eq!(probed, [0, 1, 2, 5]);
         let low = cascade.chosen(&judged(3.0, Vec::new()));
         assert!(low.probes[0].iter().all(Vec::is_empty) && !low.all.is_empty());
         let brief = cascade.for_flags();

@@ -22,6 +22,8 @@ const FILE: &str = "look.json";
 const SHORTER: usize = 8;
 /// Epochs that a network needs to learn anything from scratch; what knows pictures already needs one.
 const FEWEST_EPOCHS: usize = 2;
+/// Images a class that such a network is shown.
+const OF_CLASS: usize = 32;
 /// Fewer images that were held out say nothing.
 const FEWEST: usize = 20;
 /// Images per batch of predictions.
@@ -34,6 +36,8 @@ struct Look {
     /// Images that were held out, and those that the classifier gets right.
     images: usize,
     right: usize,
+    /// Images that it was trained on.
+    trained: usize,
     /// Its epochs, and those of the training that is to come.
     epochs: usize,
     planned: usize,
@@ -53,10 +57,11 @@ impl Look {
 
     fn text(&self) -> String {
         format!(
-            "A classifier of {} of the {} epochs gets {} of {} pictures right that it was not trained on ({:.1} %; chance is {:.1} %), so it \
-             has hardly learned what the classes are.",
+            "After {} of the {} epochs on {} pictures a classifier gets {} of {} others right ({:.1} %; chance is {:.1} %), so it has hardly \
+             learned what the classes are.",
             self.epochs,
             self.planned,
+            self.trained,
             self.right,
             self.images,
             self.share() * 100.0,
@@ -110,7 +115,7 @@ pub(crate) fn look(work: &Work<'_>, data: &Data) -> Result<(), PipelineError> {
         record_losses: 0,
         ..experiment.train.clone()
     };
-    let key = Key::of("look 1")
+    let key = Key::of("look 2")
         .with("model", model)
         .with("train", &config)
         .with("held out", &held)
@@ -121,6 +126,9 @@ pub(crate) fn look(work: &Work<'_>, data: &Data) -> Result<(), PipelineError> {
     slot.fill::<PipelineError>("a first look", work.options.progress, |folder| {
         let mut order: Vec<usize> = (0..set.len()).collect();
         order.shuffle(&mut stream(config.seed, named("held out")));
+        if begun.is_some() {
+            order.truncate(held + OF_CLASS * set.class_count());
+        }
         let (others, rest) = order.split_at_mut(held);
         rest.sort_unstable();
         let (others, images) = (set.subset(others), set.subset(rest));
@@ -137,6 +145,7 @@ pub(crate) fn look(work: &Work<'_>, data: &Data) -> Result<(), PipelineError> {
             right: labels
                 .filter(|&(index, &label)| predictions.class(index) == label)
                 .count(),
+            trained: images.len(),
             epochs: config.epochs,
             planned: experiment.train.epochs,
             classes: set.class_count(),
@@ -168,6 +177,7 @@ mod tests {
         let look = |right, classes| Look {
             images: 100,
             right,
+            trained: 400,
             epochs: 5,
             planned: 40,
             classes,
@@ -177,7 +187,8 @@ mod tests {
         let text = look(15, 10).text();
         assert!(
             text.contains("5 of the 40 epochs")
-                && text.contains("15 of 100")
+                && text.contains("on 400 pictures")
+                && text.contains("15 of 100 others")
                 && text.contains("15.0 %; chance is 10.0 %"),
             "{text}"
         );
