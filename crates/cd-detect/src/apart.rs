@@ -138,6 +138,7 @@ impl Grouped {
             group: self.members.iter().filter(|&&member| member).count(),
             gap: self.gap,
             border: self.border,
+            usual: None,
             learned: None,
             view: "in what they have in common".to_owned(),
             search: None,

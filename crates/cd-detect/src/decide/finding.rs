@@ -29,6 +29,9 @@ pub struct ClassFinding {
     pub gap: f64,
     /// The distance from which a class is a target.
     pub border: f64,
+    /// The median of the same distance in the other classes, where it is another one than their `gap`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usual: Option<f64>,
     /// Images of the suspicious group that the classifier takes for their class; absent where it was not asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learned: Option<usize>,

@@ -234,7 +234,8 @@ impl Cascade {
             let confirms = chances.iter().all(|&chance| chance >= CONFIRMED);
             let mean = f64::midpoint(smaller_mask, carries_further);
             let is_enough = confirms && mean >= ALONE;
-            let is_narrow = split.gap < NARROW * self.first.border_of(split);
+            // Large parts that stand out are no odd images, and what lies in all of an image has no small mask.
+            let is_narrow = split.own.is_none() && split.gap < NARROW * self.first.border_of(split);
             let says_nothing = chances.iter().all(|&chance| chance < CONFIRMED);
             // A handful of images, narrowly apart, that carries its class in large masks is an odd view of what the class shows.
             let is_handful = chosen.probes[class][1].len() < self.probes;
@@ -445,6 +446,7 @@ mod tests {
             splits: vec![Some(Split {
                 view: "in the features",
                 gap,
+                own: None,
                 odds: odds.collect(),
                 trusted,
                 learned: vec![true; 40],

@@ -7,6 +7,7 @@
 //! 2021; here the other classes of the same set, and not clean images, tell how a class varies.
 
 pub(crate) mod gap;
+mod halves;
 mod mixture;
 mod views;
 mod witness;
@@ -50,6 +51,10 @@ pub struct Fusion {
     /// By which share of it the border of a group of 8 images, the fewest, lies above that of a large one, with the root of their number
     /// between; from 0 on. In a class of pictures that were taken in a row, or with some odd ones, a few lie far away by nature.
     pub rise: f64,
+    /// Distance between two parts of a class along the direction in which its images vary most, each at least a quarter of it, in standard
+    /// deviations of a part, from which the class is a target, too: in classes of at least 500 images, and where the parts lie a fifth
+    /// further apart than in three quarters of the other classes; above 2, where two parts begin to show. 0 for not looking.
+    pub halves: f64,
 }
 
 impl Default for Fusion {
@@ -59,6 +64,7 @@ impl Default for Fusion {
             densities: true,
             border: 5.0,
             rise: 0.5,
+            halves: 2.7,
         }
     }
 }
@@ -75,7 +81,7 @@ impl Fusion {
         notes: "Features are scaled by how they vary within the other classes, so no clean images are needed. Outside of targets the more suspicious of the members' ranks counts.",
         judges_clean: false,
         rule: Some(
-            "the images that are more likely of the suspicious group than of the other, in classes whose groups lie at least `border` standard deviations apart (more for groups of few images), where the classifier takes most of the group for their class",
+            "the images that are more likely of the suspicious group than of the other, in classes whose groups lie at least `border` standard deviations apart (more for groups of few images), or large parts of them at least `halves` along the direction in which they vary most, where the classifier takes most of the group for their class",
         ),
     };
 
@@ -123,6 +129,26 @@ impl Fusion {
                 }
             }
         }
+        if self.halves > 0.0 {
+            let found = halves::standing_out(&views[0].images, &of_class, self.halves);
+            let found = found.into_iter().enumerate();
+            let is_narrow = |class: usize| {
+                let split = splits[class].as_ref();
+                split.is_none_or(|split| split.gap < self.border_of(split))
+            };
+            let found = found.filter(|&(class, _)| is_narrow(class));
+            let found: Vec<_> = found
+                .filter_map(|(class, one)| Some((class, one?)))
+                .collect();
+            if !found.is_empty() {
+                let scatter = Scatter::of(&views[0].images, &of_class);
+                for (class, halves) in found {
+                    let (images, trusted) = (&of_class[class], &trusted[class]);
+                    splits[class] =
+                        scatter.split_by(class, &views[0], images, trusted, &halves, &learned);
+                }
+            }
+        }
         Ok(Some(Judged {
             splits,
             witness: witnesses.most_suspicious(labels.len()),
@@ -133,6 +159,9 @@ impl Fusion {
 
     /// The distance from which the groups of a class lie far apart.
     pub(crate) fn border_of(&self, split: &Split) -> f64 {
+        if let Some(own) = split.own {
+            return own.border;
+        }
         let group = split.group().max(gap::SMALLEST_GROUP);
         self.border * (1.0 + self.rise * (gap::SMALLEST_GROUP as f64 / group as f64).sqrt())
     }
@@ -256,6 +285,7 @@ fn found(class: usize, images: usize, split: &Split, border: f64, is_target: boo
         group: inside(&split.odds),
         gap: split.gap,
         border,
+        usual: split.own.map(|own| own.usual),
         learned: Some(split.learned()),
         view: split.view.to_owned(),
         search: None,
@@ -273,7 +303,15 @@ impl Detector for Fusion {
         self.members
             .iter()
             .try_for_each(|member| member.detector().check())?;
-        apart::check(self.border, self.rise)
+        apart::check(self.border, self.rise)?;
+        if self.halves == 0.0 || self.halves > 2.0 && self.halves.is_finite() {
+            return Ok(());
+        }
+        Err(DetectError::Config {
+            key: "halves",
+            value: self.halves.to_string(),
+            expected: "0 or a number above 2",
+        })
     }
 
     fn needs(&self) -> Needs {

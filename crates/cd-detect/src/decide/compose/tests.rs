@@ -23,6 +23,7 @@ impl Set {
             group: GROUP,
             gap: if class == 1 { gap } else { 2.0 },
             border: 5.0,
+            usual: None,
             learned: Some(GROUP),
             view: "in the features".into(),
             search: None,

@@ -68,7 +68,8 @@ fn kinds<'a>(canaries: &[&'a Canary]) -> Vec<&'a str> {
 }
 
 pub(super) fn apart(found: &ClassFinding, classes: &[ClassFinding]) -> String {
-    let usual = median(classes.iter().map(|class| class.gap).collect());
+    let gaps = || median(classes.iter().map(|class| class.gap).collect());
+    let usual = found.usual.unwrap_or_else(gaps);
     format!(
         "Its images fall apart in two groups, {:.1} standard deviations from each other {}: the border for a group of {} is {:.1}, the median of \
          the classes {usual:.1}.",

@@ -3,6 +3,7 @@
 use cd_core::Matrix;
 use faer::Mat;
 
+use super::halves::Halves;
 use super::mixture::Mixture;
 use super::views::View;
 use crate::dense::{Spectrum, centred, covariance, mean_row, product, rows_of};
@@ -21,6 +22,8 @@ const IMAGES_A_DIRECTION: usize = 50;
 const MOST_DIRECTIONS: usize = 8;
 /// Directions whose ends are tried as groups to start from.
 const STARTS: usize = 4;
+/// Directions in which the large parts of a class are told apart once they are found.
+const AXES_OF_HALVES: usize = 2;
 /// Gap from which the place of a group tells which one is suspicious.
 const WIDE: f64 = 7.5;
 /// Share of a class up to which a group of it is small, and how many times the usual size a class may have for a small group to be
@@ -37,12 +40,22 @@ pub(crate) struct Split {
     pub(crate) view: &'static str,
     /// Distance of the groups' means in standard deviations of a group.
     pub(crate) gap: f64,
+    /// What that distance is measured against, where it is not the one of the other classes.
+    pub(crate) own: Option<Own>,
     /// Log-odds that each image of the class is of the suspicious group, in the order of the class.
     pub(crate) odds: Vec<f64>,
     /// The same for the trusted images of the class.
     pub(crate) trusted: Vec<f64>,
     /// Whether the classifier takes each image of the class for one of it.
     pub(crate) learned: Vec<bool>,
+}
+
+/// Border and usual distance of a split along the widest direction of a class.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Own {
+    pub(crate) border: f64,
+    /// The median in the other classes.
+    pub(crate) usual: f64,
 }
 
 impl Split {
@@ -147,15 +160,10 @@ impl Scatter {
         if images.len() < SMALLEST_CLASS {
             return None;
         }
-        let whitening = self.whitening(class)?;
-        let middle = self.middle(class);
-        let white =
-            |rows: Mat<f64>| product(centred(rows.as_ref(), &middle).as_ref(), whitening.as_ref());
-        let rows = white(rows_of(&view.images, images));
-        let directions = (images.len() / IMAGES_A_DIRECTION)
-            .clamp(1, MOST_DIRECTIONS)
-            .min(rows.ncols());
-        let axes = Spectrum::of(covariance(rows.as_ref(), 1).as_ref()).top(directions);
+        let white = self.white(class, view, images, trusted)?;
+        let rows = &white.rows;
+        let directions = (images.len() / IMAGES_A_DIRECTION).clamp(1, MOST_DIRECTIONS);
+        let axes = white.widest(directions);
         let suspected: Vec<Vec<f64>> = witnesses
             .iter()
             .map(|witness| {
@@ -167,41 +175,115 @@ impl Scatter {
                 )
             })
             .collect();
-        let axes = with_suspected(axes, &rows, &suspected);
-        let points = points(&product(rows.as_ref(), axes.as_ref()));
-        let found = best(&points, &suspected)?;
-        let trusted_rows = view.trusted.as_ref();
-        let trusted_rows = trusted_rows.map(|features| white(rows_of(features, trusted)));
-        let trusted_rows = trusted_rows.filter(|rows| rows.nrows() > 1);
-        let home = trusted_rows
-            .as_ref()
-            .map_or_else(|| vec![0.0; rows.ncols()], |rows| mean_row(rows.as_ref()));
+        let axes = with_suspected(axes, rows, &suspected);
+        let found = best(&points(&product(rows.as_ref(), axes.as_ref())), &suspected)?;
         let usual = self.usual_size(class);
-        let minority = small_is_second(&found, usual).filter(|_| trusted_rows.is_none());
+        let minority = small_is_second(&found, usual).filter(|_| white.trusted.is_none());
         let is_second = match minority {
             Some(is_second) => is_second,
-            None if trusted_rows.is_some() || found.gap >= WIDE => {
-                far_is_second(&rows, &found, &home)
-            }
+            None if white.trusted.is_some() || found.gap >= WIDE => white.far_is_second(&found),
             None => unusual_is_second(&found, usual),
         };
         let found = if is_second { found } else { found.swapped() };
-        let trusted = trusted_rows.map_or_else(Vec::new, |rows| {
-            let points = self::points(&product(rows.as_ref(), axes.as_ref()));
-            points.iter().map(|point| found.odds_of(point)).collect()
-        });
         Some(Split {
             view: view.name,
             gap: if has_groups(&found) { found.gap } else { 0.0 },
+            own: None,
+            trusted: white.odds_of_trusted(&found, &axes),
             odds: found.odds,
-            trusted,
             learned: images.iter().map(|&image| learned[image]).collect(),
+        })
+    }
+
+    /// The split of `class` that begins with the large parts in which it stands out. The one that lies further from the other classes is the
+    /// suspicious one: a trigger leads beyond what natural images of the class show.
+    pub(super) fn split_by(
+        &self,
+        class: usize,
+        view: &View<'_>,
+        images: &[usize],
+        trusted: &[usize],
+        halves: &Halves,
+        learned: &[bool],
+    ) -> Option<Split> {
+        let white = self.white(class, view, images, trusted)?;
+        let axes = white.widest(AXES_OF_HALVES);
+        let points = points(&product(white.rows.as_ref(), axes.as_ref()));
+        let found = Mixture::of(&points, halves.shares.clone());
+        let found = if white.far_is_second(&found) {
+            found
+        } else {
+            found.swapped()
+        };
+        Some(Split {
+            view: "along the direction in which they vary most",
+            gap: halves.gap,
+            own: Some(Own {
+                border: halves.border,
+                usual: halves.usual,
+            }),
+            trusted: white.odds_of_trusted(&found, &axes),
+            odds: found.odds,
+            learned: images.iter().map(|&image| learned[image]).collect(),
+        })
+    }
+
+    /// The features of a class as they vary within the others; `None` when there are hardly any others.
+    fn white(
+        &self,
+        class: usize,
+        view: &View<'_>,
+        images: &[usize],
+        trusted: &[usize],
+    ) -> Option<White> {
+        let whitening = self.whitening(class)?;
+        let middle = self.middle(class);
+        let white =
+            |rows: Mat<f64>| product(centred(rows.as_ref(), &middle).as_ref(), whitening.as_ref());
+        let of_trusted = view.trusted.as_ref();
+        let of_trusted = of_trusted.map(|features| white(rows_of(features, trusted)));
+        Some(White {
+            rows: white(rows_of(&view.images, images)),
+            trusted: of_trusted.filter(|rows| rows.nrows() > 1),
         })
     }
 }
 
-/// Whether the mean of the second group lies further from `home` than that of the first: where the trusted images of the class lie
-/// or, without them, the middle of the other classes, which a trigger's own direction leads away from.
+/// The images of a class, a row each, in features that vary by one within the other classes, whose middle is zero.
+struct White {
+    rows: Mat<f64>,
+    /// The trusted images of the class, where there are several.
+    trusted: Option<Mat<f64>>,
+}
+
+impl White {
+    /// At most `count` directions in which the images vary most.
+    fn widest(&self, count: usize) -> Mat<f64> {
+        let count = count.min(self.rows.ncols());
+        Spectrum::of(covariance(self.rows.as_ref(), 1).as_ref()).top(count)
+    }
+
+    /// Whether the second group lies further than the first from the trusted images or, without any, from the middle of the other classes,
+    /// which a trigger's own direction leads away from.
+    fn far_is_second(&self, found: &Mixture) -> bool {
+        let home = match &self.trusted {
+            Some(trusted) => mean_row(trusted.as_ref()),
+            None => vec![0.0; self.rows.ncols()],
+        };
+        far_is_second(&self.rows, found, &home)
+    }
+
+    /// The log-odds of the trusted images in the groups that were found along `axes`.
+    fn odds_of_trusted(&self, found: &Mixture, axes: &Mat<f64>) -> Vec<f64> {
+        let Some(trusted) = &self.trusted else {
+            return Vec::new();
+        };
+        let points = points(&product(trusted.as_ref(), axes.as_ref()));
+        points.iter().map(|point| found.odds_of(point)).collect()
+    }
+}
+
+/// Whether the mean of the second group lies further from `home` than that of the first.
 fn far_is_second(rows: &Mat<f64>, found: &Mixture, home: &[f64]) -> bool {
     let distance = |second: bool| {
         let members: Vec<usize> = (0..rows.nrows())

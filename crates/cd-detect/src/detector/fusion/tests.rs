@@ -147,6 +147,7 @@ fn a_group_that_trusted_images_share_is_natural() {
     let split = Split {
         view: "in the features",
         gap: 9.0,
+        own: None,
         odds: vec![1.0; 300],
         trusted: [[1.0; 4], [-1.0; 4]].concat(),
         learned: vec![true; 300],
@@ -165,6 +166,7 @@ fn a_group_that_was_not_learned_is_natural_and_a_small_one_has_to_lie_further_aw
     let split = |group: usize, gap: f64, learned: bool| Split {
         view: "in the features",
         gap,
+        own: None,
         odds: (0..300)
             .map(|image| if image < group { 1.0 } else { -1.0 })
             .collect(),
