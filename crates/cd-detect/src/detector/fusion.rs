@@ -30,6 +30,8 @@ use witness::Witnesses;
 
 /// Trusted images in the suspicious group of a class, as a share of those of the class, from which the group is natural.
 const NATURAL: f64 = 0.15;
+/// The same for large parts, which reach into each other, as a share of what the group has of the class.
+const NATURAL_OF_HALVES: f64 = 0.5;
 
 /// Share of a group that the classifier takes for their class, at least: a trigger that works is learned, and what it could not learn
 /// lies apart by nature.
@@ -144,8 +146,10 @@ impl Fusion {
                 let scatter = Scatter::of(&views[0].images, &of_class);
                 for (class, halves) in found {
                     let (images, trusted) = (&of_class[class], &trusted[class]);
-                    splits[class] =
-                        scatter.split_by(class, &views[0], images, trusted, &halves, &learned);
+                    let view = &views[0];
+                    let found = scatter.split_by(class, view, images, trusted, &halves, &learned);
+                    let before = splits[class].take();
+                    splits[class] = found.map(|found| found.refined_by(before));
                 }
             }
         }
@@ -174,8 +178,13 @@ impl Fusion {
 
 /// Whether the classifier has learned the suspicious group, and no more trusted images lie in it than chance puts there.
 pub(crate) fn is_unnatural(split: &Split) -> bool {
-    split.learned() as f64 >= LEARNED * split.group() as f64
-        && trusted_share(split).is_none_or(|share| share < NATURAL)
+    let group = split.group() as f64;
+    let natural = match split.own {
+        Some(_) => NATURAL_OF_HALVES * group / split.odds.len() as f64,
+        None => NATURAL,
+    };
+    split.learned() as f64 >= LEARNED * group
+        && trusted_share(split).is_none_or(|share| share < natural)
 }
 
 /// What one pass over the set has shown.

@@ -24,6 +24,9 @@ const MOST_DIRECTIONS: usize = 8;
 const STARTS: usize = 4;
 /// Directions in which the large parts of a class are told apart once they are found.
 const AXES_OF_HALVES: usize = 2;
+/// Share of a class that two splits put into the same groups, from which they are the same; up to one less it, the groups are swapped.
+const SAME: f64 = 0.85;
+const OPPOSITE: f64 = 1.0 - SAME;
 /// Gap from which the place of a group tells which one is suspicious.
 const WIDE: f64 = 7.5;
 /// Share of a class up to which a group of it is small, and how many times the usual size a class may have for a small group to be
@@ -59,6 +62,30 @@ pub(crate) struct Own {
 }
 
 impl Split {
+    /// The same with the groups of `other`, which were told apart in more directions, where they are the same groups.
+    pub(super) fn refined_by(self, other: Option<Self>) -> Self {
+        let Some(other) = other else {
+            return self;
+        };
+        let pairs = self.odds.iter().zip(&other.odds);
+        let agreeing = pairs.filter(|(own, other)| (**own > 0.0) == (**other > 0.0));
+        let share = agreeing.count() as f64 / self.odds.len().max(1) as f64;
+        let turned = |odds: Vec<f64>| odds.into_iter().map(|odds| -odds).collect();
+        match share {
+            SAME.. => Self {
+                odds: other.odds,
+                trusted: other.trusted,
+                ..self
+            },
+            ..=OPPOSITE => Self {
+                odds: turned(other.odds),
+                trusted: turned(other.trusted),
+                ..self
+            },
+            _ => self,
+        }
+    }
+
     /// Images of the suspicious group.
     pub(crate) fn group(&self) -> usize {
         self.odds.iter().filter(|&&odds| odds > 0.0).count()

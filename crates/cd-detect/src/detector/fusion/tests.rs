@@ -119,6 +119,22 @@ fn poison_that_is_most_of_its_class_is_the_far_group_with_and_without_trusted_im
 }
 
 #[test]
+fn a_half_that_lies_too_near_for_the_border_is_found_along_the_widest_direction() {
+    for trusted in [0, 20] {
+        let poisoned = |class| if class == 3 { 300 } else { 600 };
+        let (features, labels) = features(600, 4, 3.6, poisoned);
+        let found = found(features, &labels, trusted);
+        let (flagged, words) = own(&found);
+        let right = flagged.iter().filter(|&&image| image >= 2100).count();
+        assert!(right >= 270 && flagged.len() <= right + 30, "{words}");
+        assert!(words.contains("along the direction"), "{words}");
+        let class = &found.classes[3];
+        assert!(class.is_target && class.gap < 5.0 && class.gap >= class.border);
+        assert!(class.usual.is_some_and(|usual| usual < 2.5), "{class:?}");
+    }
+}
+
+#[test]
 fn every_class_may_be_a_target() {
     let (features, labels) = features(300, 2, 12.0, |_| 260);
     let (flagged, words) = own(&found(features, &labels, 20));
@@ -162,6 +178,28 @@ fn a_group_that_trusted_images_share_is_natural() {
 }
 
 #[test]
+fn the_same_groups_in_more_directions_are_taken_and_others_are_not() {
+    let split = |group: std::ops::Range<usize>, odds: f64| Split {
+        view: "in the features",
+        gap: 3.0,
+        own: None,
+        odds: (0..100)
+            .map(|image| if group.contains(&image) { odds } else { -odds })
+            .collect(),
+        trusted: vec![odds],
+        learned: vec![true; 100],
+    };
+    let refined = |other: Split| split(50..100, 1.0).refined_by(Some(other));
+    let same = refined(split(40..100, 2.0));
+    assert_eq!((same.group(), same.trusted), (60, vec![2.0]));
+    let turned = refined(split(0..40, 2.0));
+    assert_eq!((turned.group(), turned.trusted), (60, vec![-2.0]));
+    let other = refined(split(75..100, 2.0));
+    assert_eq!((other.group(), other.trusted), (50, vec![1.0]));
+    assert_eq!(split(50..100, 1.0).refined_by(None).group(), 50);
+}
+
+#[test]
 fn a_group_that_was_not_learned_is_natural_and_a_small_one_has_to_lie_further_away() {
     let split = |group: usize, gap: f64, learned: bool| Split {
         view: "in the features",
@@ -188,6 +226,13 @@ fn a_group_that_was_not_learned_is_natural_and_a_small_one_has_to_lie_further_aw
 
 #[test]
 fn settings_out_of_range_are_refused() {
+    for (halves, is_right) in [(0.0, true), (2.5, true), (2.0, false), (f64::NAN, false)] {
+        let fusion = Fusion {
+            halves,
+            ..Fusion::default()
+        };
+        assert_eq!(fusion.check().is_ok(), is_right, "{halves}");
+    }
     let fusion = Fusion {
         border: 0.0,
         ..Fusion::default()
