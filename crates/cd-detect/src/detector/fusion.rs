@@ -132,24 +132,21 @@ impl Fusion {
             }
         }
         if self.halves > 0.0 {
-            let found = halves::standing_out(&views[0].images, &of_class, self.halves);
-            let found = found.into_iter().enumerate();
-            let is_narrow = |class: usize| {
+            let view = &views[0];
+            let mut scatter = None;
+            let found = halves::standing_out(&view.images, &of_class, self.halves);
+            for (class, halves) in found.iter().enumerate() {
                 let split = splits[class].as_ref();
-                split.is_none_or(|split| split.gap < self.border_of(split))
-            };
-            let found = found.filter(|&(class, _)| is_narrow(class));
-            let found: Vec<_> = found
-                .filter_map(|(class, one)| Some((class, one?)))
-                .collect();
-            if !found.is_empty() {
-                let scatter = Scatter::of(&views[0].images, &of_class);
-                for (class, halves) in found {
-                    let (images, trusted) = (&of_class[class], &trusted[class]);
-                    let view = &views[0];
-                    let found = scatter.split_by(class, view, images, trusted, &halves, &learned);
+                let is_wide = split.is_some_and(|split| split.gap >= self.border_of(split));
+                let Some(halves) = halves.as_ref().filter(|_| !is_wide) else {
+                    continue;
+                };
+                let scatter = scatter.get_or_insert_with(|| Scatter::of(&view.images, &of_class));
+                let (images, trusted) = (&of_class[class], &trusted[class]);
+                let found = scatter.split_by(class, view, images, trusted, halves, &learned);
+                if let Some(found) = found.filter(is_unnatural) {
                     let before = splits[class].take();
-                    splits[class] = found.map(|found| found.refined_by(before));
+                    splits[class] = Some(found.refined_by(before));
                 }
             }
         }
