@@ -25,7 +25,9 @@ use crate::evidence::Evidence;
 use crate::needs::Needs;
 use crate::statistics::members;
 use gap::{Scatter, Split, trusted_share, usual_gap};
+use halves::Halves;
 use mixture::share;
+use views::View;
 use witness::Witnesses;
 
 /// Trusted images in the suspicious group of a class, as a share of those of the class, from which the group is natural.
@@ -120,8 +122,12 @@ impl Fusion {
             None => vec![Vec::new(); evidence.class_count],
         };
         let mut splits: Vec<Option<Split>> = vec![None; of_class.len()];
-        for view in &views {
+        let mut large = Vec::new();
+        for (at, view) in views.iter().enumerate() {
             let scatter = Scatter::of(&view.images, &of_class);
+            if at == 0 && self.halves > 0.0 {
+                large = self.large_parts(&scatter, view, &of_class, &trusted, &learned);
+            }
             for (class, (images, trusted)) in of_class.iter().zip(&trusted).enumerate() {
                 let places = &witnesses.places;
                 let found = scatter.split(class, view, images, trusted, places, &learned);
@@ -131,24 +137,11 @@ impl Fusion {
                 }
             }
         }
-        if self.halves > 0.0 {
-            let view = &views[0];
-            let mut scatter = None;
-            let found = halves::standing_out(&view.images, &of_class, self.halves);
-            for (class, halves) in found.iter().enumerate() {
-                let split = splits[class].as_ref();
-                let is_wide = split.is_some_and(|split| split.gap >= self.border_of(split));
-                let Some(halves) = halves.as_ref().filter(|_| !is_wide) else {
-                    continue;
-                };
-                let scatter = scatter.get_or_insert_with(|| Scatter::of(&view.images, &of_class));
-                let (images, trusted) = (&of_class[class], &trusted[class]);
-                let found = scatter.split_by(class, view, images, trusted, halves, &learned);
-                if let Some(found) = found.filter(is_unnatural) {
-                    let before = splits[class].take();
-                    splits[class] = Some(found.refined_by(before));
-                }
-            }
+        for (class, found) in large {
+            splits[class] = match splits[class].take() {
+                Some(wide) if wide.gap >= self.border_of(&wide) => Some(wide),
+                before => Some(found.refined_by(before)),
+            };
         }
         Ok(Some(Judged {
             splits,
@@ -156,6 +149,24 @@ impl Fusion {
             unfit: witnesses.unfit,
             of_class,
         }))
+    }
+
+    /// The classes whose large parts stand out and are not natural, in these parts.
+    fn large_parts(
+        &self,
+        scatter: &Scatter,
+        view: &View<'_>,
+        of_class: &[Vec<usize>],
+        trusted: &[Vec<usize>],
+        learned: &[bool],
+    ) -> Vec<(usize, Split)> {
+        let found = halves::standing_out(scatter, &view.images, of_class, self.halves);
+        let of = |(class, halves): (usize, Option<Halves>)| {
+            let (images, trusted) = (&of_class[class], &trusted[class]);
+            let split = scatter.split_by(class, view, images, trusted, halves?, learned);
+            Some((class, split.filter(is_unnatural)?))
+        };
+        found.into_iter().enumerate().filter_map(of).collect()
     }
 
     /// The distance from which the groups of a class lie far apart.

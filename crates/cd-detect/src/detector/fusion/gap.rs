@@ -118,6 +118,26 @@ impl Scatter {
         }
     }
 
+    /// Where the images of `class` lie along the direction in which they vary most, around their mean and in standard deviations, a row each;
+    /// `None` where they do not vary.
+    pub(super) fn along_widest(
+        &self,
+        class: usize,
+        features: &Matrix,
+        images: &[usize],
+    ) -> Option<Mat<f64>> {
+        let (products, mean, count) = &self.classes[class];
+        let axis = Spectrum::of(products.as_ref()).top(1);
+        let rows = rows_of(features, images);
+        let mut along = product(centred(rows.as_ref(), mean).as_ref(), axis.as_ref());
+        let spread = (along.squared_norm_l2() / *count as f64).sqrt();
+        if spread.is_nan() || spread <= 0.0 {
+            return None;
+        }
+        crate::dense::scale(&mut along, 1.0 / spread);
+        Some(along)
+    }
+
     /// What turns features so that they vary by one within the classes other than `class`; `None` when there are hardly any.
     fn whitening(&self, class: usize) -> Option<Mat<f64>> {
         let side = self.classes[class].1.len();
@@ -194,12 +214,8 @@ impl Scatter {
         let suspected: Vec<Vec<f64>> = witnesses
             .iter()
             .map(|witness| {
-                start(
-                    &images
-                        .iter()
-                        .map(|&image| witness[image])
-                        .collect::<Vec<_>>(),
-                )
+                let values: Vec<f64> = images.iter().map(|&image| witness[image]).collect();
+                largest(&values, START)
             })
             .collect();
         let axes = with_suspected(axes, rows, &suspected);
@@ -230,13 +246,13 @@ impl Scatter {
         view: &View<'_>,
         images: &[usize],
         trusted: &[usize],
-        halves: &Halves,
+        halves: Halves,
         learned: &[bool],
     ) -> Option<Split> {
         let white = self.white(class, view, images, trusted)?;
         let axes = white.widest(AXES_OF_HALVES);
         let points = points(&product(white.rows.as_ref(), axes.as_ref()));
-        let found = Mixture::of(&points, halves.shares.clone());
+        let found = Mixture::of(&points, halves.shares);
         let found = if white.far_is_second(&found) {
             found
         } else {
@@ -245,10 +261,7 @@ impl Scatter {
         Some(Split {
             view: "along the direction in which they vary most",
             gap: halves.gap,
-            own: Some(Own {
-                border: halves.border,
-                usual: halves.usual,
-            }),
+            own: Some(halves.own),
             trusted: white.odds_of_trusted(&found, &axes),
             odds: found.odds,
             learned: images.iter().map(|&image| learned[image]).collect(),
@@ -297,7 +310,17 @@ impl White {
             Some(trusted) => mean_row(trusted.as_ref()),
             None => vec![0.0; self.rows.ncols()],
         };
-        far_is_second(&self.rows, found, &home)
+        let distance = |second: bool| {
+            let members: Vec<usize> = (0..self.rows.nrows())
+                .filter(|&row| (found.odds[row] > 0.0) == second)
+                .collect();
+            let of = |(column, home): (usize, &f64)| {
+                let sum: f64 = members.iter().map(|&row| self.rows[(row, column)]).sum();
+                (sum / members.len().max(1) as f64 - home).powi(2)
+            };
+            home.iter().enumerate().map(of).sum::<f64>()
+        };
+        distance(true) >= distance(false)
     }
 
     /// The log-odds of the trusted images in the groups that were found along `axes`.
@@ -308,21 +331,6 @@ impl White {
         let points = points(&product(trusted.as_ref(), axes.as_ref()));
         points.iter().map(|point| found.odds_of(point)).collect()
     }
-}
-
-/// Whether the mean of the second group lies further from `home` than that of the first.
-fn far_is_second(rows: &Mat<f64>, found: &Mixture, home: &[f64]) -> bool {
-    let distance = |second: bool| {
-        let members: Vec<usize> = (0..rows.nrows())
-            .filter(|&row| (found.odds[row] > 0.0) == second)
-            .collect();
-        let of = |(column, home): (usize, &f64)| {
-            let sum: f64 = members.iter().map(|&row| rows[(row, column)]).sum();
-            (sum / members.len().max(1) as f64 - home).powi(2)
-        };
-        home.iter().enumerate().map(of).sum::<f64>()
-    };
-    distance(true) >= distance(false)
 }
 
 /// Whether the second group is a small part of a class that is no larger than others; `None` where neither is. Poison that is most of its
@@ -388,9 +396,9 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// The largest tenth of the values as a group: its shares, 0 or 1.
-fn start(values: &[f64]) -> Vec<f64> {
-    let border = quantile(values.to_vec(), 1.0 - START);
+/// The largest of the values, such a share of them, as a group: its shares, 0 or 1.
+pub(super) fn largest(values: &[f64], share: f64) -> Vec<f64> {
+    let border = quantile(values.to_vec(), 1.0 - share);
     values
         .iter()
         .map(|&value| f64::from(u8::from(value > border)))
@@ -403,7 +411,7 @@ fn best(points: &[Vec<f64>], suspected: &[Vec<f64>]) -> Option<Mixture> {
     let ends = (0..width.min(STARTS)).flat_map(|at| {
         [1.0, -1.0].map(|sign| {
             let values: Vec<f64> = points.iter().map(|point| sign * point[at]).collect();
-            start(&values)
+            largest(&values, START)
         })
     });
     let starts = ends.chain(suspected.iter().cloned());
@@ -426,7 +434,7 @@ fn has_groups(found: &Mixture) -> bool {
 }
 
 /// Rows as points.
-fn points(rows: &Mat<f64>) -> Vec<Vec<f64>> {
+pub(super) fn points(rows: &Mat<f64>) -> Vec<Vec<f64>> {
     (0..rows.nrows())
         .map(|row| {
             (0..rows.ncols())

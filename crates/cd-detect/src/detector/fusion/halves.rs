@@ -5,42 +5,43 @@
 
 use cd_core::Matrix;
 
+use super::gap::{Own, Scatter, largest, points};
 use super::mixture::{Mixture, share};
-use crate::singular::top_direction;
 use crate::statistics::{median, quantile};
 
 /// Smaller classes are not judged: a few dozen images often lie in two parts.
-pub(super) const SMALLEST: usize = 500;
+const SMALLEST: usize = 500;
 /// Least share of a class that is a large part of it.
 const LEAST: f64 = 0.25;
 /// Other classes that tell what is usual, at least.
 const OTHERS: usize = 3;
 /// By which factor the parts lie further apart than in three quarters of the other classes.
 const BEYOND: f64 = 1.2;
-/// Shares of a class, from one of its ends, from which parts are looked for.
+/// Shares of a class, at one of its ends, that parts are looked for from.
 const STARTS: [f64; 3] = [0.3, 0.5, 0.7];
 
 /// A class in two large parts that stands out among the others.
 #[derive(Debug)]
 pub(super) struct Halves {
-    /// Distance of the parts' means in standard deviations of a part, and the distance from which a class stands out.
+    /// Distance of the parts' means in standard deviations of a part.
     pub(super) gap: f64,
-    pub(super) border: f64,
-    /// The median distance in the other classes.
-    pub(super) usual: f64,
+    pub(super) own: Own,
     /// The share of each image of the class in the second part.
     pub(super) shares: Vec<f64>,
 }
 
 /// Of each class its parts, where they lie at least `least` apart and further than in the other classes. `features` has a row for each
-/// image.
+/// image, and `scatter` is how they vary.
 pub(super) fn standing_out(
+    scatter: &Scatter,
     features: &Matrix,
     of_class: &[Vec<usize>],
     least: f64,
 ) -> Vec<Option<Halves>> {
-    let parts = |images: &Vec<usize>| (images.len() >= SMALLEST).then(|| parts(features, images));
-    let found: Vec<Option<Mixture>> = of_class.iter().map(|images| parts(images)?).collect();
+    let parts = |(class, images): (usize, &Vec<usize>)| {
+        (images.len() >= SMALLEST).then(|| parts(scatter, class, features, images))?
+    };
+    let found: Vec<Option<Mixture>> = of_class.iter().enumerate().map(parts).collect();
     let of = |(class, found_here): (usize, &Option<Mixture>)| {
         let found_here = found_here.as_ref()?;
         let others = found.iter().enumerate().filter(|&(at, _)| at != class);
@@ -55,42 +56,22 @@ pub(super) fn standing_out(
         let second = shares.iter().sum::<f64>() / shares.len() as f64;
         (found_here.gap >= border && second.min(1.0 - second) >= LEAST).then(|| Halves {
             gap: found_here.gap,
-            border,
-            usual: median(others),
+            own: Own {
+                border,
+                usual: median(others),
+            },
             shares,
         })
     };
     found.iter().enumerate().map(of).collect()
 }
 
-/// The likeliest two parts of these images along their widest direction; `None` where they do not vary.
-fn parts(features: &Matrix, images: &[usize]) -> Option<Mixture> {
-    let mut rows: Vec<Vec<f64>> = images
-        .iter()
-        .map(|&image| features.row(image).iter().map(|&v| f64::from(v)).collect())
-        .collect();
-    let count = rows.len() as f64;
-    for column in 0..rows.first()?.len() {
-        let mean = rows.iter().map(|row| row[column]).sum::<f64>() / count;
-        for row in &mut rows {
-            row[column] -= mean;
-        }
-    }
-    let direction = top_direction(&rows)?;
-    let along = |row: &Vec<f64>| row.iter().zip(&direction).map(|(a, b)| a * b).sum::<f64>();
-    let places: Vec<f64> = rows.iter().map(along).collect();
-    let spread = (places.iter().map(|place| place * place).sum::<f64>() / count).sqrt();
-    if spread.is_nan() || spread <= 0.0 {
-        return None;
-    }
-    let points: Vec<Vec<f64>> = places.iter().map(|place| vec![place / spread]).collect();
-    let from = |start: f64| {
-        let border = quantile(places.clone(), start);
-        let shares = places
-            .iter()
-            .map(|&place| f64::from(u8::from(place > border)));
-        Mixture::of(&points, shares.collect())
-    };
+/// The likeliest two parts of a class along its widest direction; `None` where its images do not vary.
+fn parts(scatter: &Scatter, class: usize, features: &Matrix, images: &[usize]) -> Option<Mixture> {
+    let along = scatter.along_widest(class, features, images)?;
+    let places: Vec<f64> = along.col(0).iter().copied().collect();
+    let points = points(&along);
+    let from = |share| Mixture::of(&points, largest(&places, share));
     STARTS
         .map(from)
         .into_iter()
@@ -127,7 +108,15 @@ mod tests {
 
     fn found(count: usize, poisoned: usize, away: f32) -> Vec<Option<Halves>> {
         let (features, of_class) = classes(count, poisoned, away);
-        standing_out(&features, &of_class, 2.7)
+        standing_out_in(&features, &of_class)
+    }
+
+    fn standing_out_in(features: &Matrix, of_class: &[Vec<usize>]) -> Vec<Option<Halves>> {
+        standing_out(&Scatter::of(features, of_class), features, of_class, 2.7)
+    }
+
+    fn none(found: Vec<Option<Halves>>) -> bool {
+        found.into_iter().all(|one| one.is_none())
     }
 
     #[test]
@@ -135,13 +124,14 @@ mod tests {
         let wide = found(600, 300, 3.5);
         assert!(wide[1..].iter().all(Option::is_none));
         let halves = wide[0].as_ref().expect("stands out");
-        assert!(halves.gap > 3.0 && halves.border < 3.0 && halves.usual < halves.border);
+        assert!(
+            halves.gap > 3.0 && halves.own.border < 3.0 && halves.own.usual < halves.own.border
+        );
         let second = |image: usize| halves.shares[image] > 0.5;
         let apart = (0..600)
             .filter(|&image| second(image) == second(599))
             .count();
         assert!((280..320).contains(&apart), "{apart}");
-        let none = |found: Vec<Option<Halves>>| found.iter().all(Option::is_none);
         assert!(none(found(600, 600, 0.0)));
         assert!(none(found(600, 300, 1.5)));
         assert!(none(found(600, 540, 6.0)));
@@ -154,16 +144,8 @@ mod tests {
         let of_class: Vec<Vec<usize>> = (0..4)
             .map(|at| (at * 500..(at + 1) * 500).collect())
             .collect();
-        assert!(
-            standing_out(&equal, &of_class, 2.7)
-                .iter()
-                .all(Option::is_none)
-        );
+        assert!(none(standing_out_in(&equal, &of_class)));
         let (features, of_class) = classes(600, 300, 3.5);
-        assert!(
-            standing_out(&features, &of_class[..3], 2.7)
-                .iter()
-                .all(Option::is_none)
-        );
+        assert!(none(standing_out_in(&features, &of_class[..3])));
     }
 }
