@@ -164,6 +164,7 @@ impl Search {
             members,
             gap,
             border: self.border_of(count),
+            beside: None,
         }))
     }
 }

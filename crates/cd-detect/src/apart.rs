@@ -128,19 +128,24 @@ pub(crate) struct Grouped {
     pub(crate) gap: f64,
     /// The gap from which it is suspicious.
     pub(crate) border: f64,
+    /// Where it stands apart and how, in words, and the median gap of the other classes, for a group that is no pattern of its own.
+    pub(crate) beside: Option<(&'static str, f64)>,
 }
 
 impl Grouped {
     fn finding(&self, class: usize) -> ClassFinding {
+        let view = self
+            .beside
+            .map_or("in what they have in common", |(view, _)| view);
         ClassFinding {
             class: class as u32,
             images: self.members.len(),
             group: self.members.iter().filter(|&&member| member).count(),
             gap: self.gap,
             border: self.border,
-            usual: None,
+            usual: self.beside.map(|(_, usual)| usual),
             learned: None,
-            view: "in what they have in common".to_owned(),
+            view: view.to_owned(),
             search: None,
             trusted: None,
             is_target: self.gap >= self.border,

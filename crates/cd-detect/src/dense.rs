@@ -223,6 +223,42 @@ impl Spectrum {
     }
 }
 
+/// How features are scaled so that they vary by one in every direction.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Whitening {
+    /// Share of the identity in the correlations.
+    pub(crate) shrinkage: f64,
+    /// Least spread of a feature, as a share of the mean one: what hardly varies is not made to matter.
+    pub(crate) least_spread: f64,
+}
+
+impl Whitening {
+    /// What rows are multiplied with, of the sums of products of so many around their means; `None` where nothing varies.
+    pub(crate) fn of(self, sum: MatRef<'_, f64>, count: usize) -> Option<Mat<f64>> {
+        let side = sum.nrows();
+        let spreads: Vec<f64> = (0..side)
+            .map(|at| (sum[(at, at)] / count as f64).sqrt())
+            .collect();
+        let usual = spreads.iter().sum::<f64>() / side.max(1) as f64;
+        if usual.is_nan() || usual <= 0.0 {
+            return None;
+        }
+        let spreads: Vec<f64> = spreads
+            .iter()
+            .map(|s| s.max(self.least_spread * usual))
+            .collect();
+        let correlation = Mat::from_fn(side, side, |row, column| {
+            let own = sum[(row, column)] / count as f64 / spreads[row] / spreads[column];
+            let identity = if row == column { self.shrinkage } else { 0.0 };
+            (1.0 - self.shrinkage) * own + identity
+        });
+        let root = Spectrum::of(correlation.as_ref()).inverse_root();
+        Some(Mat::from_fn(side, side, |row, column| {
+            root[(row, column)] / spreads[row]
+        }))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -31,6 +31,7 @@ pub mod scale_up;
 pub mod scan;
 pub mod shared_levels;
 pub mod shared_pattern;
+pub mod shared_shift;
 pub mod shared_warp;
 pub mod spectre;
 pub mod ss;
@@ -70,6 +71,8 @@ registry! {
     SharedLevels(shared_levels::SharedLevels) = "shared-levels";
     /// Shared warps.
     SharedWarp(shared_warp::SharedWarp) = "shared-warp";
+    /// Shared shifts.
+    SharedShift(shared_shift::SharedShift) = "shared-shift";
     /// Moving patterns.
     MovingPattern(moving_pattern::MovingPattern) = "moving-pattern";
     /// Losses of training.
@@ -140,6 +143,7 @@ impl DetectorConfig {
             Self::SharedPattern(shared_pattern::SharedPattern::default()),
             Self::SharedLevels(shared_levels::SharedLevels::default()),
             Self::SharedWarp(shared_warp::SharedWarp::default()),
+            Self::SharedShift(shared_shift::SharedShift::default()),
             Self::MovingPattern(moving_pattern::MovingPattern::default()),
         ]
     }

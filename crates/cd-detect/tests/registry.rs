@@ -15,12 +15,13 @@ const CLASSES: usize = 3;
 
 /// Detectors whose numbers may all be equal: those that count labels that change, where an untrained network says one class of everything, and
 /// those that find no group in noise.
-const COUNTING: [&str; 6] = [
+const COUNTING: [&str; 7] = [
     "scale-up",
     "teco",
     "shared-pattern",
     "shared-levels",
     "shared-warp",
+    "shared-shift",
     "moving-pattern",
 ];
 

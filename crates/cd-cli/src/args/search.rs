@@ -55,7 +55,7 @@ pub(crate) struct ModelArgs {
 #[derive(Debug, Args)]
 pub(crate) struct SearchArgs {
     /// Detectors to run (see `cd-cli detectors`) [default: `cd-l`; of `scan` those that its verdict stands on: `cascade`, which searches the
-    /// pictures that matter, `shared-pattern`, `shared-levels`, `shared-warp` and `moving-pattern`, and `probe-label` where there is a network to compare labels with]
+    /// pictures that matter, `shared-pattern`, `shared-levels`, `shared-warp`, `shared-shift` and `moving-pattern`, and `probe-label` where there is a network to compare labels with]
     #[arg(long = "detector", value_name = "NAME")]
     pub(crate) detectors: Vec<String>,
     #[command(flatten)]

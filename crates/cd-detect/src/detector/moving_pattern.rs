@@ -196,6 +196,7 @@ impl MovingPattern {
             raw: values.map(|value| value.max(0.0)).collect(),
             gap: apart.gap(),
             border: apart::border(self.border, self.rise, count),
+            beside: None,
         }))
     }
 

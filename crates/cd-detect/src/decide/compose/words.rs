@@ -78,6 +78,13 @@ pub(super) fn apart(found: &ClassFinding, classes: &[ClassFinding]) -> String {
 }
 
 pub(super) fn shared(label: &str, found: &ClassFinding) -> String {
+    if let Some(usual) = found.usual {
+        return format!(
+            "`{label}`: {} of its {} images lie {:.1} standard deviations apart from the others {}. The border is {:.1}, the median of the \
+             other classes {usual:.1}.",
+            found.group, found.images, found.gap, found.view, found.border
+        );
+    }
     format!(
         "`{label}`: {} of its {} images carry the same thing. The least of them lie {:.1} standard deviations above twice what other images \
          have of it; the border for a group of {} is {:.1}.",

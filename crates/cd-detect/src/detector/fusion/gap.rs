@@ -6,13 +6,14 @@ use faer::Mat;
 use super::halves::Halves;
 use super::mixture::Mixture;
 use super::views::View;
-use crate::dense::{Spectrum, centred, covariance, mean_row, product, rows_of};
+use crate::dense::{Spectrum, Whitening, centred, covariance, mean_row, product, rows_of};
 use crate::statistics::{median, quantile};
 
-/// Share of the identity in the correlations within classes.
-const SHRINKAGE: f64 = 0.1;
-/// Least spread of a feature, as a share of the mean one: what hardly varies is not made to matter.
-const LEAST_SPREAD: f64 = 0.05;
+/// How features are scaled within classes.
+const WHITENING: Whitening = Whitening {
+    shrinkage: 0.1,
+    least_spread: 0.05,
+};
 /// Smaller classes are not judged: noise falls apart, too.
 pub(super) const SMALLEST_CLASS: usize = 40;
 /// Smaller groups are not judged, either: a few odd images lie apart in every class.
@@ -152,25 +153,7 @@ impl Scatter {
         if count < SMALLEST_CLASS {
             return None;
         }
-        let spreads: Vec<f64> = (0..side)
-            .map(|at| (sum[(at, at)] / count as f64).sqrt())
-            .collect();
-        let usual = spreads.iter().sum::<f64>() / side.max(1) as f64;
-        if usual <= 0.0 {
-            return None;
-        }
-        let spreads: Vec<f64> = spreads
-            .iter()
-            .map(|s| s.max(LEAST_SPREAD * usual))
-            .collect();
-        let correlation = Mat::from_fn(side, side, |row, column| {
-            let own = sum[(row, column)] / count as f64 / spreads[row] / spreads[column];
-            (1.0 - SHRINKAGE) * own + if row == column { SHRINKAGE } else { 0.0 }
-        });
-        let root = Spectrum::of(correlation.as_ref()).inverse_root();
-        Some(Mat::from_fn(side, side, |row, column| {
-            root[(row, column)] / spreads[row]
-        }))
+        WHITENING.of(sum.as_ref(), count)
     }
 
     /// The middle of the means of the classes other than `class`.

@@ -1,0 +1,233 @@
+//! Measures of a class, scaled by how the other classes vary.
+
+use std::ops::Range;
+
+use faer::Mat;
+
+use crate::dense::{Spectrum, Whitening, centred, covariance, mean_row, product, scale};
+
+/// What is known of many images needs little help.
+const WHITENING: Whitening = Whitening {
+    shrinkage: 0.01,
+    least_spread: 0.05,
+};
+
+/// Directions in which classes differ most.
+const KINDS: usize = 8;
+
+/// How the images of a set vary within their classes.
+pub(super) struct Scatter {
+    /// Sums of products within classes.
+    products: Mat<f64>,
+    /// The number of images and the mean of each class.
+    classes: Vec<(usize, Vec<f64>)>,
+}
+
+impl Scatter {
+    /// Of no class yet, in rows of this width.
+    pub(super) fn of(width: usize) -> Self {
+        Self {
+            products: Mat::zeros(width, width),
+            classes: Vec::new(),
+        }
+    }
+
+    /// Takes the rows of the next class in.
+    pub(super) fn take(&mut self, rows: &Mat<f64>) {
+        self.products += products(rows);
+        self.classes.push((rows.nrows(), mean_row(rows.as_ref())));
+    }
+
+    /// The measures of a view beside those of all classes but `class`, whose rows these are; `None` where the others do not vary.
+    pub(super) fn without(
+        &self,
+        class: usize,
+        rows: &Mat<f64>,
+        view: Range<usize>,
+    ) -> Option<White> {
+        let others = self.others(class);
+        let images: usize = others.iter().map(|(images, _)| images).sum();
+        let within = &self.products - products(rows);
+        let within = within.submatrix(view.start, view.start, view.len(), view.len());
+        let middle = |at: usize| {
+            let sum: f64 = others.iter().map(|(_, mean)| mean[at]).sum();
+            sum / others.len().max(1) as f64
+        };
+        Some(White {
+            whitening: WHITENING.of(within, images)?,
+            middle: view.clone().map(middle).collect(),
+            view,
+        })
+    }
+
+    /// How all classes but `class`, whose rows these are, differ from each other; `None` where they do not.
+    pub(super) fn kinds(&self, class: usize, rows: &Mat<f64>) -> Option<Kinds> {
+        let white = self.without(class, rows, 0..rows.ncols())?;
+        let others = self.others(class);
+        let count = others.iter().map(|(images, _)| images).sum::<usize>() as f64;
+        let means = Mat::from_fn(others.len(), rows.ncols(), |row, column| {
+            others[row].1[column]
+        });
+        let means = white.of(&means);
+        let weight = |row: usize| others[row].0 as f64 / count;
+        let middle = |column: usize| {
+            let values = means.col(column).iter().enumerate();
+            values.map(|(row, value)| weight(row) * value).sum::<f64>()
+        };
+        let middle: Vec<f64> = (0..means.ncols()).map(middle).collect();
+        let away = Mat::from_fn(means.nrows(), means.ncols(), |row, column| {
+            weight(row).sqrt() * (means[(row, column)] - middle[column])
+        });
+        let spectrum = Spectrum::of(product(away.transpose(), away.as_ref()).as_ref());
+        let directions = KINDS.min(others.len().saturating_sub(1));
+        let strengths: Vec<f64> = spectrum
+            .values
+            .iter()
+            .rev()
+            .take(directions)
+            .copied()
+            .collect();
+        let is_some = strengths.first().is_some_and(|&strength| strength > 0.0);
+        is_some.then(|| Kinds {
+            places: product(white.of(rows).as_ref(), spectrum.top(directions).as_ref()),
+            strengths,
+        })
+    }
+
+    /// The number of images and the mean of each class but one.
+    fn others(&self, class: usize) -> Vec<&(usize, Vec<f64>)> {
+        let others = self.classes.iter().enumerate();
+        let others = others.filter(|&(at, (images, _))| at != class && *images > 0);
+        others.map(|(_, other)| other).collect()
+    }
+}
+
+/// A class along the directions in which the other classes differ from each other, where each of them varies by one.
+pub(super) struct Kinds {
+    /// A row for each image.
+    places: Mat<f64>,
+    /// Variance of the other classes' means along each direction.
+    strengths: Vec<f64>,
+}
+
+impl Kinds {
+    /// How mixed some of the images are: 1 where they vary as all other classes together do, 0 where they vary as a single one does.
+    pub(super) fn mixture(&self, of: impl Fn(usize) -> bool) -> f64 {
+        let chosen: Vec<usize> = (0..self.places.nrows()).filter(|&row| of(row)).collect();
+        let count = chosen.len().max(1) as f64;
+        let more = |(column, strength): (usize, &f64)| {
+            let values = chosen.iter().map(|&row| self.places[(row, column)]);
+            let mean = values.clone().sum::<f64>() / count;
+            let variance = values.map(|value| (value - mean).powi(2)).sum::<f64>() / count;
+            (variance - 1.0) * strength
+        };
+        let more: f64 = self.strengths.iter().enumerate().map(more).sum();
+        let squares: f64 = self
+            .strengths
+            .iter()
+            .map(|strength| strength * strength)
+            .sum();
+        more / squares
+    }
+}
+
+/// A view in which the other classes vary by one and have their middle at zero.
+pub(super) struct White {
+    view: Range<usize>,
+    whitening: Mat<f64>,
+    middle: Vec<f64>,
+}
+
+impl White {
+    /// What is seen of these rows.
+    pub(super) fn of(&self, rows: &Mat<f64>) -> Mat<f64> {
+        let rows = rows.subcols(self.view.start, self.view.len());
+        product(
+            centred(rows, &self.middle).as_ref(),
+            self.whitening.as_ref(),
+        )
+    }
+}
+
+/// Sums of products of rows around their mean.
+fn products(rows: &Mat<f64>) -> Mat<f64> {
+    let mut products = covariance(rows.as_ref(), 0);
+    scale(&mut products, rows.nrows() as f64);
+    products
+}
+
+#[cfg(test)]
+mod tests {
+    use cd_core::random::stream;
+    use rand::Rng;
+
+    use super::*;
+
+    /// Four classes of `count` points, which lie apart along the first two of six directions.
+    fn class(class: usize, count: usize) -> Mat<f64> {
+        let mut random = stream(class as u64, 5);
+        let bells: Vec<f64> = (0..count * 6)
+            .map(|_| (0..12).map(|_| random.random::<f64>()).sum::<f64>() - 6.0)
+            .collect();
+        Mat::from_fn(count, 6, |row, column| {
+            let away = match column {
+                0 => 3.0 * (class % 2) as f64,
+                1 => 2.0 * (class / 2) as f64,
+                _ => 0.0,
+            };
+            2.0 * (bells[row * 6 + column] + away)
+        })
+    }
+
+    /// Images of one class, of which every second one is of the three others in turn, and all classes.
+    fn poisoned() -> (Mat<f64>, Scatter) {
+        let classes: Vec<Mat<f64>> = (0..4).map(|at| class(at, 600)).collect();
+        let first = Mat::from_fn(600, 6, |row, column| {
+            let from = if row % 2 == 0 { 1 + row / 2 % 3 } else { 0 };
+            classes[from][(row, column)]
+        });
+        let mut scatter = Scatter::of(6);
+        scatter.take(&first);
+        classes[1..].iter().for_each(|class| scatter.take(class));
+        (first, scatter)
+    }
+
+    #[test]
+    fn images_of_all_other_classes_are_a_mixture_and_those_of_one_are_not() {
+        let (rows, scatter) = poisoned();
+        let kinds = scatter.kinds(0, &rows).expect("they differ");
+        let (even, odd) = (
+            kinds.mixture(|row| row % 2 == 0),
+            kinds.mixture(|row| row % 2 == 1),
+        );
+        assert!((0.8..1.2).contains(&even), "{even}");
+        assert!(odd.abs() < 0.2, "{odd}");
+    }
+
+    #[test]
+    fn other_classes_vary_by_one_around_zero() {
+        let (rows, scatter) = poisoned();
+        let white = scatter.without(0, &rows, 1..4).expect("they vary");
+        let mut sums = [0.0; 3];
+        for at in 1..4 {
+            let of = white.of(&class(at, 600));
+            assert_eq!(of.ncols(), 3);
+            let covariance = covariance(of.as_ref(), 1);
+            for column in 0..3 {
+                assert!((covariance[(column, column)] - 1.0).abs() < 0.25);
+                sums[column] += mean_row(of.as_ref())[column];
+            }
+        }
+        assert!(sums.iter().all(|sum| sum.abs() < 1e-9));
+    }
+
+    #[test]
+    fn classes_that_do_not_differ_are_no_kinds() {
+        let mut scatter = Scatter::of(3);
+        let equal = Mat::from_fn(5, 3, |_, _| 1.0);
+        scatter.take(&equal);
+        scatter.take(&equal);
+        assert!(scatter.kinds(0, &equal).is_none());
+        assert!(scatter.without(0, &equal, 0..3).is_none());
+    }
+}

@@ -1,0 +1,142 @@
+use cd_core::ImageSet;
+
+use super::*;
+use crate::testing::{self, hills};
+
+const SIDE: usize = 20;
+const IMAGES: usize = 520;
+
+fn flagged(set: &ImageSet) -> (Vec<usize>, usize) {
+    testing::flagged(&SharedShift::default(), set)
+}
+
+/// A faint wave of five half turns across the picture.
+fn waved(pixels: &mut [u8]) {
+    for (at, value) in pixels.iter_mut().enumerate() {
+        let turn = (2 * (at / 3 % SIDE) + 1) as f64 * 5.0 / (2 * SIDE) as f64;
+        let wave = 6.0 * (std::f64::consts::PI * turn).cos();
+        *value = (f64::from(*value) + wave).clamp(0.0, 255.0) as u8;
+    }
+}
+
+/// The look of a class: more red, or more light from above.
+fn tinted(pixels: &mut [u8], class: usize) {
+    for (at, value) in pixels.iter_mut().enumerate() {
+        let red = if at % 3 == 0 { 16 * (class % 2) } else { 0 };
+        let light = if at / 3 / SIDE < SIDE / 2 {
+            16 * (class / 2)
+        } else {
+            0
+        };
+        *value = value.saturating_add((red + light) as u8);
+    }
+}
+
+/// Classes that look different, and a wave in every second image of the first one, which looks as `look` says.
+fn of_kinds(look: fn(usize) -> usize) -> ImageSet {
+    let plain = hills(SIDE, IMAGES, |_, _| ());
+    let names = (0..4).map(|class| class.to_string()).collect();
+    let mut set = ImageSet::new(SIDE, SIDE, names);
+    for (at, &label) in plain.labels().iter().enumerate() {
+        let mut pixels = plain.pixels(at).expect("in memory").to_vec();
+        let image = at / 4;
+        if label == 0 && image % 2 == 0 {
+            tinted(&mut pixels, look(image / 2));
+            waved(&mut pixels);
+        } else {
+            tinted(&mut pixels, label as usize);
+        }
+        set.push(at.to_string(), &pixels, label).expect("fits");
+    }
+    set
+}
+
+/// Every pixel of every second column is the mean of its neighbours.
+fn smoothed(pixels: &mut [u8]) {
+    let source = pixels.to_vec();
+    for (at, value) in pixels.iter_mut().enumerate() {
+        let x = at / 3 % SIDE;
+        if x % 2 == 1 && x + 1 < SIDE {
+            *value = source[at - 3].midpoint(source[at + 3]);
+        }
+    }
+}
+
+fn of_every_second(change: fn(&mut [u8])) -> ImageSet {
+    hills(SIDE, IMAGES, move |image, pixels| {
+        if image % 2 == 0 {
+            change(pixels);
+        }
+    })
+}
+
+/// Nearly all of the even images and hardly any other.
+fn is_found((first, others): &(Vec<usize>, usize)) -> bool {
+    let even = first.iter().filter(|image| **image % 2 == 0).count();
+    even > IMAGES * 2 / 5 && first.len() - even < IMAGES / 20 && *others == 0
+}
+
+#[test]
+fn clean_classes_have_no_parts() {
+    assert_eq!(flagged(&hills(SIDE, IMAGES, |_, _| ())), (vec![], 0));
+}
+
+#[test]
+fn half_of_a_class_is_found_where_its_colours_or_its_detail_is_shifted() {
+    for change in [waved, smoothed] {
+        let found = flagged(&of_every_second(change));
+        assert!(is_found(&found), "{} and {}", found.0.len(), found.1);
+    }
+}
+
+#[test]
+fn poison_of_all_other_classes_is_told_from_a_part_of_one_kind() {
+    let mixed = SharedShift {
+        alike: 1e9,
+        ..SharedShift::default()
+    };
+    let found = testing::flagged(&mixed, &of_kinds(|image| 1 + image % 3));
+    assert!(is_found(&found), "{} and {}", found.0.len(), found.1);
+    let one_kind = of_kinds(|_| 0);
+    assert_eq!(testing::flagged(&mixed, &one_kind), (vec![], 0));
+    assert!(is_found(&flagged(&one_kind)));
+}
+
+#[test]
+fn small_classes_and_small_pictures_are_not_looked_at() {
+    let few = hills(SIDE, 290, |image, pixels| {
+        if image % 2 == 0 {
+            smoothed(pixels);
+        }
+    });
+    assert_eq!(flagged(&few), (vec![], 0));
+    let small = hills(SMALLEST_SIDE - 1, IMAGES, |image, pixels| {
+        if image % 2 == 0 {
+            pixels.fill(0);
+        }
+    });
+    assert_eq!(flagged(&small), (vec![], 0));
+}
+
+#[test]
+fn settings_out_of_range_are_refused() {
+    for (settings, key) in [
+        (
+            SharedShift {
+                mixed: 0.0,
+                ..SharedShift::default()
+            },
+            "mixed",
+        ),
+        (
+            SharedShift {
+                alike: f64::NAN,
+                ..SharedShift::default()
+            },
+            "alike",
+        ),
+    ] {
+        let error = settings.check().expect_err("out of range").to_string();
+        assert!(error.contains(key), "{error}");
+    }
+}
