@@ -240,7 +240,7 @@ impl SharedShift {
         let kinds = OnceCell::new();
         let mut views = VIEWS.map(|view| {
             let white = scatter.without(class, &rows, view)?;
-            let parts = Parts::of(&white.of(&rows), &half)?;
+            let parts = Parts::of(&white.of(&rows), &half, [MIXED.large, MIXED.agreed])?;
             let counts = parts.gap >= self.mixed && parts.are(MIXED.large, MIXED.agreed);
             let kinds = || kinds.get_or_init(|| scatter.kinds(class, &rows)).as_ref();
             let (parts, is_mixed) = if counts {

@@ -5,6 +5,8 @@ use faer::{Mat, MatRef};
 use super::line::Line;
 use crate::dense::{Spectrum, covariance, mean_row, product};
 
+/// Directions in which a class varies most, that parts are looked for from, beside the one that leads away from the other classes.
+const WIDEST: usize = 4;
 /// Times that a direction is drawn anew between the means of the parts that it shows.
 const ROUNDS: usize = 8;
 
@@ -29,20 +31,24 @@ pub(super) struct Parts {
 
 impl Parts {
     /// Of a class whose images are the rows, in measures that vary by one within the other classes and are zero in their middle. `half` tells
-    /// to which half each belongs. `None` where nothing varies.
-    pub(super) fn of(rows: &Mat<f64>, half: &[bool]) -> Option<Self> {
+    /// to which half each belongs. Parts of which both hold the share `large` of the class come first, where its halves agree on the share
+    /// `agreed`. `None` where nothing varies.
+    pub(super) fn of(rows: &Mat<f64>, half: &[bool], [large, agreed]: [f64; 2]) -> Option<Self> {
         let halves = [false, true].map(|wanted| rows_where(rows, |row| half[row] == wanted));
-        let middle = |rows: &Mat<f64>| mean_row(rows.as_ref());
-        let widest = |rows: &Mat<f64>| {
-            let spectrum = Spectrum::of(covariance(rows.as_ref(), 1).as_ref());
-            spectrum.top(1).col(0).iter().copied().collect::<Vec<f64>>()
-        };
-        let starts: [&dyn Fn(&Mat<f64>) -> Vec<f64>; 2] = [&middle, &widest];
-        let found = starts.into_iter().filter_map(|start| {
-            let directions = halves.each_ref().map(|rows| direction(rows, start(rows)));
+        let widest =
+            Spectrum::of(covariance(rows.as_ref(), 1).as_ref()).top(WIDEST.min(rows.ncols()));
+        let widest = widest.col_iter().map(|axis| axis.iter().copied().collect());
+        let starts = std::iter::once(mean_row(rows.as_ref())).chain(widest);
+        let found = starts.filter_map(|start: Vec<f64>| {
+            let directions = halves.each_ref().map(|rows| direction(rows, start.clone()));
             Told::of(rows, half, directions)
         });
-        let told = found.max_by(|a, b| a.gain.total_cmp(&b.gain))?;
+        // A few odd images lie further apart than large parts do, and are passed over where there are such parts.
+        let rank = |told: &Told| (told.are(large, agreed), told.gain);
+        let told = found.max_by(|a, b| {
+            let ((a, of_a), (b, of_b)) = (rank(a), rank(b));
+            a.cmp(&b).then(of_a.total_cmp(&of_b))
+        })?;
         Some(told.turned(rows))
     }
 
@@ -59,7 +65,7 @@ impl Parts {
 
     /// Whether both parts hold at least such a share of the class, and its halves agree on them.
     pub(super) fn are(&self, large: f64, agreed: f64) -> bool {
-        self.second.min(1.0 - self.second) >= large && self.agreement >= agreed
+        are(self.second, self.agreement, large, agreed)
     }
 
     /// The log-odds of rows that were not among those of the fit: the mean by both directions.
@@ -114,6 +120,10 @@ impl Told {
         })
     }
 
+    fn are(&self, large: f64, agreed: f64) -> bool {
+        are(upper(&self.odds), self.agreement, large, agreed)
+    }
+
     /// With the part second that lies further from zero.
     fn turned(mut self, rows: &Mat<f64>) -> Parts {
         let distance = |wanted: bool| {
@@ -125,10 +135,9 @@ impl Told {
         if is_turned {
             self.odds.iter_mut().for_each(|odds| *odds = -*odds);
         }
-        let count = self.odds.iter().filter(|&&odds| odds > 0.0).count();
         Parts {
             gap: self.gap,
-            second: count as f64 / self.odds.len().max(1) as f64,
+            second: upper(&self.odds),
             agreement: self.agreement,
             further: first.max(second) / first.min(second).max(f64::MIN_POSITIVE),
             odds: self.odds,
@@ -136,6 +145,15 @@ impl Told {
             is_turned,
         }
     }
+}
+
+/// Share of the second part.
+fn upper(odds: &[f64]) -> f64 {
+    odds.iter().filter(|&&odds| odds > 0.0).count() as f64 / odds.len().max(1) as f64
+}
+
+fn are(second: f64, agreement: f64, large: f64, agreed: f64) -> bool {
+    second.min(1.0 - second) >= large && agreement >= agreed
 }
 
 /// The log-odds of the rows by a direction and the parts along it.
@@ -227,7 +245,7 @@ mod tests {
 
     fn found(away: f64) -> Parts {
         let half: Vec<bool> = (0..600).map(|row| row % 2 == 0).collect();
-        Parts::of(&points(away), &half).expect("they vary")
+        Parts::of(&points(away), &half, [0.2, 0.85]).expect("they vary")
     }
 
     #[test]
@@ -253,7 +271,7 @@ mod tests {
     fn equal_points_have_no_parts() {
         let equal = Mat::from_fn(20, 3, |_, _| 1.0);
         let half: Vec<bool> = (0..20).map(|row| row % 2 == 0).collect();
-        assert!(Parts::of(&equal, &half).is_none());
-        assert!(Parts::of(&Mat::zeros(0, 3), &[]).is_none());
+        assert!(Parts::of(&equal, &half, [0.2, 0.85]).is_none());
+        assert!(Parts::of(&Mat::zeros(0, 3), &[], [0.2, 0.85]).is_none());
     }
 }
