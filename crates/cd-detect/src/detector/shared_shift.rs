@@ -291,9 +291,9 @@ impl SharedShift {
         let own = found[class][view].as_ref()?;
         let others = found.iter().enumerate().filter(|&(at, _)| at != class);
         let others = others.filter_map(|(_, other)| other[view].as_ref());
-        let gaps = others.map(|other| match other.meets(ELSEWHERE) {
-            true => other.parts.gap,
-            false => 0.0,
+        let gaps = others.map(|other| {
+            let counts = other.meets(ELSEWHERE);
+            if counts { other.parts.gap } else { 0.0 }
         });
         let gaps: Vec<f64> = gaps.collect();
         let is_mixed = own.is_mixed && own.meets(MIXED);

@@ -54,7 +54,7 @@ impl Parts {
 
     /// The same with the parts swapped.
     pub(super) fn swapped(mut self) -> Self {
-        self.odds.iter_mut().for_each(|odds| *odds = -*odds);
+        self.odds = negated(self.odds);
         Self {
             second: 1.0 - self.second,
             further: self.further.recip(),
@@ -91,7 +91,7 @@ impl Told {
         let [first, second] = directions;
         let (first, mut second) = (first?, second?);
         if dot(&first, &second) < 0.0 {
-            second.iter_mut().for_each(|value| *value = -*value);
+            second = negated(second);
         }
         // Each direction is judged by the half that did not find it.
         let side = |direction: Vec<f64>, wanted: bool| {
@@ -133,7 +133,7 @@ impl Told {
         let [first, second] = [false, true].map(distance);
         let is_turned = first > second;
         if is_turned {
-            self.odds.iter_mut().for_each(|odds| *odds = -*odds);
+            self.odds = negated(self.odds);
         }
         Parts {
             gap: self.gap,
@@ -181,13 +181,19 @@ fn direction(rows: &Mat<f64>, mut direction: Vec<f64>) -> Option<Vec<f64>> {
     unit(direction)
 }
 
+fn negated(values: Vec<f64>) -> Vec<f64> {
+    values.into_iter().map(|value| -value).collect()
+}
+
 /// Of length 1; `None` for zeros.
 fn unit(mut vector: Vec<f64>) -> Option<Vec<f64>> {
     let length = dot(&vector, &vector).sqrt();
     if length.is_nan() || length <= 0.0 {
         return None;
     }
-    vector.iter_mut().for_each(|value| *value /= length);
+    for value in &mut vector {
+        *value /= length;
+    }
     Some(vector)
 }
 
@@ -230,9 +236,9 @@ mod tests {
     fn points(away: f64) -> Mat<f64> {
         let mut random = stream(8, 1);
         let mut values = vec![0.0; 600 * 20];
-        values.iter_mut().for_each(|value| {
+        for value in &mut values {
             *value = (0..12).map(|_| random.random::<f64>()).sum::<f64>() - 6.0;
-        });
+        }
         Mat::from_fn(600, 20, |row, column| {
             let more = if column == 6 && row % 3 == 0 {
                 away

@@ -188,7 +188,9 @@ mod tests {
         });
         let mut scatter = Scatter::of(6);
         scatter.take(&first);
-        classes[1..].iter().for_each(|class| scatter.take(class));
+        for class in &classes[1..] {
+            scatter.take(class);
+        }
         (first, scatter)
     }
 
