@@ -117,7 +117,7 @@ impl SharedShift {
         name: "shared-shift",
         title: "Shared shift",
         summary: "Looks in each large class for two large parts that lie apart in colours or in fine detail: no classifier, no training, seconds.",
-        threat_model: "Treatments of the whole picture that are the same in every poisoned image: warps, smooth patterns, secrets, filters, fewer levels. The poison makes up a fifth to four fifths of a class of at least 300 images, 500 where it comes of a single class; three other classes have a hundred images and more. A strong JPEG compression afterwards hides a warp. What changes a small place, or differs from image to image, is not seen.",
+        threat_model: "Treatments of the whole picture that are the same in every poisoned image: warps, smooth patterns, secrets, filters, fewer levels. The poison makes up a fifth to four fifths of a class of at least 300 images, 500 where it comes of a single class; three other classes have a hundred images and more. A strong JPEG compression afterwards hides a warp. What differs from image to image is not seen, nor is every small patch.",
         paper: "ours; after Fisher: The Use of Multiple Measurements in Taxonomic Problems, Annals of Eugenics 1936",
         source: "ours",
         notes: "Colours are the 6 x 6 lowest cosine frequencies of each channel; detail is the 8 x 8 lowest of six maps: logarithms of differences of the first three orders, across and down. Both are bent at three standard deviations and scaled by how the other classes vary. Every second image of a class, in the order of detail, finds a direction alone: two bells of one width are fitted to the places along it, and their means give the next direction; the other half judges it. Poison that comes of all classes varies as all of them do along the directions in which they differ; a natural part varies as one class does. The raw number is how surely an image is of the suspicious part, times the gap.",
@@ -166,7 +166,7 @@ impl Detector for SharedShift {
         let found = self.found(evidence)?;
         let mut grouped: Vec<Option<Grouped>> = self.grouped(&found);
         let measure =
-            Measure::high("how surely it is of the further part of its class, times their gap");
+            Measure::high("how surely it is of the suspicious part of its class, times their gap");
         let that = "that are shifted alike in colours or detail";
         let one = |class: usize, _: &[usize]| Ok(grouped.get_mut(class).and_then(Option::take));
         apart::detection(evidence, "comparing classes", measure, that, one).map(Some)
@@ -237,12 +237,13 @@ impl SharedShift {
         let searched = self.searched(images);
         let rows = measured.rows(&searched)?;
         let half = halves(&rows);
+        let beside = scatter.beside(class, &rows);
         let kinds = OnceCell::new();
         let mut views = VIEWS.map(|view| {
-            let white = scatter.without(class, &rows, view)?;
+            let white = beside.white(view)?;
             let parts = Parts::of(&white.of(&rows), &half, [MIXED.large, MIXED.agreed])?;
             let counts = parts.gap >= self.mixed && parts.are(MIXED.large, MIXED.agreed);
-            let kinds = || kinds.get_or_init(|| scatter.kinds(class, &rows)).as_ref();
+            let kinds = || kinds.get_or_init(|| beside.kinds(&rows)).as_ref();
             let (parts, is_mixed) = if counts {
                 mixed(parts, kinds())
             } else {

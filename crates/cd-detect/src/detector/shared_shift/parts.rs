@@ -10,7 +10,7 @@ const WIDEST: usize = 4;
 /// Times that a direction is drawn anew between the means of the parts that it shows.
 const ROUNDS: usize = 8;
 
-/// A class in two parts, the second being the one further from the other classes.
+/// A class in two parts, the second being the one further from the other classes unless they are swapped.
 #[derive(Debug, Clone)]
 pub(super) struct Parts {
     /// Distance of the parts in standard deviations of a part, in the half of the class where it is less.

@@ -38,33 +38,50 @@ impl Scatter {
         self.classes.push((rows.nrows(), mean_row(rows.as_ref())));
     }
 
-    /// The measures of a view beside those of all classes but `class`, whose rows these are; `None` where the others do not vary.
-    pub(super) fn without(
-        &self,
-        class: usize,
-        rows: &Mat<f64>,
-        view: Range<usize>,
-    ) -> Option<White> {
-        let others = self.others(class);
-        let images: usize = others.iter().map(|(images, _)| images).sum();
-        let within = &self.products - products(rows);
+    /// All classes but `class`, whose rows these are.
+    pub(super) fn beside(&self, class: usize, rows: &Mat<f64>) -> Beside<'_> {
+        let others = self.classes.iter().enumerate();
+        let others = others.filter(|&(at, (images, _))| at != class && *images > 0);
+        Beside {
+            within: &self.products - products(rows),
+            classes: others.map(|(_, other)| other).collect(),
+        }
+    }
+}
+
+/// All classes but one.
+pub(super) struct Beside<'a> {
+    /// Sums of products within them.
+    within: Mat<f64>,
+    /// The number of images and the mean of each.
+    classes: Vec<&'a (usize, Vec<f64>)>,
+}
+
+impl Beside<'_> {
+    fn images(&self) -> usize {
+        self.classes.iter().map(|(images, _)| images).sum()
+    }
+
+    /// The measures of a view as they vary here; `None` where they do not.
+    pub(super) fn white(&self, view: Range<usize>) -> Option<White> {
+        let within = &self.within;
         let within = within.submatrix(view.start, view.start, view.len(), view.len());
         let middle = |at: usize| {
-            let sum: f64 = others.iter().map(|(_, mean)| mean[at]).sum();
-            sum / others.len().max(1) as f64
+            let sum: f64 = self.classes.iter().map(|(_, mean)| mean[at]).sum();
+            sum / self.classes.len().max(1) as f64
         };
         Some(White {
-            whitening: WHITENING.of(within, images)?,
+            whitening: WHITENING.of(within, self.images())?,
             middle: view.clone().map(middle).collect(),
             view,
         })
     }
 
-    /// How all classes but `class`, whose rows these are, differ from each other; `None` where they do not.
-    pub(super) fn kinds(&self, class: usize, rows: &Mat<f64>) -> Option<Kinds> {
-        let white = self.without(class, rows, 0..rows.ncols())?;
-        let others = self.others(class);
-        let count = others.iter().map(|(images, _)| images).sum::<usize>() as f64;
+    /// How these rows lie along the directions in which these classes differ from each other; `None` where they do not.
+    pub(super) fn kinds(&self, rows: &Mat<f64>) -> Option<Kinds> {
+        let white = self.white(0..rows.ncols())?;
+        let others = &self.classes;
+        let count = self.images() as f64;
         let means = Mat::from_fn(others.len(), rows.ncols(), |row, column| {
             others[row].1[column]
         });
@@ -92,13 +109,6 @@ impl Scatter {
             places: product(white.of(rows).as_ref(), spectrum.top(directions).as_ref()),
             strengths,
         })
-    }
-
-    /// The number of images and the mean of each class but one.
-    fn others(&self, class: usize) -> Vec<&(usize, Vec<f64>)> {
-        let others = self.classes.iter().enumerate();
-        let others = others.filter(|&(at, (images, _))| at != class && *images > 0);
-        others.map(|(_, other)| other).collect()
     }
 }
 
@@ -197,7 +207,7 @@ mod tests {
     #[test]
     fn images_of_all_other_classes_are_a_mixture_and_those_of_one_are_not() {
         let (rows, scatter) = poisoned();
-        let kinds = scatter.kinds(0, &rows).expect("they differ");
+        let kinds = scatter.beside(0, &rows).kinds(&rows).expect("they differ");
         let (even, odd) = (
             kinds.mixture(|row| row % 2 == 0),
             kinds.mixture(|row| row % 2 == 1),
@@ -209,7 +219,7 @@ mod tests {
     #[test]
     fn other_classes_vary_by_one_around_zero() {
         let (rows, scatter) = poisoned();
-        let white = scatter.without(0, &rows, 1..4).expect("they vary");
+        let white = scatter.beside(0, &rows).white(1..4).expect("they vary");
         let mut sums = [0.0; 3];
         for at in 1..4 {
             let of = white.of(&class(at, 600));
@@ -229,7 +239,7 @@ mod tests {
         let equal = Mat::from_fn(5, 3, |_, _| 1.0);
         scatter.take(&equal);
         scatter.take(&equal);
-        assert!(scatter.kinds(0, &equal).is_none());
-        assert!(scatter.without(0, &equal, 0..3).is_none());
+        assert!(scatter.beside(0, &equal).kinds(&equal).is_none());
+        assert!(scatter.beside(0, &equal).white(0..3).is_none());
     }
 }
