@@ -1,27 +1,34 @@
 //! Shared shift: a large part of a class that lies aside in plain measures of colour and detail.
 //!
 //! Threat model: a treatment of the whole picture that is the same in every poisoned image and too faint, or too unlike a pattern, to be seen in any
-//! one of them: a warp, a smooth pattern, a secret of an encoder, a faint wave, dithering. It moves all of them by the same step, and
-//! a part of a class that has moved is seen as a second hill among its images. No classifier is asked.
+//! one of them: a warp, a smooth pattern, a secret of an encoder, a faint wave, dithering; or a small stroke in another place of each. It moves all
+//! of them by the same step in measures of the whole picture. No classifier is asked.
 //!
-//! Ours. The direction of the step is the one of a linear discriminant, Fisher: *The Use of Multiple Measurements in Taxonomic Problems*, Annals of
-//! Eugenics 1936, without labels: it is sought by turns with the two parts that it shows.
+//! Ours. Poison that comes of all classes makes of its target a mixture, of images of its own and of strangers: images of every other class, which
+//! are known, moved by one step, which is sought (`strangers`). Where poison is of the class itself a part of it is seen as a second hill among its
+//! images, along the direction of a linear discriminant, Fisher: *The Use of Multiple Measurements in Taxonomic Problems*, Annals of Eugenics 1936,
+//! that is sought by turns with the two parts that it shows (`parts`).
 
+mod halves;
 mod line;
 mod measures;
+mod mixture;
 mod parts;
 mod scatter;
-
-use std::cell::OnceCell;
+mod specks;
+mod strangers;
 
 use cd_core::{Pixels, Task};
 use faer::Mat;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use self::halves::halves;
 use self::measures::{COLUMNS, Measures, OVERALL, SMALLEST_SIDE, VIEWS};
+use self::mixture::{Others, sure};
 use self::parts::Parts;
-use self::scatter::{Kinds, Scatter};
+use self::scatter::{Beside, Kinds, Scatter, White};
+use self::strangers::Strangers;
 use super::{Detector, DetectorInfo};
 use crate::apart::{self, Grouped, sample};
 use crate::decide::Testimony;
@@ -40,14 +47,18 @@ const TOLD: usize = 1000;
 /// Classes of fewer images are not looked at.
 const SMALLEST: usize = 100;
 /// Other classes that tell what is usual, at least.
-const OTHERS: usize = 3;
-/// What is asked of a class whose second part is a mixture of the others.
-const MIXED: Asked = Asked {
-    images: 300,
-    large: 0.2,
-    agreed: 0.85,
-};
-/// What is asked of any other class. Natural ones fall apart, too: in small parts, or in parts on which their halves do not agree.
+const FEWEST_OTHERS: usize = 3;
+/// Classes of fewer images are no targets for their strangers.
+const FEWEST: usize = 300;
+/// Least share of a class that its own images and its strangers have to hold, and on which its halves have to agree.
+const LARGE: f64 = 0.2;
+const AGREED: f64 = 0.85;
+/// How mixed strangers have to be at least, and the images of the class itself at most.
+const MIXTURE: f64 = 0.75;
+const PURE: f64 = 0.6;
+/// The view of everything.
+const WHOLE: usize = 2;
+/// What is asked of a class that has no strangers. Natural ones fall apart, too: in small parts, or in parts on which their halves do not agree.
 const ALIKE: Asked = Asked {
     images: 500,
     large: 0.28,
@@ -59,25 +70,20 @@ const ELSEWHERE: Asked = Asked {
     large: 0.2,
     agreed: 0.8,
 };
-/// How mixed the one part has to be at least, and the other at most. Those of natural classes reach .6, poison from all classes .75 to 1.2.
-const MIXTURE: f64 = 0.75;
-const PURE: f64 = 0.6;
-/// How many times as far the suspicious part has to lie from the other classes as the rest where neither is a mixture: with less, which one it is
+/// How many times as far the suspicious part has to lie from the other classes as the rest where it has no strangers: with less, which one it is
 /// would be a guess.
 const FURTHER: f64 = 1.3;
 /// By which factor the gap has to exceed that of three quarters of the other classes there.
 const BEYOND: f64 = 1.2;
-/// In what a class is seen, where its parts are alike and where one is a mixture.
-const WORDS: [[&str; 2]; 2] = [
-    [
-        "in colours",
-        "in colours, and are of as many kinds as the other classes together",
-    ],
-    [
-        "in fine detail",
-        "in fine detail, and are of as many kinds as the other classes together",
-    ],
+/// In what a class is seen, where its parts are alike and where one of them is strangers.
+const WORDS: [&str; LINES] = ["in colours", "in fine detail"];
+const OF_STRANGERS: [&str; VIEWS.len()] = [
+    "in colours, and are of as many kinds as the other classes together",
+    "in fine detail, and are of as many kinds as the other classes together",
+    "in colours, detail and specks, and are of as many kinds as the other classes together",
 ];
+/// Views in which parts are looked for along a line.
+const LINES: usize = 2;
 /// Makes raw numbers of log-odds that differ.
 const FLAT: f64 = 4.0;
 
@@ -93,9 +99,11 @@ struct Asked {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SharedShift {
-    /// Gap from which two parts are suspicious of which one is a mixture of the other classes, in standard deviations of a part; above 0.
+    /// By how much a class has to be likelier with strangers than with two parts of one kind each, in nats, in the mean of its images; above 0.
+    pub likelier: f64,
+    /// Gap from which strangers are suspicious, in standard deviations of a part; above 0.
     pub mixed: f64,
-    /// The same where neither is.
+    /// The same of two parts of a class without strangers.
     pub alike: f64,
     /// Chooses the images that show what is usual.
     pub seed: u64,
@@ -104,6 +112,7 @@ pub struct SharedShift {
 impl Default for SharedShift {
     fn default() -> Self {
         Self {
+            likelier: 0.15,
             mixed: 1.8,
             alike: 3.3,
             seed: 0,
@@ -116,14 +125,14 @@ impl SharedShift {
     pub const INFO: DetectorInfo = DetectorInfo {
         name: "shared-shift",
         title: "Shared shift",
-        summary: "Looks in each large class for two large parts that lie apart in colours or in fine detail: no classifier, no training, seconds.",
-        threat_model: "Treatments of the whole picture that are the same in every poisoned image: warps, smooth patterns, secrets, filters, fewer levels. The poison makes up a fifth to four fifths of a class of at least 300 images, 500 where it comes of a single class; three other classes have a hundred images and more. A strong JPEG compression afterwards hides a warp. What differs from image to image is not seen, nor is every small patch.",
-        paper: "ours; after Fisher: The Use of Multiple Measurements in Taxonomic Problems, Annals of Eugenics 1936",
+        summary: "Looks in each large class for images that came to it from all other classes, shifted alike in colours or detail, and for two large parts that lie apart: no classifier, no training, seconds.",
+        threat_model: "Treatments that are the same in every poisoned image, or of one make: warps, smooth patterns, secrets, filters, fewer levels, thin strokes in other places. The poison makes up a fifth to four fifths of a class of at least 300 images, 500 where it comes of a single class; three other classes have a hundred images and more. A strong JPEG compression afterwards hides a warp.",
+        paper: "ours; after Dempster, Laird and Rubin: Maximum Likelihood from Incomplete Data via the EM Algorithm, Journal of the Royal Statistical Society B 1977, and Fisher: The Use of Multiple Measurements in Taxonomic Problems, Annals of Eugenics 1936",
         source: "ours",
-        notes: "Colours are the 6 x 6 lowest cosine frequencies of each channel; detail is the 8 x 8 lowest of six maps: logarithms of differences of the first three orders, across and down. Both are bent at three standard deviations and scaled by how the other classes vary. Every second image of a class, in the order of detail, finds a direction alone: two bells of one width are fitted to the places along it, and their means give the next direction; the other half judges it. Poison that comes of all classes varies as all of them do along the directions in which they differ; a natural part varies as one class does. The raw number is how surely an image is of the suspicious part, times the gap.",
+        notes: "Colours are the 6 x 6 lowest cosine frequencies of each channel; detail is the 8 x 8 lowest of six maps: logarithms of differences of the first three orders, across and down; specks are four counts of pixels far from the median of their 3 x 3 neighbourhood. All are bent at three standard deviations and scaled by how the other classes vary. Strangers: a class is taken for a mixture of a round bell of its own and of the other classes, in proportion to their images, moved by one step; the fit starts from how far each image lies along the directions in which the other classes differ. Every second image of a class, in the order of detail, is fitted alone, and the other half judges it. It is asked by how much the class is likelier so than as two bells, and whether the strangers vary along those directions as the other classes together do (1) and the rest as one class does (0); of colours, detail and everything, the view tells who is a stranger in which they lie apart most. Parts: two bells of one width are fitted along a line, and their means give the next line, from five starts. The raw number is how surely an image is of the suspicious part, times the gap.",
         judges_clean: false,
         rule: Some(
-            "Flags the part of a class that is a mixture of the other classes, by .75 at least, where the rest is not, by .6 at most: from a gap of 1.8 standard deviations on, where both hold a fifth of the class and its halves agree on 85 % of the images. Where neither is a mixture, the part 1.3 times further from the other classes, from a gap of 3.3 on that exceeds three quarters of theirs by a fifth, where both hold 28 % and the halves agree on 93 %.",
+            "Flags strangers where a class is likelier with them by .15 nats an image, they are a mixture by .75 at least and the rest by .6 at most, both hold a fifth of the class, its halves agree on 85 % of the images, and the gap is 1.8 standard deviations. Where there are none, the part 1.3 times further from the other classes, from a gap of 3.3 on that exceeds three quarters of theirs by a fifth, where both hold 28 % and the halves agree on 93 %.",
         ),
     };
 }
@@ -134,7 +143,11 @@ impl Detector for SharedShift {
     }
 
     fn check(&self) -> Result<(), DetectError> {
-        for (key, border) in [("mixed", self.mixed), ("alike", self.alike)] {
+        for (key, border) in [
+            ("likelier", self.likelier),
+            ("mixed", self.mixed),
+            ("alike", self.alike),
+        ] {
             if !(border > 0.0 && border.is_finite()) {
                 return Err(DetectError::Config {
                     key,
@@ -173,13 +186,11 @@ impl Detector for SharedShift {
     }
 }
 
-/// A class in one view.
+/// A class along a line in one view.
 struct Found {
     parts: Parts,
     /// The log-odds that each of its images is of the second part.
     odds: Vec<f64>,
-    /// Whether the second part is a mixture of the other classes, and the first is not.
-    is_mixed: bool,
 }
 
 impl Found {
@@ -188,12 +199,28 @@ impl Found {
     }
 }
 
+/// A class with strangers.
+struct Strange {
+    view: usize,
+    /// Distance from the other images, in standard deviations.
+    gap: f64,
+    /// Log-odds that each of its images is one.
+    odds: Vec<f64>,
+}
+
+/// What is known of a class.
+#[derive(Default)]
+struct OfClass {
+    lines: [Option<Found>; LINES],
+    strange: Option<Strange>,
+}
+
 impl SharedShift {
-    /// Every class in every view; nothing where no class is large enough.
-    fn found(&self, evidence: &Evidence<'_>) -> Result<Vec<[Option<Found>; 2]>, DetectError> {
+    /// Every class; nothing where no class is large enough.
+    fn found(&self, evidence: &Evidence<'_>) -> Result<Vec<OfClass>, DetectError> {
         let images = evidence.images;
         let classes = members(evidence.labels()?, evidence.class_count);
-        let is_large = |class: &Vec<usize>| class.len() >= MIXED.images.min(ALIKE.images);
+        let is_large = |class: &Vec<usize>| class.len() >= FEWEST;
         if images.height().min(images.width()) < SMALLEST_SIDE || !classes.iter().any(is_large) {
             return Ok(Vec::new());
         }
@@ -223,115 +250,167 @@ impl SharedShift {
         sample(self.seed, class, SEARCHED, "images of a class")
     }
 
-    /// A class in every view: its parts are looked for among some of its images and told of all.
+    /// A class: what it is made of is looked for among some of its images and told of all.
     fn found_in(
         &self,
         scatter: &Scatter,
         measured: &Measured<'_>,
         class: usize,
         images: &[usize],
-    ) -> Result<[Option<Found>; 2], DetectError> {
+    ) -> Result<OfClass, DetectError> {
         if images.len() < SMALLEST {
-            return Ok([None, None]);
+            return Ok(OfClass::default());
         }
         let searched = self.searched(images);
         let rows = measured.rows(&searched)?;
-        let half = halves(&rows);
+        let half = halves(&rows, OVERALL);
         let beside = scatter.beside(class, &rows);
-        let kinds = OnceCell::new();
-        let mut views = VIEWS.map(|view| {
-            let white = beside.white(view)?;
-            let parts = Parts::of(&white.of(&rows), &half, [MIXED.large, MIXED.agreed])?;
-            let counts = parts.gap >= self.mixed && parts.are(MIXED.large, MIXED.agreed);
-            let kinds = || kinds.get_or_init(|| beside.kinds(&rows)).as_ref();
-            let (parts, is_mixed) = if counts {
-                mixed(parts, kinds())
-            } else {
-                (parts, false)
-            };
+        let whites = VIEWS.map(|view| beside.white(view));
+        let places: Vec<usize> = searched.iter().map(|&image| place(images, image)).collect();
+        let spread = |known: &[f64]| {
             let mut odds = vec![0.0; images.len()];
-            for (image, own) in searched.iter().zip(&parts.odds) {
-                odds[place(images, *image)] = *own;
+            for (&place, &own) in places.iter().zip(known) {
+                odds[place] = own;
             }
-            let found = Found {
-                parts,
-                odds,
-                is_mixed,
-            };
-            Some((white, found))
+            odds
+        };
+        let mut lines: [Option<Found>; LINES] = std::array::from_fn(|view| {
+            let rows = whites[view].as_ref()?.of(&rows);
+            let parts = Parts::of(&rows, &half, [ELSEWHERE.large, AGREED])?;
+            let odds = spread(&parts.odds);
+            Some(Found { parts, odds })
+        });
+        let others = whites
+            .each_ref()
+            .map(|white| white.as_ref().map(|white| (white, beside.others(white))));
+        let strangers = self.strangers(&beside, &rows, &half, &others);
+        let mut strange = strangers.as_ref().map(|(view, strangers)| Strange {
+            view: *view,
+            gap: strangers.gap,
+            odds: spread(&strangers.odds),
         });
         let is_told = |image: &&usize| searched.binary_search(image).is_ok();
-        let others: Vec<usize> = images
+        let untold: Vec<usize> = images
             .iter()
             .filter(|image| !is_told(image))
             .copied()
             .collect();
-        for others in others.chunks(TOLD) {
-            let rows = measured.rows(others)?;
-            for (white, found) in views.iter_mut().flatten() {
-                let told = found.parts.odds_of(&white.of(&rows));
-                for (image, odds) in others.iter().zip(told) {
-                    found.odds[place(images, *image)] = odds;
+        for untold in untold.chunks(TOLD) {
+            let rows = measured.rows(untold)?;
+            let tell = |odds: &mut Vec<f64>, told: Vec<f64>| {
+                for (&image, own) in untold.iter().zip(told) {
+                    odds[place(images, image)] = own;
+                }
+            };
+            for (white, found) in whites.iter().zip(&mut lines) {
+                if let (Some(white), Some(found)) = (white, found) {
+                    tell(&mut found.odds, found.parts.odds_of(&white.of(&rows)));
                 }
             }
+            if let (Some((view, strangers)), Some(strange)) = (&strangers, &mut strange)
+                && let Some(white) = &whites[*view]
+            {
+                tell(&mut strange.odds, strangers.odds_of(&white.of(&rows)));
+            }
         }
-        Ok(views.map(|view| view.map(|(_, found)| found)))
+        Ok(OfClass { lines, strange })
     }
 
-    /// The group of each class, in the view in which it is furthest beyond its border, or nearest to it.
-    fn grouped(&self, found: &[[Option<Found>; 2]]) -> Vec<Option<Grouped>> {
+    /// The strangers of a class in the view that tells them apart best; `None` where it is not likelier with them in view of everything, and where
+    /// no view shows them to be a mixture and the rest not to be one.
+    fn strangers<'a>(
+        &self,
+        beside: &Beside<'_>,
+        rows: &Mat<f64>,
+        half: &[bool],
+        others: &'a [Option<(&White, Others)>; VIEWS.len()],
+    ) -> Option<(usize, Strangers<'a>)> {
+        if rows.nrows() < FEWEST {
+            return None;
+        }
+        let kinds = beside.kinds(rows)?;
+        let shares = kinds.strange();
+        let of = |view: usize| {
+            let (white, others) = others[view].as_ref()?;
+            Strangers::of(&white.of(rows), half, others, &shares)
+        };
+        let whole = of(WHOLE)?;
+        if whole.gain < self.likelier {
+            return None;
+        }
+        let views = (0..WHOLE).filter_map(|view| Some((view, of(view)?)));
+        let views = views.chain([(WHOLE, whole)]);
+        let best = views.filter(|(_, strangers)| are_strange(strangers, &kinds));
+        best.max_by(|(_, a), (_, b)| a.gap.total_cmp(&b.gap))
+    }
+
+    /// The group of each class, by what exceeds its border most, or comes nearest to it.
+    fn grouped(&self, found: &[OfClass]) -> Vec<Option<Grouped>> {
         let of_class = |class: usize| {
-            let groups = (0..VIEWS.len()).filter_map(|view| self.group(found, class, view));
-            groups.max_by(|a, b| (a.gap / a.border).total_cmp(&(b.gap / b.border)))
+            let lines = (0..LINES).filter_map(|view| self.along(found, class, view));
+            let all = lines.chain(self.with_strangers(found, class));
+            all.max_by(|a, b| (a.gap / a.border).total_cmp(&(b.gap / b.border)))
         };
         (0..found.len()).map(of_class).collect()
     }
 
-    /// The group of a class in a view; its gap is 0 where it makes no target however wide it is.
-    fn group(&self, found: &[[Option<Found>; 2]], class: usize, view: usize) -> Option<Grouped> {
-        let own = found[class][view].as_ref()?;
-        let others = found.iter().enumerate().filter(|&(at, _)| at != class);
-        let others = others.filter_map(|(_, other)| other[view].as_ref());
-        let gaps = others.map(|other| {
-            let counts = other.meets(ELSEWHERE);
-            if counts { other.parts.gap } else { 0.0 }
-        });
-        let gaps: Vec<f64> = gaps.collect();
-        let is_mixed = own.is_mixed && own.meets(MIXED);
+    /// The strangers of a class.
+    fn with_strangers(&self, found: &[OfClass], class: usize) -> Option<Grouped> {
+        let own = found[class].strange.as_ref()?;
+        let gaps = (0..LINES).map(|view| elsewhere(found, class, view));
+        let gaps = gaps.filter(|gaps| gaps.len() >= FEWEST_OTHERS);
+        let usual = gaps.map(median).reduce(f64::max)?;
+        let words = OF_STRANGERS[own.view];
+        Some(group(&own.odds, own.gap, self.mixed, (words, usual)))
+    }
+
+    /// The second part of a class in a view; its gap is 0 where it makes no target however wide it is.
+    fn along(&self, found: &[OfClass], class: usize, view: usize) -> Option<Grouped> {
+        let own = found[class].lines[view].as_ref()?;
+        let gaps = elsewhere(found, class, view);
         let stands_out = own.meets(ALIKE) && own.parts.further >= FURTHER;
-        let counts = gaps.len() >= OTHERS && (is_mixed || stands_out);
+        let counts = gaps.len() >= FEWEST_OTHERS && stands_out;
         let gap = if counts { own.parts.gap } else { 0.0 };
         let usual = median(gaps.clone());
-        let border = match (is_mixed, gaps.is_empty()) {
-            (true, _) => self.mixed,
-            (false, true) => self.alike,
-            (false, false) => self.alike.max(BEYOND * quantile(gaps, 0.75)),
+        let border = if gaps.is_empty() {
+            self.alike
+        } else {
+            self.alike.max(BEYOND * quantile(gaps, 0.75))
         };
-        let sure = |odds: &f64| 1.0 / (1.0 + (-odds / FLAT).exp());
-        Some(Grouped {
-            raw: own.odds.iter().map(|odds| gap * sure(odds)).collect(),
-            members: own.odds.iter().map(|&odds| odds > 0.0).collect(),
-            gap,
-            border,
-            beside: Some((WORDS[view][usize::from(is_mixed)], usual)),
-        })
+        Some(group(&own.odds, gap, border, (WORDS[view], usual)))
     }
 }
 
-/// Parts with the more mixed one second, and whether it alone is a mixture; as they are where it is not.
-fn mixed(parts: Parts, kinds: Option<&Kinds>) -> (Parts, bool) {
-    let Some(kinds) = kinds else {
-        return (parts, false);
+/// The gaps of the other classes along the line of a view; 0 where their parts do not tell what is usual.
+fn elsewhere(found: &[OfClass], class: usize, view: usize) -> Vec<f64> {
+    let others = found.iter().enumerate().filter(|&(at, _)| at != class);
+    let others = others.filter_map(|(_, other)| other.lines[view].as_ref());
+    let gap = |other: &Found| {
+        let counts = other.meets(ELSEWHERE);
+        if counts { other.parts.gap } else { 0.0 }
     };
-    let [first, second] =
-        [false, true].map(|wanted| kinds.mixture(|row| (parts.odds[row] > 0.0) == wanted));
-    let is_mixed = first.max(second) >= MIXTURE && first.min(second) <= PURE;
-    let parts = if is_mixed && first > second {
-        parts.swapped()
-    } else {
-        parts
-    };
-    (parts, is_mixed)
+    others.map(gap).collect()
+}
+
+/// Images by the log-odds that they are of the suspicious part.
+fn group(odds: &[f64], gap: f64, border: f64, beside: (&'static str, f64)) -> Grouped {
+    Grouped {
+        raw: odds.iter().map(|odds| gap * sure(odds / FLAT)).collect(),
+        members: odds.iter().map(|&odds| odds > 0.0).collect(),
+        gap,
+        border,
+        beside: Some(beside),
+    }
+}
+
+/// Whether strangers are a mixture, and the images of the class itself are none.
+fn are_strange(strangers: &Strangers<'_>, kinds: &Kinds) -> bool {
+    let [own, strange] =
+        [false, true].map(|wanted| kinds.mixture(|row| strangers.is_stranger[row] == wanted));
+    strangers.share.min(1.0 - strangers.share) >= LARGE
+        && strangers.agreement >= AGREED
+        && strange >= MIXTURE
+        && own <= PURE
 }
 
 /// The images of a set, and what measures them.
@@ -359,16 +438,7 @@ fn place(class: &[usize], image: usize) -> usize {
     class.partition_point(|&other| other < image)
 }
 
-/// To which half of its class each row belongs: every second one in the order of detail.
-fn halves(rows: &Mat<f64>) -> Vec<bool> {
-    let mut order: Vec<usize> = (0..rows.nrows()).collect();
-    order.sort_by(|&a, &b| rows[(a, OVERALL)].total_cmp(&rows[(b, OVERALL)]));
-    let mut half = vec![false; rows.nrows()];
-    for row in order.into_iter().skip(1).step_by(2) {
-        half[row] = true;
-    }
-    half
-}
-
+#[cfg(test)]
+mod testing;
 #[cfg(all(test, feature = "flex"))]
 mod tests;

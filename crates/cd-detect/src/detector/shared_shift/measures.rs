@@ -1,4 +1,4 @@
-//! Plain measures of a picture: its colours by and large, and where it has how much fine detail.
+//! Plain measures of a picture: its colours by and large, where it has how much fine detail, and how many specks.
 
 use std::f64::consts::PI;
 use std::ops::Range;
@@ -6,6 +6,7 @@ use std::ops::Range;
 use cd_core::{CHANNELS, Pixels};
 use rayon::prelude::*;
 
+use super::specks::{SPECKS, specks};
 use crate::error::DetectError;
 use crate::statistics::{median, robust_spread};
 
@@ -20,8 +21,10 @@ const LARGEST: usize = 4 * 255;
 /// Across and down.
 const DIRECTIONS: usize = 2;
 const COLOURS: usize = CHANNELS * OF_COLOURS * OF_COLOURS;
+/// Colours and detail.
+const FREQUENCIES: usize = COLOURS + DIRECTIONS * ORDERS * OF_DETAIL * OF_DETAIL;
 /// Numbers of a picture.
-pub(super) const COLUMNS: usize = COLOURS + DIRECTIONS * ORDERS * OF_DETAIL * OF_DETAIL;
+pub(super) const COLUMNS: usize = FREQUENCIES + SPECKS;
 /// Its overall detail: the mean of the first map.
 pub(super) const OVERALL: usize = COLOURS;
 /// Smaller pictures have no such frequencies.
@@ -31,8 +34,8 @@ const BEND: f64 = 3.0;
 /// Keeps divisions finite where all pictures are equal.
 const FLOOR: f64 = 1e-6;
 
-/// Colours and detail: what is looked at together.
-pub(super) const VIEWS: [Range<usize>; 2] = [0..COLOURS, COLOURS..COLUMNS];
+/// Colours, detail, and everything: what is looked at together.
+pub(super) const VIEWS: [Range<usize>; 3] = [0..COLOURS, COLOURS..FREQUENCIES, 0..COLUMNS];
 
 /// Measures pictures of one size, in standard deviations of usual ones.
 pub(super) struct Measures {
@@ -70,8 +73,12 @@ impl Measures {
             .into_par_iter()
             .map(|at| {
                 let values: Vec<f64> = plain.iter().map(|one| one[at]).collect();
-                let deviation = robust_spread(&values) + FLOOR;
-                (median(values), deviation)
+                if at < FREQUENCIES {
+                    (median(values.clone()), robust_spread(&values) + FLOOR)
+                } else {
+                    // Most pictures have no specks.
+                    mean_and_deviation(&values)
+                }
             })
             .collect();
         Ok(new)
@@ -103,6 +110,8 @@ impl Measures {
                 self.lowest(&map, less, OF_DETAIL, &mut numbers);
             }
         }
+        let specks = specks(pixels, self.height, self.width);
+        numbers.extend(specks.map(|count| (count as f64).ln_1p()));
         numbers
     }
 
@@ -153,6 +162,13 @@ impl Measures {
         }
         numbers.extend(sums);
     }
+}
+
+fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
+    let count = values.len().max(1) as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    (mean, (squares / count).sqrt() + FLOOR)
 }
 
 /// The longest cosine waves of a line, of length 1.
@@ -240,6 +256,7 @@ mod tests {
         let measures = learned(&noisy());
         let flat = measures.of(&[128; SIDE * SIDE * 3]);
         assert_eq!(flat.len(), COLUMNS);
+        assert!(flat[FREQUENCIES..].iter().sum::<f64>() < 0.0);
         assert!(flat.iter().all(|value| value.abs() <= BEND));
         assert!(flat[OVERALL] < -2.0, "{}", flat[OVERALL]);
     }

@@ -2,6 +2,7 @@
 
 use faer::{Mat, MatRef};
 
+use super::halves::{both, rows_where};
 use super::line::Line;
 use crate::dense::{Spectrum, covariance, mean_row, product};
 
@@ -10,7 +11,7 @@ const WIDEST: usize = 4;
 /// Times that a direction is drawn anew between the means of the parts that it shows.
 const ROUNDS: usize = 8;
 
-/// A class in two parts, the second being the one further from the other classes unless they are swapped.
+/// A class in two parts, the second being the one further from the other classes.
 #[derive(Debug, Clone)]
 pub(super) struct Parts {
     /// Distance of the parts in standard deviations of a part, in the half of the class where it is less.
@@ -50,17 +51,6 @@ impl Parts {
             a.cmp(&b).then(of_a.total_cmp(&of_b))
         })?;
         Some(told.turned(rows))
-    }
-
-    /// The same with the parts swapped.
-    pub(super) fn swapped(mut self) -> Self {
-        self.odds = negated(self.odds);
-        Self {
-            second: 1.0 - self.second,
-            further: self.further.recip(),
-            is_turned: !self.is_turned,
-            ..self
-        }
     }
 
     /// Whether both parts hold at least such a share of the class, and its halves agree on them.
@@ -105,17 +95,13 @@ impl Told {
         };
         let sides = [side(first, true)?, side(second, false)?];
         let [of_first, of_second] = sides.each_ref().map(|side| odds_along(rows, side));
-        let same = of_first.iter().zip(&of_second);
-        let same = same.filter(|(a, b)| (**a > 0.0) == (**b > 0.0)).count();
-        let each = of_first.iter().zip(&of_second).zip(half);
-        let odds =
-            each.map(|((&of_first, &of_second), &half)| if half { of_first } else { of_second });
+        let (odds, agreement) = both(&of_first, &of_second, half);
         let [(_, first), (_, second)] = &sides;
         Some(Self {
             gap: first.gap().min(second.gap()),
             gain: first.gain.min(second.gain),
-            agreement: same as f64 / half.len().max(1) as f64,
-            odds: odds.collect(),
+            agreement,
+            odds,
             sides,
         })
     }
@@ -212,13 +198,6 @@ fn along(rows: &Mat<f64>, direction: &[f64]) -> Vec<f64> {
     let direction = MatRef::from_column_major_slice(direction, direction.len(), 1);
     let places = product(rows.as_ref(), direction);
     places.col(0).iter().copied().collect()
-}
-
-fn rows_where(rows: &Mat<f64>, wanted: impl Fn(usize) -> bool) -> Mat<f64> {
-    let chosen: Vec<usize> = (0..rows.nrows()).filter(|&row| wanted(row)).collect();
-    Mat::from_fn(chosen.len(), rows.ncols(), |row, column| {
-        rows[(chosen[row], column)]
-    })
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {

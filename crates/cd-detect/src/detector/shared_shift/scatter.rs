@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use faer::Mat;
 
+use super::mixture::{Others, sure};
 use crate::dense::{Spectrum, Whitening, centred, covariance, mean_row, product, scale};
 
 /// What is known of many images needs little help.
@@ -14,6 +15,9 @@ const WHITENING: Whitening = Whitening {
 
 /// Directions in which classes differ most.
 const KINDS: usize = 8;
+
+/// Log-odds that a first guess is of at most.
+const SUREST: f64 = 9.0;
 
 /// How the images of a set vary within their classes.
 pub(super) struct Scatter {
@@ -77,26 +81,35 @@ impl Beside<'_> {
         })
     }
 
+    /// These classes as `white` shows them.
+    pub(super) fn others(&self, white: &White) -> Others {
+        let classes = &self.classes;
+        let width = classes.first().map_or(0, |(_, mean)| mean.len());
+        let means = Mat::from_fn(classes.len(), width, |row, column| classes[row].1[column]);
+        let count = self.images().max(1) as f64;
+        Others {
+            means: white.of(&means),
+            shares: classes
+                .iter()
+                .map(|(images, _)| *images as f64 / count)
+                .collect(),
+        }
+    }
+
     /// How these rows lie along the directions in which these classes differ from each other; `None` where they do not.
     pub(super) fn kinds(&self, rows: &Mat<f64>) -> Option<Kinds> {
         let white = self.white(0..rows.ncols())?;
-        let others = &self.classes;
-        let count = self.images() as f64;
-        let means = Mat::from_fn(others.len(), rows.ncols(), |row, column| {
-            others[row].1[column]
-        });
-        let means = white.of(&means);
-        let weight = |row: usize| others[row].0 as f64 / count;
+        let Others { means, shares } = self.others(&white);
         let middle = |column: usize| {
-            let values = means.col(column).iter().enumerate();
-            values.map(|(row, value)| weight(row) * value).sum::<f64>()
+            let values = means.col(column).iter().zip(&shares);
+            values.map(|(value, share)| share * value).sum::<f64>()
         };
         let middle: Vec<f64> = (0..means.ncols()).map(middle).collect();
         let away = Mat::from_fn(means.nrows(), means.ncols(), |row, column| {
-            weight(row).sqrt() * (means[(row, column)] - middle[column])
+            shares[row].sqrt() * (means[(row, column)] - middle[column])
         });
         let spectrum = Spectrum::of(product(away.transpose(), away.as_ref()).as_ref());
-        let directions = KINDS.min(others.len().saturating_sub(1));
+        let directions = KINDS.min(shares.len().saturating_sub(1));
         let strengths: Vec<f64> = spectrum
             .values
             .iter()
@@ -138,6 +151,23 @@ impl Kinds {
             .map(|strength| strength * strength)
             .sum();
         more / squares
+    }
+
+    /// The shares by which each image is a stranger for all that is known of its place among kinds: a class of its own varies by one
+    /// around the same middle as strangers do who vary as all the others together.
+    pub(super) fn strange(&self) -> Vec<f64> {
+        let middle = mean_row(self.places.as_ref());
+        let odds = |row: usize| {
+            let each = self.strengths.iter().enumerate();
+            let each = each.map(|(column, &strength)| {
+                let square = (self.places[(row, column)] - middle[column]).powi(2);
+                square - square / (1.0 + strength) - strength.ln_1p()
+            });
+            (each.sum::<f64>() / 2.0).clamp(-SUREST, SUREST)
+        };
+        (0..self.places.nrows())
+            .map(|row| sure(odds(row)))
+            .collect()
     }
 }
 
@@ -214,6 +244,15 @@ mod tests {
         );
         assert!((0.8..1.2).contains(&even), "{even}");
         assert!(odd.abs() < 0.2, "{odd}");
+    }
+
+    #[test]
+    fn images_of_other_classes_are_the_stranger_ones() {
+        let (rows, scatter) = poisoned();
+        let kinds = scatter.beside(0, &rows).kinds(&rows).expect("they differ");
+        let shares = kinds.strange();
+        let mean = |from: usize| shares.iter().skip(from).step_by(2).sum::<f64>() / 300.0;
+        assert!(mean(0) > mean(1) + 0.02, "{} {}", mean(0), mean(1));
     }
 
     #[test]

@@ -130,6 +130,13 @@ fn settings_out_of_range_are_refused() {
         ),
         (
             SharedShift {
+                likelier: -1.0,
+                ..SharedShift::default()
+            },
+            "likelier",
+        ),
+        (
+            SharedShift {
                 alike: f64::NAN,
                 ..SharedShift::default()
             },

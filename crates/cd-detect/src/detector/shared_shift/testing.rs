@@ -1,0 +1,24 @@
+//! Rows for tests.
+
+use cd_core::random::stream;
+use faer::Mat;
+use rand::Rng;
+
+/// Numbers of a bell of width 1 around zero.
+pub(super) fn bells(rows: usize, columns: usize, seed: u64) -> Mat<f64> {
+    let mut random = stream(seed, 1);
+    Mat::from_fn(rows, columns, |_, _| {
+        (0..12).map(|_| random.random::<f64>()).sum::<f64>() - 6.0
+    })
+}
+
+/// Means of classes that lie apart, each along a direction of its own.
+pub(super) fn class_rows(classes: usize, columns: usize) -> Mat<f64> {
+    Mat::from_fn(
+        classes,
+        columns,
+        |class, column| {
+            if class == column { 4.0 } else { 0.0 }
+        },
+    )
+}
