@@ -56,6 +56,16 @@ impl Line {
         Some(line)
     }
 
+    /// Places below and above zero: as [`Line::of`] tells them apart where its bells lie on either side of it, and cut there otherwise.
+    pub(super) fn around_zero(places: &[f64]) -> Option<Self> {
+        let line = Self::of(places)?;
+        if line.means[0] < 0.0 && line.means[1] > 0.0 {
+            return Some(line);
+        }
+        let shares = places.iter().map(|&place| f64::from(u8::from(place > 0.0)));
+        Self::step(places, &shares.collect::<Vec<_>>())
+    }
+
     /// Means, width and weight of places that belong to the second bell by these shares.
     fn step(places: &[f64], shares: &[f64]) -> Option<Self> {
         let count = places.len() as f64;
@@ -155,6 +165,19 @@ mod tests {
         assert!(line.gain < 0.02 && line.gap() < 2.5, "{line:?}");
         let few = Line::of(&places(0.03, 9.0)).expect("they differ");
         assert!((few.weight - LEAST).abs() < 1e-9, "{few:?}");
+    }
+
+    #[test]
+    fn bells_on_one_side_of_zero_are_passed_over_for_what_lies_on_either_side() {
+        let apart: Vec<f64> = places(0.4, 4.0).iter().map(|place| place - 2.0).collect();
+        let around = Line::around_zero(&apart).expect("they differ");
+        let free = Line::of(&apart).expect("they differ");
+        assert!((around.gap() - free.gap()).abs() < 1e-12);
+        let mut high: Vec<f64> = apart.iter().map(|place| place + 9.0).collect();
+        high.extend([-3.0; 40]);
+        let around = Line::around_zero(&high).expect("they differ");
+        assert!((around.means[0] + 3.0).abs() < 1e-9, "{around:?}");
+        assert!(Line::around_zero(&[1.0, 2.0, 3.0]).is_none());
     }
 
     #[test]

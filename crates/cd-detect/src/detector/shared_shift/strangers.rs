@@ -54,7 +54,7 @@ impl<'a> Strangers<'a> {
         });
         let [of_first, of_second] = fits.each_ref().map(|fit| fit.odds(rows.as_ref()));
         let (odds, agreement) = both(&of_first, &of_second, half);
-        let line = Line::of(&inner(&odds))?;
+        let line = Line::around_zero(&inner(&odds))?;
         let count = half.len().max(1) as f64;
         Some(Self {
             gain: gain / count,
