@@ -113,7 +113,7 @@ impl Default for SharedShift {
     fn default() -> Self {
         Self {
             likelier: 0.15,
-            mixed: 1.4,
+            mixed: 2.3,
             alike: 3.3,
             seed: 0,
         }
@@ -132,7 +132,7 @@ impl SharedShift {
         notes: "Colours are the 6 x 6 lowest cosine frequencies of each channel; detail is the 8 x 8 lowest of six maps: logarithms of differences of the first three orders, across and down; specks are four counts of pixels far from the median of their 3 x 3 neighbourhood. All are bent at three standard deviations and scaled by how the other classes vary. Strangers: a class is taken for a mixture of a round bell of its own and of the other classes, in proportion to their images, moved by one step; the fit starts from how far each image lies along the directions in which the other classes differ. Every second image of a class, in the order of detail, is fitted alone, and the other half judges it. It is asked by how much the class is likelier so than as two bells, and whether the strangers vary along those directions as the other classes together do (1) and the rest as one class does (0); of colours, detail and everything, the view tells who is a stranger in which they lie apart most. Parts: two bells of one width are fitted along a line, and their means give the next line, from five starts. The raw number is how surely an image is of the suspicious part, times the gap.",
         judges_clean: false,
         rule: Some(
-            "Flags strangers where a class is likelier with them by .15 nats an image, they are a mixture by .75 at least and the rest by .6 at most, both hold a fifth of the class, its halves agree on 85 % of the images, and the gap is 1.4 standard deviations. Where there are none, the part 1.3 times further from the other classes, from a gap of 3.3 on that exceeds three quarters of theirs by a fifth, where both hold 28 % and the halves agree on 93 %.",
+            "Flags strangers where a class is likelier with them by .15 nats an image, they are a mixture by .75 at least and the rest by .6 at most, both hold a fifth of the class, its halves agree on 85 % of the images, and the gap is 2.3 standard deviations. Where there are none, the part 1.3 times further from the other classes, from a gap of 3.3 on that exceeds three quarters of theirs by a fifth, where both hold 28 % and the halves agree on 93 %.",
         ),
     };
 }
