@@ -27,7 +27,7 @@ use self::halves::halves;
 use self::measures::{COLUMNS, Measures, OVERALL, SMALLEST_SIDE, VIEWS};
 use self::mixture::{Others, sure};
 use self::parts::Parts;
-use self::scatter::{Beside, Kinds, Scatter, White};
+use self::scatter::{Kinds, Scatter, White};
 use self::strangers::Strangers;
 use super::{Detector, DetectorInfo};
 use crate::apart::{self, Grouped, sample};
@@ -283,7 +283,7 @@ impl SharedShift {
         let others = whites
             .each_ref()
             .map(|white| white.as_ref().map(|white| (white, beside.others(white))));
-        let strangers = self.strangers(&beside, &rows, &half, &others);
+        let strangers = self.strangers(&rows, &half, &others);
         let mut strange = strangers.as_ref().map(|(view, strangers)| Strange {
             view: *view,
             gap: strangers.gap,
@@ -320,7 +320,6 @@ impl SharedShift {
     /// no view shows them to be a mixture and the rest not to be one.
     fn strangers<'a>(
         &self,
-        beside: &Beside<'_>,
         rows: &Mat<f64>,
         half: &[bool],
         others: &'a [Option<(&White, Others)>; VIEWS.len()],
@@ -328,7 +327,8 @@ impl SharedShift {
         if rows.nrows() < FEWEST {
             return None;
         }
-        let kinds = beside.kinds(rows)?;
+        let (white, classes) = others[WHOLE].as_ref()?;
+        let kinds = Kinds::of(&white.of(rows), classes)?;
         let shares = kinds.strange();
         let of = |view: usize| {
             let (white, others) = others[view].as_ref()?;

@@ -167,16 +167,8 @@ pub(super) fn sure(odds: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{bells, class_rows};
+    use super::super::testing::{bells, five};
     use super::*;
-
-    /// Five classes far from each other.
-    fn others() -> Others {
-        Others {
-            means: class_rows(5, 12),
-            shares: vec![0.2; 5],
-        }
-    }
 
     /// Four hundred rows: even ones are of the others in turn, moved by two along the last direction.
     fn rows(others: &Others) -> Mat<f64> {
@@ -193,7 +185,7 @@ mod tests {
 
     #[test]
     fn strangers_and_their_step_are_found_from_a_poor_guess() {
-        let others = others();
+        let others = five(12);
         let rows = rows(&others);
         let guess = (0..400).map(|row| if row % 4 == 0 { 0.8 } else { 0.4 });
         let (mixture, shares) = Mixture::of(rows.as_ref(), &others, guess.collect());
@@ -208,7 +200,7 @@ mod tests {
 
     #[test]
     fn images_of_many_classes_are_likelier_as_such_than_as_one_bell() {
-        let others = others();
+        let others = five(12);
         let rows = rows(&others);
         let (mixture, shares) = Mixture::of(rows.as_ref(), &others, vec![0.5; 400]);
         let single = Others::single(12);

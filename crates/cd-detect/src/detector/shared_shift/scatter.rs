@@ -95,13 +95,22 @@ impl Beside<'_> {
                 .collect(),
         }
     }
+}
 
-    /// How these rows lie along the directions in which these classes differ from each other; `None` where they do not.
-    pub(super) fn kinds(&self, rows: &Mat<f64>) -> Option<Kinds> {
-        let white = self.white(0..rows.ncols())?;
-        let Others { means, shares } = self.others(&white);
+/// A class along the directions in which the other classes differ from each other, where each of them varies by one.
+pub(super) struct Kinds {
+    /// A row for each image.
+    places: Mat<f64>,
+    /// Variance of the other classes' means along each direction.
+    strengths: Vec<f64>,
+}
+
+impl Kinds {
+    /// How rows, scaled as the other classes are, lie along the directions in which those differ from each other; `None` where they do not.
+    pub(super) fn of(rows: &Mat<f64>, others: &Others) -> Option<Self> {
+        let Others { means, shares } = others;
         let middle = |column: usize| {
-            let values = means.col(column).iter().zip(&shares);
+            let values = means.col(column).iter().zip(shares);
             values.map(|(value, share)| share * value).sum::<f64>()
         };
         let middle: Vec<f64> = (0..means.ncols()).map(middle).collect();
@@ -118,22 +127,12 @@ impl Beside<'_> {
             .copied()
             .collect();
         let is_some = strengths.first().is_some_and(|&strength| strength > 0.0);
-        is_some.then(|| Kinds {
-            places: product(white.of(rows).as_ref(), spectrum.top(directions).as_ref()),
+        is_some.then(|| Self {
+            places: product(rows.as_ref(), spectrum.top(directions).as_ref()),
             strengths,
         })
     }
-}
 
-/// A class along the directions in which the other classes differ from each other, where each of them varies by one.
-pub(super) struct Kinds {
-    /// A row for each image.
-    places: Mat<f64>,
-    /// Variance of the other classes' means along each direction.
-    strengths: Vec<f64>,
-}
-
-impl Kinds {
     /// How mixed some of the images are: 1 where they vary as all other classes together do, 0 where they vary as a single one does.
     pub(super) fn mixture(&self, of: impl Fn(usize) -> bool) -> f64 {
         let chosen: Vec<usize> = (0..self.places.nrows()).filter(|&row| of(row)).collect();
@@ -234,10 +233,16 @@ mod tests {
         (first, scatter)
     }
 
+    fn kinds(rows: &Mat<f64>, scatter: &Scatter) -> Option<Kinds> {
+        let beside = scatter.beside(0, rows);
+        let white = beside.white(0..rows.ncols())?;
+        Kinds::of(&white.of(rows), &beside.others(&white))
+    }
+
     #[test]
     fn images_of_all_other_classes_are_a_mixture_and_those_of_one_are_not() {
         let (rows, scatter) = poisoned();
-        let kinds = scatter.beside(0, &rows).kinds(&rows).expect("they differ");
+        let kinds = kinds(&rows, &scatter).expect("they differ");
         let (even, odd) = (
             kinds.mixture(|row| row % 2 == 0),
             kinds.mixture(|row| row % 2 == 1),
@@ -249,7 +254,7 @@ mod tests {
     #[test]
     fn images_of_other_classes_are_the_stranger_ones() {
         let (rows, scatter) = poisoned();
-        let kinds = scatter.beside(0, &rows).kinds(&rows).expect("they differ");
+        let kinds = kinds(&rows, &scatter).expect("they differ");
         let shares = kinds.strange();
         let mean = |from: usize| shares.iter().skip(from).step_by(2).sum::<f64>() / 300.0;
         assert!(mean(0) > mean(1) + 0.02, "{} {}", mean(0), mean(1));
@@ -278,7 +283,11 @@ mod tests {
         let equal = Mat::from_fn(5, 3, |_, _| 1.0);
         scatter.take(&equal);
         scatter.take(&equal);
-        assert!(scatter.beside(0, &equal).kinds(&equal).is_none());
         assert!(scatter.beside(0, &equal).white(0..3).is_none());
+        let one_place = Others {
+            means: Mat::from_fn(3, 3, |_, column| column as f64),
+            shares: vec![0.25, 0.25, 0.5],
+        };
+        assert!(Kinds::of(&equal, &one_place).is_none());
     }
 }

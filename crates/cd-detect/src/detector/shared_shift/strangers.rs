@@ -92,18 +92,11 @@ fn inner(values: &[f64]) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{bells, class_rows};
+    use super::super::testing::{bells, five};
     use super::*;
 
-    fn others() -> Others {
-        Others {
-            means: class_rows(5, 12),
-            shares: vec![0.2; 5],
-        }
-    }
-
     fn found(stranger: impl Fn(usize) -> Option<usize>) -> Option<(f64, f64, Vec<f64>)> {
-        let others = others();
+        let others = five(12);
         let noise = bells(400, 12, 8);
         let rows = Mat::from_fn(400, 12, |row, column| {
             let step = if column == 11 { 2.0 } else { 0.0 };
@@ -134,6 +127,6 @@ mod tests {
 
     #[test]
     fn without_images_there_is_nothing() {
-        assert!(Strangers::of(&Mat::zeros(0, 12), &[], &others(), &[]).is_none());
+        assert!(Strangers::of(&Mat::zeros(0, 12), &[], &five(12), &[]).is_none());
     }
 }

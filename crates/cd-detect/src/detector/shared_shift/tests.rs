@@ -32,8 +32,16 @@ fn tinted(pixels: &mut [u8], class: usize) {
     }
 }
 
-/// Classes that look different, and a wave in every second image of the first one, which looks as `look` says.
-fn of_kinds(look: fn(usize) -> usize) -> ImageSet {
+/// A black line of a pixel's width, in another place of each image.
+fn struck(pixels: &mut [u8], image: usize) {
+    let column = 2 + image * 7 % (SIDE - 4);
+    for y in 8..SIDE - 7 {
+        pixels[(y * SIDE + column) * 3..][..3].fill(0);
+    }
+}
+
+/// Classes that look different, and every second image of the first one changed, which looks as `look` says.
+fn of_kinds(look: fn(usize) -> usize, change: fn(&mut [u8], usize)) -> ImageSet {
     let plain = hills(SIDE, IMAGES, |_, _| ());
     let names = (0..4).map(|class| class.to_string()).collect();
     let mut set = ImageSet::new(SIDE, SIDE, names);
@@ -42,7 +50,7 @@ fn of_kinds(look: fn(usize) -> usize) -> ImageSet {
         let image = at / 4;
         if label == 0 && image % 2 == 0 {
             tinted(&mut pixels, look(image / 2));
-            waved(&mut pixels);
+            change(&mut pixels, image);
         } else {
             tinted(&mut pixels, label as usize);
         }
@@ -89,17 +97,28 @@ fn half_of_a_class_is_found_where_its_colours_or_its_detail_is_shifted() {
     }
 }
 
-#[test]
-fn poison_of_all_other_classes_is_told_from_a_part_of_one_kind() {
-    let mixed = SharedShift {
+/// Looks for strangers alone.
+fn strangers() -> SharedShift {
+    SharedShift {
         alike: 1e9,
         ..SharedShift::default()
-    };
-    let found = testing::flagged(&mixed, &of_kinds(|image| 1 + image % 3));
+    }
+}
+
+#[test]
+fn poison_of_all_other_classes_is_told_from_a_part_of_one_kind() {
+    let wave = |pixels: &mut [u8], _| waved(pixels);
+    let found = testing::flagged(&strangers(), &of_kinds(|image| 1 + image % 3, wave));
     assert!(is_found(&found), "{} and {}", found.0.len(), found.1);
-    let one_kind = of_kinds(|_| 0);
-    assert_eq!(testing::flagged(&mixed, &one_kind), (vec![], 0));
+    let one_kind = of_kinds(|_| 0, wave);
+    assert_eq!(testing::flagged(&strangers(), &one_kind), (vec![], 0));
     assert!(is_found(&flagged(&one_kind)));
+}
+
+#[test]
+fn thin_lines_in_other_places_are_found() {
+    let found = testing::flagged(&strangers(), &of_kinds(|image| 1 + image % 3, struck));
+    assert!(is_found(&found), "{} and {}", found.0.len(), found.1);
 }
 
 #[test]
