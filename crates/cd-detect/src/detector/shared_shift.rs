@@ -1,4 +1,4 @@
-//! Shared shift: a large part of a class that lies aside in plain measures of colour and detail.
+//! Shared shift: images that came to a class from all others, or a large part of it that lies aside, in plain measures of colour and detail.
 //!
 //! Threat model: a treatment of the whole picture that is the same in every poisoned image and too faint, or too unlike a pattern, to be seen in any
 //! one of them: a warp, a smooth pattern, a secret of an encoder, a faint wave, dithering; or a small stroke in another place of each. It moves all
