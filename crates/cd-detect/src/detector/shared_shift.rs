@@ -13,6 +13,7 @@ mod halves;
 mod line;
 mod measures;
 mod mixture;
+mod odds;
 mod parts;
 mod scatter;
 mod specks;
@@ -25,9 +26,10 @@ use serde::{Deserialize, Serialize};
 
 use self::halves::halves;
 use self::measures::{COLUMNS, Measures, OVERALL, SMALLEST_SIDE, VIEWS};
-use self::mixture::{Others, sure};
+use self::mixture::Others;
+use self::odds::{sure, upper};
 use self::parts::Parts;
-use self::scatter::{Kinds, Scatter, White};
+use self::scatter::{Kinds, Scatter};
 use self::strangers::Strangers;
 use super::{Detector, DetectorInfo};
 use crate::apart::{self, Grouped, sample};
@@ -266,6 +268,10 @@ impl SharedShift {
         let half = halves(&rows, OVERALL);
         let beside = scatter.beside(class, &rows);
         let whites = VIEWS.map(|view| beside.white(view));
+        let seen = whites.each_ref().map(|white| {
+            let white = white.as_ref()?;
+            Some((white.of(&rows), beside.others(white)))
+        });
         let places: Vec<usize> = searched.iter().map(|&image| place(images, image)).collect();
         let spread = |known: &[f64]| {
             let mut odds = vec![0.0; images.len()];
@@ -275,15 +281,12 @@ impl SharedShift {
             odds
         };
         let mut lines: [Option<Found>; LINES] = std::array::from_fn(|view| {
-            let rows = whites[view].as_ref()?.of(&rows);
-            let parts = Parts::of(&rows, &half, [ELSEWHERE.large, AGREED])?;
+            let (rows, _) = seen[view].as_ref()?;
+            let parts = Parts::of(rows, &half, [ELSEWHERE.large, AGREED])?;
             let odds = spread(&parts.odds);
             Some(Found { parts, odds })
         });
-        let others = whites
-            .each_ref()
-            .map(|white| white.as_ref().map(|white| (white, beside.others(white))));
-        let strangers = self.strangers(&rows, &half, &others);
+        let strangers = self.strangers(&half, &seen);
         let mut strange = strangers.as_ref().map(|(view, strangers)| Strange {
             view: *view,
             gap: strangers.gap,
@@ -316,23 +319,22 @@ impl SharedShift {
         Ok(OfClass { lines, strange })
     }
 
-    /// The strangers of a class in the view that tells them apart best; `None` where it is not likelier with them in view of everything, and where
+    /// The strangers of a class, of which `seen` has the images and the other classes in each view, in the view that tells them apart best; `None` where it is not likelier with them in view of everything, and where
     /// no view shows them to be a mixture and the rest not to be one.
     fn strangers<'a>(
         &self,
-        rows: &Mat<f64>,
         half: &[bool],
-        others: &'a [Option<(&White, Others)>; VIEWS.len()],
+        seen: &'a [Option<(Mat<f64>, Others)>; VIEWS.len()],
     ) -> Option<(usize, Strangers<'a>)> {
-        if rows.nrows() < FEWEST {
+        if half.len() < FEWEST {
             return None;
         }
-        let (white, classes) = others[WHOLE].as_ref()?;
-        let kinds = Kinds::of(&white.of(rows), classes)?;
+        let (rows, others) = seen[WHOLE].as_ref()?;
+        let kinds = Kinds::of(rows, others)?;
         let shares = kinds.strange();
         let of = |view: usize| {
-            let (white, others) = others[view].as_ref()?;
-            Strangers::of(&white.of(rows), half, others, &shares)
+            let (rows, others) = seen[view].as_ref()?;
+            Strangers::of(rows, half, others, &shares)
         };
         let whole = of(WHOLE)?;
         if whole.gain < self.likelier {
@@ -405,9 +407,11 @@ fn group(odds: &[f64], gap: f64, border: f64, beside: (&'static str, f64)) -> Gr
 
 /// Whether strangers are a mixture, and the images of the class itself are none.
 fn are_strange(strangers: &Strangers<'_>, kinds: &Kinds) -> bool {
+    let odds = &strangers.fitted;
     let [own, strange] =
-        [false, true].map(|wanted| kinds.mixture(|row| strangers.is_stranger[row] == wanted));
-    strangers.share.min(1.0 - strangers.share) >= LARGE
+        [false, true].map(|wanted| kinds.mixture(|row| (odds[row] > 0.0) == wanted));
+    let share = upper(odds);
+    share.min(1.0 - share) >= LARGE
         && strangers.agreement >= AGREED
         && strange >= MIXTURE
         && own <= PURE

@@ -1,5 +1,6 @@
 //! Two bells of one width along a line, by expectation and maximisation.
 
+use super::odds::{LARGEST_ODDS, log_sum, sure};
 use crate::statistics::quantile;
 
 /// Rounds until a fit is taken as it is.
@@ -12,8 +13,6 @@ const LEAST: f64 = 0.25;
 const STARTS: [f64; 3] = [0.3, 0.5, 0.7];
 /// Added to the variance, so that divisions stay finite.
 const FLOOR: f64 = 1e-3;
-/// Log-odds beyond it are taken as it.
-const LARGEST_ODDS: f64 = 50.0;
 
 /// Two bells, the upper one second.
 #[derive(Debug, Clone, Copy)]
@@ -97,7 +96,7 @@ impl Line {
 
     /// The share of the second bell in a place.
     pub(super) fn share(&self, place: f64) -> f64 {
-        1.0 / (1.0 + (-self.odds(place)).exp())
+        sure(self.odds(place))
     }
 
     /// Distance of the means in standard deviations of a bell.
@@ -112,8 +111,7 @@ impl Line {
             let term = |bell: usize| {
                 weights[bell] - (place - self.means[bell]).powi(2) / (2.0 * self.variance)
             };
-            let (most, least) = (term(0).max(term(1)), term(0).min(term(1)));
-            most + (least - most).exp().ln_1p()
+            log_sum(term(0), term(1))
         };
         places.iter().map(of).sum::<f64>() / places.len() as f64 - 0.5 * self.variance.ln()
     }

@@ -4,6 +4,7 @@ use faer::{Mat, MatRef};
 
 use super::halves::{both, rows_where};
 use super::line::Line;
+use super::odds::upper;
 use crate::dense::{Spectrum, covariance, mean_row, product};
 
 /// Directions in which a class varies most, that parts are looked for from, beside the one that leads away from the other classes.
@@ -131,11 +132,6 @@ impl Told {
             is_turned,
         }
     }
-}
-
-/// Share of the second part.
-fn upper(odds: &[f64]) -> f64 {
-    odds.iter().filter(|&&odds| odds > 0.0).count() as f64 / odds.len().max(1) as f64
 }
 
 fn are(second: f64, agreement: f64, large: f64, agreed: f64) -> bool {

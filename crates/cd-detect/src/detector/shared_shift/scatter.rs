@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use faer::Mat;
 
-use super::mixture::{Others, sure};
+use super::mixture::Others;
+use super::odds::sure;
 use crate::dense::{Spectrum, Whitening, centred, covariance, mean_row, product, scale};
 
 /// What is known of many images needs little help.

@@ -19,13 +19,11 @@ pub(super) struct Strangers<'a> {
     pub(super) gain: f64,
     /// Share of the class that both halves take for the same.
     pub(super) agreement: f64,
-    /// Share of strangers.
-    pub(super) share: f64,
     /// Distance of the two hills of log-odds, in standard deviations of a hill.
     pub(super) gap: f64,
-    /// Whether each image is likelier a stranger than of the class.
-    pub(super) is_stranger: Vec<bool>,
-    /// Log-odds that each image is a stranger, by the half without it and by where the hills part.
+    /// Log-odds that each image is a stranger, by the half without it.
+    pub(super) fitted: Vec<f64>,
+    /// The same by where their hills part.
     pub(super) odds: Vec<f64>,
     fits: [Mixture<'a>; 2],
     line: Line,
@@ -59,10 +57,9 @@ impl<'a> Strangers<'a> {
         Some(Self {
             gain: gain / count,
             agreement,
-            share: odds.iter().filter(|&&odds| odds > 0.0).count() as f64 / count,
-            is_stranger: odds.iter().map(|&odds| odds > 0.0).collect(),
             gap: line.gap(),
             odds: odds.iter().map(|&odds| line.odds(odds) - CAUTION).collect(),
+            fitted: odds,
             fits,
             line,
         })
