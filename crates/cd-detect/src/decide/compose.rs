@@ -12,6 +12,8 @@ use super::{ClassFinding, Testimony};
 
 /// Trusted images of a class that are needed before their place says something.
 const ENOUGH_TRUSTED: usize = 8;
+/// Groups of a class of which the smaller has this share of the larger are of nearly one size.
+const ONE_SIZE: f64 = 0.8;
 
 /// What was found on a set.
 #[derive(Debug, Clone)]
@@ -170,13 +172,15 @@ impl Findings<'_> {
     }
 
     /// A class that two detectors raise. Its images are those of the larger group where the groups confirm each other, since one of them may
-    /// hold a part of the poison alone, and of the one that stands apart further beside its border otherwise.
+    /// hold a part of the poison alone, and of the one that stands apart further beside its border where they do not, or are of nearly one size.
     fn joined<'a>(&self, one: Raised<'a>, other: Raised<'a>) -> Raised<'a> {
         let class = one.suspect.class;
         let agree = confirms(&self.counted(class, one.flagged, other.flagged))
             || confirms(&self.counted(class, other.flagged, one.flagged));
-        let is_other_first = if agree {
-            other.suspect.images > one.suspect.images
+        let sizes = [&one, &other].map(|raised| raised.suspect.images as f64);
+        let differ = sizes[0].min(sizes[1]) < ONE_SIZE * sizes[0].max(sizes[1]);
+        let is_other_first = if agree && differ {
+            sizes[1] > sizes[0]
         } else {
             other.width > one.width
         };

@@ -9,6 +9,7 @@
 //! images, along the direction of a linear discriminant, Fisher: *The Use of Multiple Measurements in Taxonomic Problems*, Annals of Eugenics 1936,
 //! that is sought by turns with the two parts that it shows (`parts`).
 
+mod counted;
 mod halves;
 mod line;
 mod measures;
@@ -24,13 +25,12 @@ use faer::Mat;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use self::counted::{AGREED, FEWEST, counted};
 use self::halves::halves;
 use self::measures::{COLUMNS, Measures, OVERALL, SMALLEST_SIDE, VIEWS};
-use self::mixture::Others;
-use self::odds::{sure, upper};
+use self::odds::sure;
 use self::parts::Parts;
-use self::scatter::{Kinds, Scatter};
-use self::strangers::Strangers;
+use self::scatter::Scatter;
 use super::{Detector, DetectorInfo};
 use crate::apart::{self, Grouped, sample};
 use crate::decide::Testimony;
@@ -50,16 +50,6 @@ const TOLD: usize = 1000;
 const SMALLEST: usize = 100;
 /// Other classes that tell what is usual, at least.
 const FEWEST_OTHERS: usize = 3;
-/// Classes of fewer images are no targets for their strangers.
-const FEWEST: usize = 300;
-/// Least share of a class that its own images and its strangers have to hold, and on which its halves have to agree.
-const LARGE: f64 = 0.2;
-const AGREED: f64 = 0.85;
-/// How mixed strangers have to be at least, and the images of the class itself at most.
-const MIXTURE: f64 = 0.75;
-const PURE: f64 = 0.6;
-/// The view of everything.
-const WHOLE: usize = 2;
 /// What is asked of a class that has no strangers. Natural ones fall apart, too: in small parts, or in parts on which their halves do not agree.
 const ALIKE: Asked = Asked {
     images: 500,
@@ -77,13 +67,8 @@ const ELSEWHERE: Asked = Asked {
 const FURTHER: f64 = 1.3;
 /// By which factor the gap has to exceed that of three quarters of the other classes there.
 const BEYOND: f64 = 1.2;
-/// In what a class is seen, where its parts are alike and where one of them is strangers.
+/// In what the parts of a class are seen.
 const WORDS: [&str; LINES] = ["in colours", "in fine detail"];
-const OF_STRANGERS: [&str; VIEWS.len()] = [
-    "in colours, and are of as many kinds as the other classes together",
-    "in fine detail, and are of as many kinds as the other classes together",
-    "in colours, detail and specks, and are of as many kinds as the other classes together",
-];
 /// Views in which parts are looked for along a line.
 const LINES: usize = 2;
 /// Makes raw numbers of log-odds that differ.
@@ -128,13 +113,13 @@ impl SharedShift {
         name: "shared-shift",
         title: "Shared shift",
         summary: "Looks in each large class for images that came to it from all other classes, shifted alike in colours or detail, and for two large parts that lie apart: no classifier, no training, seconds.",
-        threat_model: "Treatments that are the same in every poisoned image, or of one make: warps, smooth patterns, secrets, filters, fewer levels, thin strokes in other places. The poison makes up a fifth to four fifths of a class of at least 300 images, 500 where it comes of a single class; three other classes have a hundred images and more. A strong JPEG compression afterwards hides a warp.",
+        threat_model: "Treatments that are the same in every poisoned image, or of one make: warps, smooth patterns, secrets, filters, fewer levels, thin strokes in other places. The poison makes up a fifth or more of a class of at least 300 images (up to four fifths where classes differ as little as photographs do, and of 500 images where it comes of a single class); three other classes have a hundred images and more. A strong JPEG compression afterwards hides a warp.",
         paper: "ours; after Dempster, Laird and Rubin: Maximum Likelihood from Incomplete Data via the EM Algorithm, Journal of the Royal Statistical Society B 1977, and Fisher: The Use of Multiple Measurements in Taxonomic Problems, Annals of Eugenics 1936",
         source: "ours",
-        notes: "Colours are the 6 x 6 lowest cosine frequencies of each channel; detail is the 8 x 8 lowest of six maps: logarithms of differences of the first three orders, across and down; specks are four counts of pixels far from the median of their 3 x 3 neighbourhood. All are bent at three standard deviations and scaled by how the other classes vary. Strangers: a class is taken for a mixture of a round bell of its own and of the other classes, in proportion to their images, moved by one step; the fit starts from how far each image lies along the directions in which the other classes differ. Every second image of a class, in the order of detail, is fitted alone, and the other half judges it. It is asked by how much the class is likelier so than as two bells, and whether the strangers vary along those directions as the other classes together do (1) and the rest as one class does (0); of colours, detail and everything, the view tells who is a stranger in which they lie apart most. Parts: two bells of one width are fitted along a line, and their means give the next line, from five starts. The raw number is how surely an image is of the suspicious part, times the gap.",
+        notes: "Colours are the 6 x 6 lowest cosine frequencies of each channel; detail is the 8 x 8 lowest of six maps: logarithms of differences of the first three orders, across and down; specks are four counts of pixels far from the median of their 3 x 3 neighbourhood. All are bent at three standard deviations and scaled by how the other classes vary. Strangers: a class is taken for a mixture of a round bell of its own and of the other classes, in proportion to their images, moved by one step; the fit starts from how far each image lies along the directions in which the other classes differ. Every second image of a class, in the order of detail, is fitted alone, and the other half judges it. It is asked by how much the class is likelier so than as two bells, and whether the strangers vary along those directions as the other classes together do (1) and the rest as one class does (0); of colours, detail and everything, the view tells who is a stranger in which they lie apart most. A second fit starts from all images but the 15 % that are least like the other classes, for a class that is nearly all strangers; it is asked how far these have been moved, too. Parts: two bells of one width are fitted along a line, and their means give the next line, from five starts. The raw number is how surely an image is of the suspicious part, times the gap.",
         judges_clean: false,
         rule: Some(
-            "Flags strangers where a class is likelier with them by .15 nats an image, they are a mixture by .75 at least and the rest by .6 at most, both hold a fifth of the class, its halves agree on 85 % of the images, and the gap is 2.3 standard deviations. Where there are none, the part 1.3 times further from the other classes, from a gap of 3.3 on that exceeds three quarters of theirs by a fifth, where both hold 28 % and the halves agree on 93 %.",
+            "Flags strangers where a class is likelier with them by .15 nats an image, they are a mixture by .75 at least and the rest by .6 at most, both hold a fifth of the class, its halves agree on 85 % of the images, and the gap is 2.3 standard deviations; or where it is likelier by 1 nat with strangers that may be nearly all of it, moved by 1.5 standard deviations, which are a mixture by .85 and the rest by .3 at most. Where there are none, the part 1.3 times further from the other classes, from a gap of 3.3 on that exceeds three quarters of theirs by a fifth, where both hold 28 % and the halves agree on 93 %.",
         ),
     };
 }
@@ -203,9 +188,10 @@ impl Found {
 
 /// A class with strangers.
 struct Strange {
-    view: usize,
-    /// Distance from the other images, in standard deviations.
+    words: &'static str,
+    /// In standard deviations, the distance of strangers from the other images, or of the step by which they have been moved.
     gap: f64,
+    border: f64,
     /// Log-odds that each of its images is one.
     odds: Vec<f64>,
 }
@@ -286,11 +272,12 @@ impl SharedShift {
             let odds = spread(&parts.odds);
             Some(Found { parts, odds })
         });
-        let strangers = self.strangers(&half, &seen);
-        let mut strange = strangers.as_ref().map(|(view, strangers)| Strange {
-            view: *view,
-            gap: strangers.gap,
-            odds: spread(&strangers.odds),
+        let strangers = counted(&half, &seen, [self.likelier, self.mixed]);
+        let mut strange = strangers.as_ref().map(|seen| Strange {
+            words: seen.words,
+            gap: seen.gap,
+            border: seen.border,
+            odds: spread(&seen.told(&seen.strangers.odds)),
         });
         let is_told = |image: &&usize| searched.binary_search(image).is_ok();
         let untold: Vec<usize> = images
@@ -310,60 +297,24 @@ impl SharedShift {
                     tell(&mut found.odds, found.parts.odds_of(&white.of(&rows)));
                 }
             }
-            if let (Some((view, strangers)), Some(strange)) = (&strangers, &mut strange)
-                && let Some(white) = &whites[*view]
+            if let (Some(seen), Some(strange)) = (&strangers, &mut strange)
+                && let Some(white) = &whites[seen.view]
             {
-                tell(&mut strange.odds, strangers.odds_of(&white.of(&rows)));
+                let odds = seen.strangers.odds_of(&white.of(&rows));
+                tell(&mut strange.odds, seen.told(&odds));
             }
         }
         Ok(OfClass { lines, strange })
-    }
-
-    /// The strangers of a class, of which `seen` has the images and the other classes in each view, in the view that tells them apart best; `None` where it is not likelier with them in view of everything, and where
-    /// no view shows them to be a mixture and the rest not to be one.
-    fn strangers<'a>(
-        &self,
-        half: &[bool],
-        seen: &'a [Option<(Mat<f64>, Others)>; VIEWS.len()],
-    ) -> Option<(usize, Strangers<'a>)> {
-        if half.len() < FEWEST {
-            return None;
-        }
-        let (rows, others) = seen[WHOLE].as_ref()?;
-        let kinds = Kinds::of(rows, others)?;
-        let shares = kinds.strange();
-        let of = |view: usize| {
-            let (rows, others) = seen[view].as_ref()?;
-            Strangers::of(rows, half, others, &shares)
-        };
-        let whole = of(WHOLE)?;
-        if whole.gain < self.likelier {
-            return None;
-        }
-        let views = (0..WHOLE).filter_map(|view| Some((view, of(view)?)));
-        let views = views.chain([(WHOLE, whole)]);
-        let best = views.filter(|(_, strangers)| are_strange(strangers, &kinds));
-        best.max_by(|(_, a), (_, b)| a.gap.total_cmp(&b.gap))
     }
 
     /// The group of each class, by what exceeds its border most, or comes nearest to it.
     fn grouped(&self, found: &[OfClass]) -> Vec<Option<Grouped>> {
         let of_class = |class: usize| {
             let lines = (0..LINES).filter_map(|view| self.along(found, class, view));
-            let all = lines.chain(self.with_strangers(found, class));
+            let all = lines.chain(with_strangers(found, class));
             all.max_by(|a, b| (a.gap / a.border).total_cmp(&(b.gap / b.border)))
         };
         (0..found.len()).map(of_class).collect()
-    }
-
-    /// The strangers of a class.
-    fn with_strangers(&self, found: &[OfClass], class: usize) -> Option<Grouped> {
-        let own = found[class].strange.as_ref()?;
-        let gaps = (0..LINES).map(|view| elsewhere(found, class, view));
-        let gaps = gaps.filter(|gaps| gaps.len() >= FEWEST_OTHERS);
-        let usual = gaps.map(median).reduce(f64::max)?;
-        let words = OF_STRANGERS[own.view];
-        Some(group(&own.odds, own.gap, self.mixed, (words, usual)))
     }
 
     /// The second part of a class in a view; its gap is 0 where it makes no target however wide it is.
@@ -381,6 +332,18 @@ impl SharedShift {
         };
         Some(group(&own.odds, gap, border, (WORDS[view], usual)))
     }
+}
+
+/// The strangers of a class; beside them the median gap of the other classes, which is 0 for those without any.
+fn with_strangers(found: &[OfClass], class: usize) -> Option<Grouped> {
+    let own = found[class].strange.as_ref()?;
+    if (0..LINES).all(|view| elsewhere(found, class, view).len() < FEWEST_OTHERS) {
+        return None;
+    }
+    let others = found.iter().enumerate().filter(|&(at, _)| at != class);
+    let gaps = others.map(|(_, other)| other.strange.as_ref().map_or(0.0, |other| other.gap));
+    let usual = median(gaps.collect());
+    Some(group(&own.odds, own.gap, own.border, (own.words, usual)))
 }
 
 /// The gaps of the other classes along the line of a view; 0 where their parts do not tell what is usual.
@@ -403,18 +366,6 @@ fn group(odds: &[f64], gap: f64, border: f64, beside: (&'static str, f64)) -> Gr
         border,
         beside: Some(beside),
     }
-}
-
-/// Whether strangers are a mixture, and the images of the class itself are none.
-fn are_strange(strangers: &Strangers<'_>, kinds: &Kinds) -> bool {
-    let odds = &strangers.fitted;
-    let [own, strange] =
-        [false, true].map(|wanted| kinds.mixture(|row| (odds[row] > 0.0) == wanted));
-    let share = upper(odds);
-    share.min(1.0 - share) >= LARGE
-        && strangers.agreement >= AGREED
-        && strange >= MIXTURE
-        && own <= PURE
 }
 
 /// The images of a set, and what measures them.

@@ -55,6 +55,8 @@ pub(super) enum Variant {
     Noisy,
     /// A tenth are near copies of others.
     Duplicates,
+    /// Every second class is part of the first one, a class of other things.
+    Other,
 }
 
 #[derive(Debug, Clone, Deserialize)]

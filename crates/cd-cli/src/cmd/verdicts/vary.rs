@@ -65,6 +65,13 @@ pub(super) fn varied(
             }
         }
     }
+    if variant == Variant::Other {
+        for image in 0..chosen.len() {
+            if chosen.labels()[image].is_multiple_of(2) {
+                chosen.set_label(image, 0)?;
+            }
+        }
+    }
     Ok(chosen)
 }
 
@@ -105,5 +112,10 @@ mod tests {
             .iter()
             .filter(|name| name.starts_with("near"));
         assert_eq!((copies.len(), near.count()), (300, 30));
+        let other = made(Variant::Other).class_counts();
+        assert!(
+            other[0] > 150 && other[1] > 50 && other[2] == 0,
+            "{other:?}"
+        );
     }
 }

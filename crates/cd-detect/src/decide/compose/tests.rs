@@ -280,6 +280,10 @@ fn of_two_groups_of_a_class_the_larger_counts_where_they_agree_and_the_wider_whe
         led(group(0, 20).collect(), 99.0),
         (judge.clone(), 30, backdoored)
     );
+    for (gap, found) in [(99.0, &pattern), (1.0, &judge)] {
+        assert_eq!(led(group(0, 29).collect(), gap).0, *found);
+        assert_eq!(led(group(0, 31).collect(), gap).0, *found);
+    }
     let suspicious = Standing::Suspicious;
     assert_eq!(led(group(40, 90).collect(), 6.0), (judge, 30, suspicious));
     assert_eq!(

@@ -7,11 +7,15 @@ use faer::{Mat, MatRef};
 
 use super::odds::{log_sum, sure};
 use crate::dense::product;
+use crate::statistics::quantile;
 
 /// Rounds of a fit.
 const ROUNDS: usize = 30;
-/// Least share of either part while it is sought.
-const LEAST: f64 = 0.2;
+/// Rounds in which a step is sought while all rows are taken for strangers, and the share of them that then looks least like some.
+const FIRST_ROUNDS: usize = 3;
+const UNLIKE: f64 = 0.15;
+/// How surely rows are strangers or not before that has been asked.
+const FIRST_GUESS: [f64; 2] = [0.02, 0.98];
 
 /// Other classes in some measures.
 #[derive(Debug, Clone)]
@@ -29,6 +33,11 @@ impl Others {
             means: Mat::zeros(1, columns),
             shares: vec![1.0],
         }
+    }
+
+    /// So many rows, each of which may be of any class.
+    fn all(&self, rows: usize) -> Mat<f64> {
+        Mat::from_fn(rows, self.shares.len(), |_, class| self.shares[class])
     }
 }
 
@@ -53,24 +62,51 @@ pub(super) struct Likelihoods {
 }
 
 impl<'a> Mixture<'a> {
-    /// Of rows that are strangers by these shares at first, and by how many of them are at last.
+    /// Of rows that are strangers by these shares at first, and by how many of them are at last. `least` is the smallest share that either part
+    /// may have of them.
     pub(super) fn of(
         rows: MatRef<'_, f64>,
         others: &'a Others,
         mut shares: Vec<f64>,
+        least: f64,
     ) -> (Self, Vec<f64>) {
         let along = product(rows, others.means.transpose());
-        let mut kinds = Mat::from_fn(rows.nrows(), others.shares.len(), |_, class| {
-            others.shares[class]
-        });
-        let mut mixture = Self::likeliest(rows, others, &shares, &kinds);
+        let mut mixture = Self::likeliest(rows, others, &shares, &others.all(rows.nrows()), least);
         for _ in 0..ROUNDS {
             let seen = mixture.seen(rows, &along);
             shares = mixture.odds_by(&seen).into_iter().map(sure).collect();
-            kinds = seen.kinds;
-            mixture = Self::likeliest(rows, others, &shares, &kinds);
+            mixture = Self::likeliest(rows, others, &shares, &seen.kinds, least);
         }
         (mixture, shares)
+    }
+
+    /// Shares to start from where nearly all rows are strangers: all but those that are least like any.
+    pub(super) fn nearly_all(rows: MatRef<'_, f64>, others: &Others) -> Vec<f64> {
+        let along = product(rows, others.means.transpose());
+        let shares = vec![1.0; rows.nrows()];
+        let mut mixture = Mixture::likeliest(rows, others, &shares, &others.all(rows.nrows()), 0.0);
+        for _ in 0..FIRST_ROUNDS {
+            let seen = mixture.seen(rows, &along);
+            mixture = Mixture::likeliest(rows, others, &shares, &seen.kinds, 0.0);
+        }
+        let each = mixture.seen(rows, &along).each.into_iter().enumerate();
+        let alike: Vec<f64> = each
+            .map(|(row, [_, strange])| strange - rows.row(row).squared_norm_l2() / 2.0)
+            .collect();
+        if alike.is_empty() {
+            return alike;
+        }
+        let border = quantile(alike.clone(), UNLIKE);
+        let share = |alike: f64| FIRST_GUESS[usize::from(alike > border)];
+        alike.into_iter().map(share).collect()
+    }
+
+    /// The same, had nothing been added to the images of other classes.
+    pub(super) fn without_step(&self) -> Self {
+        Self {
+            step: vec![0.0; self.step.len()],
+            ..self.clone()
+        }
     }
 
     fn likeliest(
@@ -78,6 +114,7 @@ impl<'a> Mixture<'a> {
         others: &'a Others,
         shares: &[f64],
         kinds: &Mat<f64>,
+        least: f64,
     ) -> Self {
         let both = Mat::from_fn(rows.nrows(), 2, |row, part| {
             if part == 0 {
@@ -96,7 +133,7 @@ impl<'a> Mixture<'a> {
             others,
             own: (0..rows.ncols()).map(|at| sums[(at, 0)] / own).collect(),
             step: (0..rows.ncols()).map(step).collect(),
-            share: (strangers / shares.len().max(1) as f64).clamp(LEAST, 1.0 - LEAST),
+            share: (strangers / shares.len().max(1) as f64).clamp(least, 1.0 - least),
         }
     }
 
@@ -179,7 +216,7 @@ mod tests {
         let others = five(12);
         let rows = rows(&others);
         let guess = (0..400).map(|row| if row % 4 == 0 { 0.8 } else { 0.4 });
-        let (mixture, shares) = Mixture::of(rows.as_ref(), &others, guess.collect());
+        let (mixture, shares) = Mixture::of(rows.as_ref(), &others, guess.collect(), 0.2);
         assert!((1.7..2.3).contains(&mixture.step[11]), "{:?}", mixture.step);
         assert!(mixture.step[..11].iter().all(|step| step.abs() < 0.4));
         assert!((0.45..0.55).contains(&mixture.share));
@@ -193,10 +230,29 @@ mod tests {
     fn images_of_many_classes_are_likelier_as_such_than_as_one_bell() {
         let others = five(12);
         let rows = rows(&others);
-        let (mixture, shares) = Mixture::of(rows.as_ref(), &others, vec![0.5; 400]);
+        let (mixture, shares) = Mixture::of(rows.as_ref(), &others, vec![0.5; 400], 0.2);
         let single = Others::single(12);
-        let (pair, _) = Mixture::of(rows.as_ref(), &single, shares);
+        let (pair, _) = Mixture::of(rows.as_ref(), &single, shares, 0.2);
         let of = |mixture: &Mixture<'_>| mixture.log_likelihood(rows.as_ref()) / 400.0;
         assert!(of(&mixture) > of(&pair) + 0.5);
+    }
+
+    #[test]
+    fn rows_that_are_no_strangers_are_guessed_where_they_are_few() {
+        let others = five(12);
+        let noise = bells(400, 12, 9);
+        let rows = Mat::from_fn(400, 12, |row, column| {
+            let far = if column == 10 { 6.0 } else { 0.0 };
+            let strange = others.means[(row % 5, column)] + if column == 11 { 2.0 } else { 0.0 };
+            noise[(row, column)] + if row % 8 == 0 { far } else { strange }
+        });
+        let guess = Mixture::nearly_all(rows.as_ref(), &others);
+        let own = guess.iter().step_by(8).filter(|share| **share < 0.5);
+        assert!(own.count() > 40);
+        let (mixture, _) = Mixture::of(rows.as_ref(), &others, guess, 0.02);
+        assert!((0.85..0.9).contains(&mixture.share), "{}", mixture.share);
+        let gain = |mixture: &Mixture<'_>| mixture.log_likelihood(rows.as_ref()) / 400.0;
+        assert!(gain(&mixture) > gain(&mixture.without_step()) + 1.0);
+        assert!(Mixture::nearly_all(Mat::zeros(0, 12).as_ref(), &others).is_empty());
     }
 }

@@ -115,6 +115,44 @@ fn poison_of_all_other_classes_is_told_from_a_part_of_one_kind() {
     assert!(is_found(&flagged(&one_kind)));
 }
 
+/// Classes that look very different, of which the first holds changed images of the others but for every `own`th.
+fn of_others(own: usize, change: fn(&mut [u8])) -> ImageSet {
+    let plain = hills(SIDE, IMAGES, |_, _| ());
+    let names = (0..4).map(|class| class.to_string()).collect();
+    let mut set = ImageSet::new(SIDE, SIDE, names);
+    for (at, &label) in plain.labels().iter().enumerate() {
+        let mut pixels = plain.pixels(at).expect("in memory").to_vec();
+        let image = at / 4;
+        let is_strange = label == 0 && image % own != 0;
+        let look = if is_strange {
+            1 + image % 3
+        } else {
+            label as usize
+        };
+        for _ in 0..3 {
+            tinted(&mut pixels, look);
+        }
+        if is_strange {
+            change(&mut pixels);
+        }
+        set.push(at.to_string(), &pixels, label).expect("fits");
+    }
+    set
+}
+
+#[test]
+fn a_class_that_is_nearly_all_poison_is_found() {
+    let (first, others) = testing::flagged(&strangers(), &of_others(7, waved));
+    let own = first.iter().filter(|image| **image % 7 == 0).count();
+    assert!(
+        first.len() - own > 400 && own < 10 && others == 0,
+        "{own} of {} and {others}",
+        first.len()
+    );
+    let unmoved = of_others(7, |_| ());
+    assert_eq!(testing::flagged(&strangers(), &unmoved), (vec![], 0));
+}
+
 #[test]
 fn thin_lines_in_other_places_are_found() {
     let found = testing::flagged(&strangers(), &of_kinds(|image| 1 + image % 3, struck));
