@@ -177,10 +177,11 @@ impl Findings<'_> {
         let class = one.suspect.class;
         let agree = confirms(&self.counted(class, one.flagged, other.flagged))
             || confirms(&self.counted(class, other.flagged, one.flagged));
-        let sizes = [&one, &other].map(|raised| raised.suspect.images as f64);
-        let differ = sizes[0].min(sizes[1]) < ONE_SIZE * sizes[0].max(sizes[1]);
-        let is_other_first = if agree && differ {
-            sizes[1] > sizes[0]
+        let [size, of_other] = [&one, &other].map(|raised| raised.suspect.images);
+        let (less, more) = (size.min(of_other), size.max(of_other));
+        let nearly = less < more && less as f64 >= ONE_SIZE * more as f64;
+        let is_other_first = if agree && !nearly {
+            of_other > size
         } else {
             other.width > one.width
         };
