@@ -58,6 +58,8 @@ struct Raised<'a> {
     suspect: SuspectClass,
     /// How far its group stands apart, beside the border.
     width: f64,
+    /// Whether that is a part that only likelihoods tell from the rest of its class.
+    is_part: bool,
     /// What the detector flags.
     flagged: &'a [bool],
 }
@@ -67,6 +69,7 @@ impl<'a> Raised<'a> {
         Self {
             suspect,
             width: found.gap / found.border,
+            is_part: found.usual.is_some(),
             flagged,
         }
     }
@@ -172,7 +175,8 @@ impl Findings<'_> {
     }
 
     /// A class that two detectors raise. Its images are those of the larger group where the groups confirm each other, since one of them may
-    /// hold a part of the poison alone, and of the one that stands apart further beside its border where they do not, or are of nearly one size.
+    /// hold a part of the poison alone, and of the one that stands apart further beside its border where they do not. Of groups of nearly one
+    /// size a part that only likelihoods tell is less exact than one that shares something.
     fn joined<'a>(&self, one: Raised<'a>, other: Raised<'a>) -> Raised<'a> {
         let class = one.suspect.class;
         let agree = confirms(&self.counted(class, one.flagged, other.flagged))
@@ -180,10 +184,11 @@ impl Findings<'_> {
         let [size, of_other] = [&one, &other].map(|raised| raised.suspect.images);
         let (less, more) = (size.min(of_other), size.max(of_other));
         let nearly = less < more && less as f64 >= ONE_SIZE * more as f64;
-        let is_other_first = if agree && !nearly {
-            of_other > size
-        } else {
-            other.width > one.width
+        let is_wider = other.width > one.width;
+        let is_other_first = match (agree, nearly) {
+            (true, false) => of_other > size,
+            (true, true) if one.is_part != other.is_part => one.is_part,
+            _ => is_wider,
         };
         let (mut first, second) = if is_other_first {
             (other, one)

@@ -251,8 +251,9 @@ fn of_two_groups_of_a_class_the_larger_counts_where_they_agree_and_the_wider_whe
     let all = CLASSES * IMAGES;
     let group =
         |from: usize, to: usize| (0..all).map(move |at| (IMAGES + from..IMAGES + to).contains(&at));
-    let led = |flagged: Vec<bool>, gap: f64| {
+    let judged = |flagged: Vec<bool>, gap: f64, usual: Option<f64>| {
         let mut found = Set::new(9.0, true).classes;
+        found[1].usual = usual;
         found[1].group = flagged.iter().filter(|&&flag| flag).count();
         found[1].gap = gap;
         let witness = Witness {
@@ -268,6 +269,7 @@ fn of_two_groups_of_a_class_the_larger_counts_where_they_agree_and_the_wider_whe
         assert_eq!(class.images, verdict.flagged);
         (class.found_by, class.images, verdict.standing)
     };
+    let led = |flagged: Vec<bool>, gap: f64| judged(flagged, gap, None);
     // The judge has the first thirty, at 1.6 times its border of 5.
     let pattern = "shared-pattern".to_owned();
     let judge = "judge".to_owned();
@@ -283,6 +285,8 @@ fn of_two_groups_of_a_class_the_larger_counts_where_they_agree_and_the_wider_whe
     for (gap, found) in [(99.0, &pattern), (1.0, &judge)] {
         assert_eq!(led(group(0, 29).collect(), gap).0, *found);
         assert_eq!(led(group(0, 31).collect(), gap).0, *found);
+        // A part that only likelihoods tell.
+        assert_eq!(judged(group(0, 31).collect(), gap, Some(2.0)).0, judge);
     }
     let suspicious = Standing::Suspicious;
     assert_eq!(led(group(40, 90).collect(), 6.0), (judge, 30, suspicious));

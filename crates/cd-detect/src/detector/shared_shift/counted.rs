@@ -64,8 +64,8 @@ impl Seen<'_> {
     }
 }
 
-/// The strangers of a class that is likelier with them by `likelier`, of which `seen` has the images and the other classes in each view; those that nearly make it up where no others
-/// count, or where it is likelier so. `mixed` is the border of others.
+/// The strangers of a class, of which `seen` has the images and the other classes in each view: parts of it, where it is likelier with them by
+/// `likelier`, whose gap counts from `mixed` on; or nearly all of it, where no part counts or it is likelier so.
 pub(super) fn counted<'a>(
     half: &[bool],
     seen: &'a [Option<(Mat<f64>, Others)>; VIEWS.len()],

@@ -40,23 +40,34 @@ fn struck(pixels: &mut [u8], image: usize) {
     }
 }
 
-/// Classes that look different, and every second image of the first one changed, which looks as `look` says.
-fn of_kinds(look: fn(usize) -> usize, change: fn(&mut [u8], usize)) -> ImageSet {
+/// Classes that look different, the more so the more `strength`, and images of the first one changed, which look as those of the class that
+/// `look` gives for them.
+fn classes(
+    strength: usize,
+    look: impl Fn(usize) -> Option<usize>,
+    change: impl Fn(&mut [u8], usize),
+) -> ImageSet {
     let plain = hills(SIDE, IMAGES, |_, _| ());
     let names = (0..4).map(|class| class.to_string()).collect();
     let mut set = ImageSet::new(SIDE, SIDE, names);
     for (at, &label) in plain.labels().iter().enumerate() {
         let mut pixels = plain.pixels(at).expect("in memory").to_vec();
         let image = at / 4;
-        if label == 0 && image % 2 == 0 {
-            tinted(&mut pixels, look(image / 2));
+        let strange = if label == 0 { look(image) } else { None };
+        for _ in 0..strength {
+            tinted(&mut pixels, strange.unwrap_or(label as usize));
+        }
+        if strange.is_some() {
             change(&mut pixels, image);
-        } else {
-            tinted(&mut pixels, label as usize);
         }
         set.push(at.to_string(), &pixels, label).expect("fits");
     }
     set
+}
+
+/// Every second image of the first class looks as `look` says, and is changed.
+fn of_kinds(look: fn(usize) -> usize, change: fn(&mut [u8], usize)) -> ImageSet {
+    classes(1, |image| (image % 2 == 0).then(|| look(image / 2)), change)
 }
 
 /// Every pixel of every second column is the mean of its neighbours.
@@ -117,27 +128,8 @@ fn poison_of_all_other_classes_is_told_from_a_part_of_one_kind() {
 
 /// Classes that look very different, of which the first holds changed images of the others but for every `own`th.
 fn of_others(own: usize, change: fn(&mut [u8])) -> ImageSet {
-    let plain = hills(SIDE, IMAGES, |_, _| ());
-    let names = (0..4).map(|class| class.to_string()).collect();
-    let mut set = ImageSet::new(SIDE, SIDE, names);
-    for (at, &label) in plain.labels().iter().enumerate() {
-        let mut pixels = plain.pixels(at).expect("in memory").to_vec();
-        let image = at / 4;
-        let is_strange = label == 0 && image % own != 0;
-        let look = if is_strange {
-            1 + image % 3
-        } else {
-            label as usize
-        };
-        for _ in 0..3 {
-            tinted(&mut pixels, look);
-        }
-        if is_strange {
-            change(&mut pixels);
-        }
-        set.push(at.to_string(), &pixels, label).expect("fits");
-    }
-    set
+    let look = |image: usize| (!image.is_multiple_of(own)).then(|| 1 + image % 3);
+    classes(3, look, |pixels, _| change(pixels))
 }
 
 #[test]
