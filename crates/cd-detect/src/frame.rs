@@ -7,8 +7,8 @@ use cd_core::CHANNELS;
 
 /// A line of pixels that differ by no more grey levels is part of a border.
 const FLAT: u8 = 10;
-/// Share of the pixels of a drawn line that are darker, or lighter, than the picture further in by more than so many levels: what has been made smaller
-/// holds a thin frame mixed with the picture.
+/// Share of the pixels of a drawn line that are all darker, or all lighter, by more than as many levels than those so many lines further in: a
+/// picture that has been made smaller holds a thin frame mixed with what it shows.
 const DRAWN: f64 = 0.9;
 const INSIDE: usize = 2;
 

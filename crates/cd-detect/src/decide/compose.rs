@@ -175,8 +175,8 @@ impl Findings<'_> {
     }
 
     /// A class that two detectors raise. Its images are those of the larger group where the groups confirm each other, since one of them may
-    /// hold a part of the poison alone, and of the one that stands apart further beside its border where they do not. Of groups of nearly one
-    /// size a part that only likelihoods tell is less exact than one that shares something.
+    /// hold a part of the poison alone, unless they are of nearly one size: then a part that only likelihoods tell gives way to a group that
+    /// shares something. Otherwise they are those of the one that stands apart further beside its border.
     fn joined<'a>(&self, one: Raised<'a>, other: Raised<'a>) -> Raised<'a> {
         let class = one.suspect.class;
         let agree = confirms(&self.counted(class, one.flagged, other.flagged))
@@ -184,11 +184,10 @@ impl Findings<'_> {
         let [size, of_other] = [&one, &other].map(|raised| raised.suspect.images);
         let (less, more) = (size.min(of_other), size.max(of_other));
         let nearly = less < more && less as f64 >= ONE_SIZE * more as f64;
-        let is_wider = other.width > one.width;
         let is_other_first = match (agree, nearly) {
             (true, false) => of_other > size,
             (true, true) if one.is_part != other.is_part => one.is_part,
-            _ => is_wider,
+            _ => other.width > one.width,
         };
         let (mut first, second) = if is_other_first {
             (other, one)
