@@ -87,6 +87,7 @@ impl Layer {
             kernel: [self.kernel; 2],
             stride: [self.stride; 2],
             padding: [self.kernel / 2; 2],
+            extra: [0; 2],
         };
         let input = Map {
             height: self.side,

@@ -35,8 +35,10 @@ pub struct Geometry {
     pub kernel: [usize; 2],
     /// Steps between windows, at least 1.
     pub stride: [usize; 2],
-    /// Zeros around the map on every side.
+    /// Zeros above and left of the map.
     pub padding: [usize; 2],
+    /// How many more stand below and right of it.
+    pub extra: [usize; 2],
 }
 
 impl Geometry {
@@ -48,7 +50,8 @@ impl Geometry {
     /// The output map for an input map, with `channels` channels; `None` when the window does not fit.
     pub fn output(&self, input: Map, channels: usize) -> Option<Map> {
         let side = |axis: usize, length: usize| {
-            let room = (length + 2 * self.padding[axis]).checked_sub(self.kernel[axis])?;
+            let padded = length + 2 * self.padding[axis] + self.extra[axis];
+            let room = padded.checked_sub(self.kernel[axis])?;
             Some(room / self.stride[axis] + 1)
         };
         Some(Map {

@@ -346,6 +346,7 @@ impl Task<'_> {
             kernel,
             stride,
             padding,
+            ..
         } = layer.geometry;
         let (width, channels) = (layer.output.width, layer.input.channels);
         let line = layer.tiles() * PACK;

@@ -21,7 +21,7 @@
 //! ```
 //! use cd_conv::{Activation, Dense, Epilogue, Geometry, Map};
 //!
-//! let geometry = Geometry { kernel: [1, 1], stride: [1, 1], padding: [0, 0] };
+//! let geometry = Geometry { kernel: [1, 1], stride: [1, 1], padding: [0, 0], extra: [0, 0] };
 //! // One output channel: the sum of two input channels.
 //! let sum = Dense::forward(&[1.0, 1.0], [1, 2], geometry);
 //! let map = Map { height: 1, width: 2, channels: 2 };

@@ -220,17 +220,20 @@ mod tests {
 
     #[test]
     fn every_pixel_and_every_pair_appears_once_in_both_directions() {
-        for (stride, padding, kernel, side) in [
-            (1, 1, 3, 4),
-            (2, 1, 3, 4),
-            (2, 0, 1, 4),
-            (2, 3, 7, 9),
-            (3, 1, 3, 5),
+        for (stride, padding, extra, kernel, side) in [
+            (1, 1, 0, 3, 4),
+            (2, 1, 0, 3, 4),
+            (2, 0, 0, 1, 4),
+            (2, 3, 0, 7, 9),
+            (3, 1, 0, 3, 5),
+            (2, 0, 1, 3, 4),
+            (2, 1, 1, 5, 6),
         ] {
             let geometry = Geometry {
                 kernel: [kernel; 2],
                 stride: [stride; 2],
                 padding: [padding; 2],
+                extra: [extra; 2],
             };
             let input = Map {
                 height: side,

@@ -223,6 +223,7 @@ mod tests {
                     kernel: [kernel; 2],
                     stride: [stride; 2],
                     padding: [padding; 2],
+                    extra: [0; 2],
                 };
                 let input = Map {
                     height: 5,

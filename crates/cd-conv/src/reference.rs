@@ -18,13 +18,15 @@ pub(crate) struct Case {
 /// Kernels, strides and channel counts that the kernels treat differently.
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for (kernel, stride, padding, side) in [
-        (3, 1, 1, 8),
-        (3, 2, 1, 8),
-        (1, 1, 0, 5),
-        (1, 2, 0, 6),
-        (7, 2, 3, 11),
-        (3, 1, 1, 1),
+    for (kernel, stride, padding, extra, side) in [
+        (3, 1, 1, 0, 8),
+        (3, 2, 1, 0, 8),
+        (1, 1, 0, 0, 5),
+        (1, 2, 0, 0, 6),
+        (7, 2, 3, 0, 11),
+        (3, 1, 1, 0, 1),
+        (3, 2, 0, 1, 8),
+        (5, 2, 1, 1, 8),
     ] {
         let mut channels = vec![(3, 16), (16, 32), (5, 7), (24, 48), (33, 3)];
         if (kernel, stride) == (3, 1) {
@@ -36,6 +38,7 @@ pub(crate) fn cases() -> Vec<Case> {
                 kernel: [kernel; 2],
                 stride: [stride; 2],
                 padding: [padding; 2],
+                extra: [extra; 2],
             };
             let input = Map {
                 height: side,

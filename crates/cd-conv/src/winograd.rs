@@ -90,6 +90,7 @@ impl Winograd {
             kernel: [3, 3],
             stride: [1, 1],
             padding: [1, 1],
+            extra: [0, 0],
         };
         let whole_vectors = sources.is_multiple_of(BLOCK) && targets.is_multiple_of(BLOCK);
         geometry == same_size && whole_vectors && sources.min(targets) >= FEWEST

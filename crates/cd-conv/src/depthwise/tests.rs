@@ -14,6 +14,7 @@ fn it_agrees_with_the_dense_one() {
                 kernel: [3, 3],
                 stride: [stride; 2],
                 padding: [1, 1],
+                extra: [0, 0],
             };
             let input = Map {
                 height: side,

@@ -7,6 +7,7 @@ const SAME: Geometry = Geometry {
     kernel: [3, 3],
     stride: [1, 1],
     padding: [1, 1],
+    extra: [0, 0],
 };
 
 /// The same windows, framed by zeros to 5 x 5, go the direct way.

@@ -15,13 +15,16 @@ use burn::tensor::{Device, Tensor};
 #[cfg(feature = "flex")]
 use cd_conv::Activation;
 
-/// A 2-D convolution with zero padding, equal on opposite sides, and no dilation.
+/// A 2-D convolution with zero padding, at least as much below and right as above and left, and no dilation.
 #[derive(Module, Debug)]
 pub(crate) struct Conv {
     pub(crate) weight: Param<Tensor<4>>,
     pub(crate) bias: Option<Param<Tensor<1>>>,
     stride: [usize; 2],
+    /// Above and left.
     padding: [usize; 2],
+    /// How much more below and right.
+    extra: [usize; 2],
     groups: usize,
     /// Weights as the kernels want them, once they do not change any more.
     #[cfg(feature = "flex")]
@@ -34,19 +37,20 @@ impl Conv {
     ///
     /// # Panics
     ///
-    /// When the configuration asks for dilation or uneven padding: no architecture does.
+    /// When the configuration asks for dilation, or for more padding above or left than opposite: no architecture does.
     pub(crate) fn new(config: Conv2dConfig, device: &Device) -> Self {
         assert_eq!(config.dilation, [1, 1], "dilation");
-        let padding = match config.padding {
-            PaddingConfig2d::Valid => [0, 0],
-            PaddingConfig2d::Explicit(top, left, bottom, right) => {
-                assert_eq!([top, left], [bottom, right], "even padding");
-                [top, left]
-            }
+        let (padding, opposite) = match config.padding {
+            PaddingConfig2d::Valid => ([0, 0], [0, 0]),
+            PaddingConfig2d::Explicit(top, left, bottom, right) => ([top, left], [bottom, right]),
             ref other @ PaddingConfig2d::Same => {
                 panic!("padding {other:?} depends on the size of the map")
             }
         };
+        let extra = [0, 1].map(|axis| {
+            let more = opposite[axis].checked_sub(padding[axis]);
+            more.expect("no less padding below and right than above and left")
+        });
         let Conv2d {
             weight,
             bias,
@@ -59,6 +63,7 @@ impl Conv {
             bias,
             stride,
             padding,
+            extra,
             groups,
             #[cfg(feature = "flex")]
             frozen: None,
@@ -141,10 +146,13 @@ impl Conv {
                 None => y,
             };
         }
-        let padding = self.padding.map(|side| (side, side));
+        let padding = |axis: usize| {
+            let before = self.padding[axis];
+            (before, before + self.extra[axis])
+        };
         let options = ConvOptions {
             stride: self.stride,
-            padding,
+            padding: [padding(0), padding(1)],
             dilation: [1, 1],
             groups: self.groups,
         };

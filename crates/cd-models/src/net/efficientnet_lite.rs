@@ -47,7 +47,7 @@ impl EfficientNetLiteConfig {
         }
         let last = channels(LAST);
         EfficientNetLite {
-            conv_stem: same(conv(3, self.width, STEM_KERNEL, STEM_STRIDE), device),
+            conv_stem: unit(same(conv(3, self.width, STEM_KERNEL, STEM_STRIDE)), device),
             blocks,
             conv_head: unit(conv(entry, last, 1, 1), device),
             linear: LinearConfig::new(last, self.classes).init(device),
@@ -86,7 +86,7 @@ impl Network for EfficientNetLite {
     fn stage(&self, images: Tensor<4>, number: usize) -> Tensor<4> {
         let count = STAGES[..number].iter().map(|stage| stage.blocks).sum();
         let blocks = self.blocks.iter().take(count);
-        let images = same_padded(images, STEM_KERNEL, STEM_STRIDE);
+        let images = even(images, STEM_STRIDE);
         let stem = self.conv_stem.forward_relu6(images);
         blocks.fold(stem, |x, block| block.forward(x))
     }
@@ -134,29 +134,25 @@ fn unit(config: Conv2dConfig, device: &Device) -> ConvNorm {
     ConvNorm::with_norm(config, &norm.with_epsilon(1e-3).with_momentum(0.01), device)
 }
 
-/// A convolution as [`same_padded`] wants it.
-fn same(config: Conv2dConfig, device: &Device) -> ConvNorm {
-    // At stride 1 the padding is even, and the convolution pads.
-    let config = match config.stride {
-        [1, 1] => config,
-        _ => config.with_padding(PaddingConfig2d::Valid),
-    };
-    unit(config, device)
+/// Padding as `SAME` does it: to a map as large as the input over the stride, rounded up, where inputs of stride 2 come from [`even`].
+fn same(config: Conv2dConfig) -> Conv2dConfig {
+    if config.stride == [1, 1] {
+        return config;
+    }
+    let behind = config.kernel_size[0] / 2;
+    let before = behind - 1;
+    config.with_padding(PaddingConfig2d::Explicit(before, before, behind, behind))
 }
 
-/// Zeros around `x`, so that a convolution without padding gives a map as large as `x` over the stride, rounded up; those that do
-/// not come out even on both sides stand right and below.
-fn same_padded(x: Tensor<4>, kernel: usize, stride: usize) -> Tensor<4> {
-    if stride == 1 {
+/// `x` as a convolution of stride 2 by [`same`] wants it: a row and a column of zeros in front where their number is odd, for then as
+/// much padding stands in front as behind.
+fn even(x: Tensor<4>, stride: usize) -> Tensor<4> {
+    let [.., height, width] = x.dims();
+    let missing = [height, width].map(|extent| if stride == 1 { 0 } else { extent % 2 });
+    if missing == [0, 0] {
         return x;
     }
-    let [.., height, width] = x.dims();
-    let around = |extent: usize| {
-        let reach = (extent.div_ceil(stride) - 1) * stride + kernel;
-        let total = reach.saturating_sub(extent);
-        (total / 2, total - total / 2)
-    };
-    x.pad([around(height), around(width)], PadMode::Constant(0.0))
+    x.pad(missing.map(|zeros| (zeros, 0)), PadMode::Constant(0.0))
 }
 
 /// Expand, convolve each channel, project.
@@ -164,7 +160,6 @@ fn same_padded(x: Tensor<4>, kernel: usize, stride: usize) -> Tensor<4> {
 struct Block {
     conv_expand: Option<ConvNorm>,
     conv_depthwise: ConvNorm,
-    kernel: usize,
     stride: usize,
     conv_project: ConvNorm,
     residual: bool,
@@ -177,8 +172,7 @@ impl Block {
         let depthwise = conv(inner, inner, stage.kernel, stride).with_groups(inner);
         Self {
             conv_expand: expands.then(|| unit(conv(entry, inner, 1, 1), device)),
-            conv_depthwise: same(depthwise, device),
-            kernel: stage.kernel,
+            conv_depthwise: unit(same(depthwise), device),
             stride,
             conv_project: unit(conv(inner, out, 1, 1), device),
             residual: stride == 1 && entry == out,
@@ -190,11 +184,12 @@ impl Block {
             Some(expand) => expand.forward_relu6(x.clone()),
             None => x.clone(),
         };
-        let inner = self
-            .conv_depthwise
-            .forward_relu6(same_padded(inner, self.kernel, self.stride));
-        let inner = self.conv_project.forward(inner);
-        if self.residual { inner + x } else { inner }
+        let inner = self.conv_depthwise.forward_relu6(even(inner, self.stride));
+        if self.residual {
+            self.conv_project.forward_add(inner, x)
+        } else {
+            self.conv_project.forward(inner)
+        }
     }
 
     fn fold(&mut self) {
@@ -239,3 +234,51 @@ pub(crate) const ARCHITECTURES: &[Architecture] = &[Architecture {
         Net::EfficientNetLite(EfficientNetLiteConfig { width, classes }.init(device))
     },
 }];
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use burn::tensor::Distribution;
+    use burn::tensor::module::conv2d;
+    use burn::tensor::ops::ConvOptions;
+
+    use super::*;
+    use crate::batch::to_host;
+    use crate::net::conv::Conv;
+
+    /// Zeros around as TensorFlow's `SAME` puts them for a stride of 2: half of what is missing in front, rounded down.
+    fn as_defined(x: Tensor<4>, kernel: usize) -> Tensor<4> {
+        let [.., height, width] = x.dims();
+        let around = |extent: usize| {
+            let total = ((extent.div_ceil(2) - 1) * 2 + kernel).saturating_sub(extent);
+            (total / 2, total - total / 2)
+        };
+        x.pad([around(height), around(width)], PadMode::Constant(0.0))
+    }
+
+    #[test]
+    fn strides_pad_as_tensorflow_does() {
+        let device = Device::flex();
+        for (kernel, extents) in [
+            (3, [6, 9]),
+            (3, [5, 8]),
+            (5, [8, 7]),
+            (5, [9, 6]),
+            (3, [1, 2]),
+        ] {
+            for groups in [1, 4] {
+                let config = conv(4, 4, kernel, 2).with_groups(groups);
+                let layer = Conv::new(same(config), &device);
+                let [height, width] = extents;
+                let x = Tensor::random([2, 4, height, width], Distribution::Default, &device);
+                let options = ConvOptions::new([2, 2], [0, 0], [1, 1], groups);
+                let expected = as_defined(x.clone(), kernel);
+                let expected = conv2d(expected, layer.weight.val(), None, options);
+                let got = layer.forward(even(x, 2));
+                assert_eq!(got.dims(), expected.dims(), "{kernel} {extents:?}");
+                for (got, expected) in to_host(got).iter().zip(to_host(expected)) {
+                    assert!((got - expected).abs() < 1e-5, "{kernel} {extents:?}");
+                }
+            }
+        }
+    }
+}

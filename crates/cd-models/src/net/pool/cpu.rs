@@ -27,6 +27,7 @@ pub(super) fn geometry(pool: &MaxPool2d, x: &Tensor<4>) -> Option<Geometry> {
         kernel: pool.kernel_size,
         stride: pool.stride,
         padding,
+        extra: [0, 0],
     };
     // A window over padding alone has no largest value.
     let inside = (0..2).all(|axis| padding[axis] < geometry.kernel[axis]);

@@ -36,6 +36,7 @@ impl Shape {
                 kernel: [height, width],
                 stride: conv.stride,
                 padding: conv.padding,
+                extra: conv.extra,
             },
         })
     }
