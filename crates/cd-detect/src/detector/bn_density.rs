@@ -117,16 +117,16 @@ pub(super) fn densities(
 fn least_densities(model: &Model, images: Tensor<4>, layers: &[NormLayer]) -> Vec<f32> {
     let count = images.dims()[0];
     let mut values = vec![0.0; count * layers.len()];
-    let inputs = model.norm_inputs(images, layers);
+    // The rarest value of a channel is its least or its largest.
+    let inputs = model.norm_extremes(images, layers);
     for (at, (layer, input)) in layers.iter().zip(inputs).enumerate() {
         let Some(input) = input else { continue };
-        let channels = input.dims()[1];
-        let across = |vector: Tensor<1>| vector.reshape([1, channels, 1, 1]);
+        let across = |vector: Tensor<1>| vector.reshape([1, 1, -1]);
         let variance = across(layer.variance.clone()) + FLOOR;
         let distance =
             (input - across(layer.mean.clone())).powi_scalar(2) / (variance.clone() * 2.0);
         let rarity = distance + (variance * (2.0 * std::f64::consts::PI)).log() * 0.5;
-        let most = rarity.flatten::<2>(1, 3).max_dim(1);
+        let most = rarity.flatten::<2>(1, 2).max_dim(1);
         for (image, rarity) in to_host(most).into_iter().enumerate() {
             values[image * layers.len() + at] = -rarity;
         }

@@ -9,6 +9,7 @@ use burn::tensor::Tensor;
 use super::Model;
 use crate::net::Net;
 use crate::net::hook::{Place, with_hook};
+use crate::net::norm::extremes;
 use crate::weights::path::Path;
 use crate::weights::state::StateDict;
 
@@ -38,14 +39,15 @@ impl Model {
         found.layers
     }
 
-    /// What enters each of `layers` on the way of `images`; `None` for one that is not on it.
+    /// The least and the largest value of every channel of what enters each of `layers` on the way of `images`; `None` for one that
+    /// is not on it.
     ///
     /// # Shapes
     ///
     /// - `images`: `[B, 3, H, W]` in `[0, 1]`
-    /// - output: `[B, C, h, w]` each
-    pub fn norm_inputs(&self, images: Tensor<4>, layers: &[NormLayer]) -> Vec<Option<Tensor<4>>> {
-        let (seen, hook) = recorder(layers, |x| (x.clone(), x));
+    /// - output: `[B, 2, C]` each, the least first
+    pub fn norm_extremes(&self, images: Tensor<4>, layers: &[NormLayer]) -> Vec<Option<Tensor<3>>> {
+        let (seen, hook) = recorder(layers, |x| (extremes(x.clone()), x));
         with_hook(hook, || self.net().forward(self.normalized(images)));
         seen.take()
     }
@@ -138,14 +140,14 @@ impl Model {
     }
 }
 
-type Seen = Rc<RefCell<Vec<Option<Tensor<4>>>>>;
+type Seen<T> = Rc<RefCell<Vec<Option<T>>>>;
 
 /// A hook that keeps the first value that `look` gives at each of `layers`, and passes on the second.
-fn recorder(
+fn recorder<T: Clone + 'static>(
     layers: &[NormLayer],
-    look: impl Fn(Tensor<4>) -> (Tensor<4>, Tensor<4>) + 'static,
-) -> (Seen, impl FnMut(Place, Tensor<4>) -> Tensor<4> + 'static) {
-    let seen: Seen = Rc::new(RefCell::new(vec![None; layers.len()]));
+    look: impl Fn(Tensor<4>) -> (T, Tensor<4>) + 'static,
+) -> (Seen<T>, impl FnMut(Place, Tensor<4>) -> Tensor<4> + 'static) {
+    let seen: Seen<T> = Rc::new(RefCell::new(vec![None; layers.len()]));
     let gammas: Vec<ParamId> = layers.iter().map(|layer| layer.gamma).collect();
     let kept = Rc::clone(&seen);
     let hook = move |place, x: Tensor<4>| {
@@ -242,7 +244,7 @@ mod tests {
             let model = model(name);
             let layers = model.norm_layers();
             assert_eq!(layers.len(), count, "{name}");
-            let inputs = model.norm_inputs(images(), &layers);
+            let inputs = model.norm_extremes(images(), &layers);
             assert!(inputs.iter().all(Option::is_some), "{name}");
             let gradients =
                 model.norm_gradients(images(), &layers, |logits| logits.slice([0..2, 1..2]).sum());
@@ -250,7 +252,10 @@ mod tests {
                 let (Some(input), Some(gradient)) = (input, gradient) else {
                     panic!("{name}: {} has no gradient", layer.name);
                 };
-                assert_eq!(input.dims(), gradient.dims(), "{}", layer.name);
+                let [batch, channels, ..] = gradient.dims();
+                assert_eq!(input.dims(), [batch, 2, channels], "{}", layer.name);
+                let [least, largest] = [0, 1].map(|end| input.clone().narrow(1, end, 1));
+                assert!(to_host(largest - least).iter().all(|&width| width >= 0.0));
                 assert!(to_host(gradient.clone()).iter().any(|&value| value != 0.0));
             }
         }

@@ -1,4 +1,4 @@
-//! BatchNorm with what follows it: Burn's parameters, and in training on a CPU kernels of our own.
+//! BatchNorm with what follows it: Burn's parameters, and on a CPU kernels of our own.
 
 #[cfg(feature = "flex")]
 mod cpu;
@@ -10,6 +10,8 @@ use burn::tensor::activation::relu;
 use cd_conv::Activation;
 
 use super::hook::{before_norm, behind_sum};
+#[cfg(feature = "flex")]
+use crate::device::is_cpu;
 
 /// BatchNorm.
 ///
@@ -17,10 +19,13 @@ use super::hook::{before_norm, behind_sum};
 ///
 /// - `x`, output: `[B, C, H, W]`
 pub(crate) fn normalize(norm: &BatchNorm, x: Tensor<4>) -> Tensor<4> {
-    let x = before_norm(norm, x);
+    plain(norm, before_norm(norm, x))
+}
+
+fn plain(norm: &BatchNorm, x: Tensor<4>) -> Tensor<4> {
     #[cfg(feature = "flex")]
     if cpu::applies(norm, &x) {
-        return cpu::train(norm, x, None, Activation::None);
+        return cpu::apply(norm, x, None, Activation::None);
     }
     norm.forward(x)
 }
@@ -34,7 +39,7 @@ pub(crate) fn normalize_relu(norm: &BatchNorm, x: Tensor<4>) -> Tensor<4> {
     let x = before_norm(norm, x);
     #[cfg(feature = "flex")]
     if cpu::applies(norm, &x) {
-        return cpu::train(norm, x, None, Activation::Relu);
+        return cpu::apply(norm, x, None, Activation::Relu);
     }
     relu(norm.forward(x))
 }
@@ -48,7 +53,7 @@ pub(crate) fn normalize_relu6(norm: &BatchNorm, x: Tensor<4>) -> Tensor<4> {
     let x = before_norm(norm, x);
     #[cfg(feature = "flex")]
     if cpu::applies(norm, &x) {
-        return cpu::train(norm, x, None, Activation::Relu6);
+        return cpu::apply(norm, x, None, Activation::Relu6);
     }
     relu(norm.forward(x)).clamp_max(6.0)
 }
@@ -61,10 +66,10 @@ pub(crate) fn normalize_relu6(norm: &BatchNorm, x: Tensor<4>) -> Tensor<4> {
 pub(crate) fn normalize_add(norm: &BatchNorm, x: Tensor<4>, skip: Tensor<4>) -> Tensor<4> {
     let x = before_norm(norm, x);
     #[cfg(feature = "flex")]
-    if cpu::applies(norm, &x) {
-        return cpu::train(norm, x, Some(skip), Activation::None);
+    if cpu::trains(norm, &x) {
+        return cpu::apply(norm, x, Some(skip), Activation::None);
     }
-    norm.forward(x) + skip
+    plain(norm, x) + skip
 }
 
 /// BatchNorm plus `skip`, then ReLU.
@@ -75,8 +80,29 @@ pub(crate) fn normalize_add(norm: &BatchNorm, x: Tensor<4>, skip: Tensor<4>) -> 
 pub(crate) fn normalize_add_relu(norm: &BatchNorm, x: Tensor<4>, skip: Tensor<4>) -> Tensor<4> {
     let x = before_norm(norm, x);
     #[cfg(feature = "flex")]
-    if cpu::applies(norm, &x) {
-        return cpu::train(norm, x, Some(skip), Activation::Relu);
+    if cpu::trains(norm, &x) {
+        return cpu::apply(norm, x, Some(skip), Activation::Relu);
     }
-    relu(behind_sum(norm.forward(x) + skip))
+    relu(behind_sum(plain(norm, x) + skip))
+}
+
+/// The least and the largest value of every channel of every image; what is not a number may be passed over off the CPU backend.
+///
+/// # Shapes
+///
+/// - `x`: `[B, C, H, W]`, without gradients
+/// - output: `[B, 2, C]`, the least first
+pub(crate) fn extremes(x: Tensor<4>) -> Tensor<3> {
+    let x = x.inner();
+    #[cfg(feature = "flex")]
+    if is_cpu(&x.device()) {
+        return cpu::extremes(x);
+    }
+    let [batch, channels, height, width] = x.dims();
+    let x = x.reshape([batch, channels, height * width]);
+    let ends = [x.clone().min_dim(2), x.max_dim(2)];
+    Tensor::cat(
+        ends.map(|end| end.reshape([batch, 1, channels])).to_vec(),
+        1,
+    )
 }

@@ -1,4 +1,4 @@
-//! Batch normalisation in training as an operation of Burn's CPU backend.
+//! Batch normalisation as an operation of Burn's CPU backend.
 
 use std::sync::Arc;
 
@@ -19,31 +19,43 @@ use crate::batch::to_host;
 use crate::device::is_cpu;
 use crate::net::cpu::{before, channels_first, channels_last, done_with, map_of, register, values};
 
-/// Whether `norm` would use the statistics of this batch, and the batch lies on the CPU.
+/// Whether the batch lies on the CPU, and either `norm` would use its statistics or nothing is differentiated.
 pub(super) fn applies(norm: &BatchNorm, x: &Tensor<4>) -> bool {
+    let device = x.device();
+    let differentiated = device.is_autodiff() || norm.gamma.val().device().is_autodiff();
+    trains(norm, x) || (is_cpu(&device) && !differentiated)
+}
+
+/// Whether the batch lies on the CPU, and `norm` would use its statistics.
+pub(super) fn trains(norm: &BatchNorm, x: &Tensor<4>) -> bool {
     let device = x.device();
     device.is_autodiff() && norm.training.is_enabled() && is_cpu(&device)
 }
 
-/// `activation(norm(x) + skip)` by the statistics of the batch, which also move the running ones.
+/// `activation(norm(x) + skip)`: in training by the statistics of the batch, which also move the running ones, else by those.
 ///
 /// # Shapes
 ///
 /// - `x`, `skip`, output: `[B, C, H, W]`
-pub(super) fn train(
+pub(super) fn apply(
     norm: &BatchNorm,
     x: Tensor<4>,
     skip: Option<Tensor<4>>,
     activation: Activation,
 ) -> Tensor<4> {
-    let moments = Tensor::<2>::from_dispatch(Dispatch::cpu_moments(x.clone().into_dispatch()));
-    let mut mean = to_host(moments);
-    let variance = mean.split_off(mean.len() / 2);
-    let moments = Arc::new(Moments { mean, variance });
-    follow(&norm.running_mean, &moments.mean, norm.momentum);
-    follow(&norm.running_var, &moments.variance, norm.momentum);
+    let moments = if trains(norm, &x) {
+        let moments = of_batch(x.clone());
+        follow(&norm.running_mean, &moments.mean, norm.momentum);
+        follow(&norm.running_var, &moments.variance, norm.momentum);
+        moments
+    } else {
+        Moments {
+            mean: to_host(norm.running_mean.value()),
+            variance: to_host(norm.running_var.value()),
+        }
+    };
     let settings = Settings {
-        moments,
+        moments: Arc::new(moments),
         epsilon: norm.epsilon,
         activation,
     };
@@ -54,6 +66,23 @@ pub(super) fn train(
         Some(skip) => Dispatch::cpu_norm_add(x, skip.into_dispatch(), gamma, beta, settings),
         None => Dispatch::cpu_norm(x, gamma, beta, settings),
     })
+}
+
+fn of_batch(x: Tensor<4>) -> Moments {
+    let moments = Tensor::<2>::from_dispatch(Dispatch::cpu_moments(x.into_dispatch()));
+    let mut mean = to_host(moments);
+    let variance = mean.split_off(mean.len() / 2);
+    Moments { mean, variance }
+}
+
+/// The least and the largest value of every channel of every image.
+///
+/// # Shapes
+///
+/// - `x`: `[B, C, H, W]`
+/// - output: `[B, 2, C]`, the least first
+pub(super) fn extremes(x: Tensor<4>) -> Tensor<3> {
+    Tensor::from_dispatch(Dispatch::cpu_extremes(x.into_dispatch()))
 }
 
 /// Moves a running statistic towards that of the batch.
@@ -84,6 +113,9 @@ pub(super) struct Settings {
 pub(super) trait CpuNorm: Backend {
     /// Mean and variance of every channel, `[2, C]`; without gradients.
     fn cpu_moments(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// Least and largest value of every channel of every image, `[B, 2, C]`; without gradients.
+    fn cpu_extremes(x: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// `activation(gamma * (x - mean) / deviation + beta)`.
     fn cpu_norm(
@@ -141,6 +173,13 @@ impl CpuNorm for Flex {
         let Moments { mut mean, variance } = Moments::of(values(&x), channels);
         mean.extend(variance);
         FloatTensor::<Self>::from_data(TensorData::new(mean, [2, channels]))
+    }
+
+    fn cpu_extremes(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        let (batch, map) = (x.shape()[0], map_of(&x));
+        let x = channels_last(&x);
+        let found = cd_conv::extremes(values(&x), map.pixels(), map.channels);
+        FloatTensor::<Self>::from_data(TensorData::new(found, [batch, 2, map.channels]))
     }
 
     fn cpu_norm(
@@ -256,6 +295,10 @@ fn tracked<C: CheckpointStrategy, const N: usize>(
 impl<C: CheckpointStrategy> CpuNorm for Autodiff<Flex, C> {
     fn cpu_moments(x: FloatTensor<Self>) -> FloatTensor<Self> {
         Self::from_inner(Flex::cpu_moments(x.into_primitive()))
+    }
+
+    fn cpu_extremes(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::from_inner(Flex::cpu_extremes(x.into_primitive()))
     }
 
     fn cpu_norm(
