@@ -11,7 +11,7 @@ use burn::tensor::{Device, Tensor};
 use crate::registry::{Architecture, Family, Output, Taps, any_size, golden, map};
 
 use super::fold::fold_layers;
-use super::layers::{Layer, conv, conv_norm_layers, max_pool, pool, run, scaled};
+use super::layers::{Layer, conv, conv_norm_layers, joined, max_pool, pool, run, scaled};
 use super::{Net, Network};
 
 const PUBLISHED_WIDTH: usize = 192;
@@ -209,7 +209,7 @@ impl Inception {
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let paths = [&self.b1, &self.b2, &self.b3, &self.b4];
-        Tensor::cat(paths.map(|layers| run(layers, x.clone())).to_vec(), 1)
+        joined(paths.map(|layers| run(layers, x.clone())).to_vec())
     }
 }
 

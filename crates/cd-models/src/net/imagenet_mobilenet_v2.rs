@@ -13,7 +13,7 @@ use burn::tensor::{Device, Tensor};
 use crate::registry::{Architecture, Family, Output, Taps, any_size, dialect, golden_logits, map};
 
 use super::fold::fold_layers;
-use super::layers::{Layer, conv, conv_norm_layers, pool, run, scaled};
+use super::layers::{Layer, conv, conv_norm_layers, pool, run, run_add, run_to_6, scaled};
 use super::{Net, Network};
 
 const PUBLISHED_WIDTH: usize = 32;
@@ -63,13 +63,9 @@ impl ImageNetMobileNetV2Config {
     }
 }
 
-/// A convolution with BatchNorm and ReLU; [`run6`] ends it at 6.
+/// A convolution with BatchNorm and ReLU; [`run_to_6`] ends it at 6.
 fn unit(config: Conv2dConfig, device: &Device) -> Vec<Layer> {
     conv_norm_layers(config, true, device)
-}
-
-fn run6(layers: &[Layer], x: Tensor<4>) -> Tensor<4> {
-    run(layers, x).clamp_max(6.0)
 }
 
 /// A MobileNetV2 for large images.
@@ -103,7 +99,7 @@ impl Network for ImageNetMobileNetV2 {
     fn stage(&self, images: Tensor<4>, number: usize) -> Tensor<4> {
         let count = STAGES[..number].iter().map(|[_, _, count, _]| count).sum();
         let blocks = self.blocks.iter().take(count);
-        blocks.fold(run6(&self.stem, images), |x, block| block.forward(x))
+        blocks.fold(run_to_6(&self.stem, images), |x, block| block.forward(x))
     }
 
     /// # Shapes
@@ -111,7 +107,7 @@ impl Network for ImageNetMobileNetV2 {
     /// - `images`: `[B, 3, H, W]`
     /// - output: `[B, F, h, w]`; `F` = 1280 at width 32
     fn deep(&self, images: Tensor<4>) -> Tensor<4> {
-        run6(&self.last, self.stage(images, STAGES.len()))
+        run_to_6(&self.last, self.stage(images, STAGES.len()))
     }
 
     fn penultimate(&self, images: Tensor<4>) -> Tensor<2> {
@@ -176,10 +172,14 @@ impl Block {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let inner = match self.expand.as_slice() {
             [] => x.clone(),
-            layers => run6(layers, x.clone()),
+            layers => run_to_6(layers, x.clone()),
         };
-        let inner = run(&self.project, run6(&self.depthwise, inner));
-        if self.residual { inner + x } else { inner }
+        let inner = run_to_6(&self.depthwise, inner);
+        if self.residual {
+            run_add(&self.project, inner, x)
+        } else {
+            run(&self.project, inner)
+        }
     }
 
     fn fold(&mut self) {

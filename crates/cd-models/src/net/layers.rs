@@ -10,6 +10,7 @@ use super::conv::Conv;
 use super::fold::{fold_conv, fold_linear};
 use super::norm::{normalize, normalize_add, normalize_add_relu, normalize_relu, normalize_relu6};
 use super::pool::{largest, mean};
+use crate::device::is_cpu;
 
 /// `channels` scaled from a network of `published` width to one of `width`, at least 1.
 pub(crate) fn scaled(channels: usize, width: usize, published: usize) -> usize {
@@ -257,6 +258,50 @@ pub(crate) fn hard_swish<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 /// Applies `layers` in order; nothing for none.
 pub(crate) fn run(layers: &[Layer], x: Tensor<4>) -> Tensor<4> {
     layers.iter().fold(x, |x, layer| layer.forward(x))
+}
+
+/// Applies `layers` in order and ends at 6; to a convolution, BatchNorm and ReLU, or what they become, in one pass.
+///
+/// # Shapes
+///
+/// - `x`: `[B, I, H, W]`
+/// - output: `[B, O, h, w]`
+pub(crate) fn run_to_6(layers: &[Layer], x: Tensor<4>) -> Tensor<4> {
+    match layers {
+        [Layer::ConvRelu(conv)] => conv.forward_relu6(x),
+        [Layer::Conv(conv), Layer::Norm(norm), Layer::Relu(_)] => {
+            normalize_relu6(norm, conv.forward(x))
+        }
+        _ => run(layers, x).clamp_max(6.0),
+    }
+}
+
+/// Applies `layers` in order and adds `skip`; to a convolution and BatchNorm, or what they become, in one pass.
+///
+/// # Shapes
+///
+/// - `x`: `[B, I, H, W]`
+/// - `skip`, output: `[B, O, h, w]`
+pub(crate) fn run_add(layers: &[Layer], x: Tensor<4>, skip: Tensor<4>) -> Tensor<4> {
+    match layers {
+        [Layer::Conv(conv)] => conv.forward_add(x, skip),
+        [Layer::Conv(conv), Layer::Norm(norm)] => normalize_add(norm, conv.forward(x), skip),
+        _ => run(layers, x) + skip,
+    }
+}
+
+/// The channels of all `maps`, one after the other, in the order in memory that the convolutions of this backend want.
+///
+/// # Shapes
+///
+/// - `maps`: `[B, F, h, w]` each, of any number of channels
+/// - output: `[B, sum of F, h, w]`
+pub(crate) fn joined(maps: Vec<Tensor<4>>) -> Tensor<4> {
+    if !maps.iter().all(|map| is_cpu(&map.device())) {
+        return Tensor::cat(maps, 1);
+    }
+    let last = maps.into_iter().map(|map| map.permute([0, 2, 3, 1]));
+    Tensor::cat(last.collect(), 3).permute([0, 3, 1, 2])
 }
 
 #[cfg(test)]
