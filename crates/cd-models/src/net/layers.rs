@@ -260,7 +260,7 @@ pub(crate) fn run(layers: &[Layer], x: Tensor<4>) -> Tensor<4> {
     layers.iter().fold(x, |x, layer| layer.forward(x))
 }
 
-/// Applies `layers` in order and ends at 6; to a convolution, BatchNorm and ReLU, or what they become, in one pass.
+/// Applies `layers` in order and ends at 6: in one pass where they are a convolution, BatchNorm and ReLU, folded or not.
 ///
 /// # Shapes
 ///
@@ -276,7 +276,7 @@ pub(crate) fn run_to_6(layers: &[Layer], x: Tensor<4>) -> Tensor<4> {
     }
 }
 
-/// Applies `layers` in order and adds `skip`; to a convolution and BatchNorm, or what they become, in one pass.
+/// Applies `layers` in order and adds `skip`: in one pass where they are a convolution and BatchNorm, folded or not.
 ///
 /// # Shapes
 ///

@@ -66,10 +66,10 @@ pub(crate) fn normalize_relu6(norm: &BatchNorm, x: Tensor<4>) -> Tensor<4> {
 pub(crate) fn normalize_add(norm: &BatchNorm, x: Tensor<4>, skip: Tensor<4>) -> Tensor<4> {
     let x = before_norm(norm, x);
     #[cfg(feature = "flex")]
-    if cpu::trains(norm, &x) {
+    if cpu::applies(norm, &x) {
         return cpu::apply(norm, x, Some(skip), Activation::None);
     }
-    plain(norm, x) + skip
+    norm.forward(x) + skip
 }
 
 /// BatchNorm plus `skip`, then ReLU.
@@ -79,6 +79,7 @@ pub(crate) fn normalize_add(norm: &BatchNorm, x: Tensor<4>, skip: Tensor<4>) -> 
 /// - `x`, `skip`, output: `[B, C, H, W]`
 pub(crate) fn normalize_add_relu(norm: &BatchNorm, x: Tensor<4>, skip: Tensor<4>) -> Tensor<4> {
     let x = before_norm(norm, x);
+    // Where nothing is trained a hook may look at the sum, so that stays on its own.
     #[cfg(feature = "flex")]
     if cpu::trains(norm, &x) {
         return cpu::apply(norm, x, Some(skip), Activation::Relu);
