@@ -2,8 +2,10 @@
 
 use faer::diag::Diag;
 use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::cholesky::llt::factor::{cholesky_in_place, cholesky_in_place_scratch};
 use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
 use faer::linalg::matmul::matmul;
+use faer::linalg::triangular_inverse::invert_lower_triangular;
 use faer::{Accum, Mat, MatRef, Par};
 
 use cd_core::Matrix;
@@ -235,6 +237,26 @@ pub(crate) struct Whitening {
 impl Whitening {
     /// What rows are multiplied with, of the sums of products of so many around their means; `None` where nothing varies.
     pub(crate) fn of(self, sum: MatRef<'_, f64>, count: usize) -> Option<Mat<f64>> {
+        let (correlation, spreads) = self.correlation(sum, count)?;
+        let root = Spectrum::of(correlation.as_ref()).inverse_root();
+        let side = spreads.len();
+        Some(Mat::from_fn(side, side, |row, column| {
+            root[(row, column)] / spreads[row]
+        }))
+    }
+
+    /// Another such matrix, which costs less where there are thousands of features: rows end up in other axes, as far from each other.
+    pub(crate) fn triangular(self, sum: MatRef<'_, f64>, count: usize) -> Option<Mat<f64>> {
+        let (correlation, spreads) = self.correlation(sum, count)?;
+        let inverse = inverse_factor(correlation)?;
+        let side = spreads.len();
+        Some(Mat::from_fn(side, side, |row, column| {
+            inverse[(column, row)] / spreads[row]
+        }))
+    }
+
+    /// Correlations and spreads of the features.
+    fn correlation(self, sum: MatRef<'_, f64>, count: usize) -> Option<(Mat<f64>, Vec<f64>)> {
         let side = sum.nrows();
         let spreads: Vec<f64> = (0..side)
             .map(|at| (sum[(at, at)] / count as f64).sqrt())
@@ -252,11 +274,26 @@ impl Whitening {
             let identity = if row == column { self.shrinkage } else { 0.0 };
             (1.0 - self.shrinkage) * own + identity
         });
-        let root = Spectrum::of(correlation.as_ref()).inverse_root();
-        Some(Mat::from_fn(side, side, |row, column| {
-            root[(row, column)] / spreads[row]
-        }))
+        Some((correlation, spreads))
     }
+}
+
+/// The inverse of Cholesky's lower factor; `None` where the matrix is not positive definite.
+fn inverse_factor(mut matrix: Mat<f64>) -> Option<Mat<f64>> {
+    let side = matrix.nrows();
+    let needed = cholesky_in_place_scratch::<f64>(side, Par::Seq, faer::prelude::default());
+    let mut memory = MemBuffer::new(needed);
+    cholesky_in_place(
+        matrix.as_mut(),
+        faer::prelude::default(),
+        Par::Seq,
+        MemStack::new(&mut memory),
+        faer::prelude::default(),
+    )
+    .ok()?;
+    let mut inverse = Mat::zeros(side, side);
+    invert_lower_triangular(inverse.as_mut(), matrix.as_ref(), Par::Seq);
+    Some(inverse)
 }
 
 #[cfg(test)]
@@ -297,6 +334,31 @@ mod tests {
         }
         let one = Mat::from_fn(1, 2, |_, column| column as f64);
         assert_eq!(trace(covariance(one.as_ref(), 1).as_ref()), 0.0);
+    }
+
+    #[test]
+    fn both_ways_of_scaling_leave_a_spread_of_one() {
+        let rows = Mat::from_fn(40, 3, |row, column| {
+            ((row * (3 + column * column) * 7 % 13) * (column + 1) + row % 3) as f64
+        });
+        let of = covariance(rows.as_ref(), 0);
+        let mut sum = of.clone();
+        scale(&mut sum, 40.0);
+        let whitening = Whitening {
+            shrinkage: 0.0,
+            least_spread: 0.0,
+        };
+        let identity = Mat::<f64>::identity(3, 3);
+        for by in [
+            whitening.of(sum.as_ref(), 40),
+            whitening.triangular(sum.as_ref(), 40),
+        ] {
+            let by = by.expect("they vary");
+            let after = product(product(by.transpose(), of.as_ref()).as_ref(), by.as_ref());
+            assert!(distance(after.as_ref(), identity.as_ref()) < 1e-9);
+        }
+        let nothing = Mat::zeros(3, 3);
+        assert!(whitening.triangular(nothing.as_ref(), 40).is_none());
     }
 
     #[test]

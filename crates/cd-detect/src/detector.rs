@@ -207,6 +207,11 @@ pub trait Detector: Debug + Send + Sync {
         true
     }
 
+    /// Raised when its numbers change, so that stored ones of before are not taken for them.
+    fn revision(&self) -> u32 {
+        1
+    }
+
     /// What its numbers are evidence of.
     fn testimony(&self) -> Testimony {
         Testimony::Images

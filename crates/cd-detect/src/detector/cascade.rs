@@ -34,7 +34,8 @@ const NARROW: f64 = 1.5;
 /// less it, the other group is the suspicious one. By small masks and by confidence on hosts, both: what is easy to recognise carries
 /// its class as well as a trigger does, but not in a small part. Of 16 equal probes each comes so far once in 40 times.
 const CONFIRMED: f64 = 0.7;
-/// The mean of both chances that makes a group below its border a suspicious one: with nothing but the search to speak for it.
+/// The mean of both chances that makes a group below its border a suspicious one, where it fills its probes: with nothing but the search to speak
+/// for it.
 const ALONE: f64 = 0.85;
 /// So many of the raised classes below their border are searched, the widest: a fine-tuned network raises nearly every class.
 const LOWER: usize = 3;
@@ -87,10 +88,10 @@ impl Cascade {
         threat_model: "As the fusion; the search tells a poisoned group from a natural one without clean images, and which of two groups is the poisoned one.",
         paper: "ours, after Huang, Ma, Erfani, Bailey: Distilling Cognitive Backdoor Patterns within an Image, ICLR 2023",
         source: "none",
-        notes: "A class is raised from three quarters of the fusion's border on, of those below it the three widest; between there and the border it is a target when random probes of its groups confirm it by small masks and by confidence on hosts, both clearly: images that are easy to recognise carry their class as well as a trigger does, but in large masks. From the border to half as much more it is none when neither speaks for it; nor, for a group smaller than its probes, when their mean does not.",
+        notes: "A class is raised from three quarters of the fusion's border on, of those below it the three widest; between there and the border it is a target when random probes of its groups confirm it by small masks and by confidence on hosts, both clearly: images that are easy to recognise carry their class as well as a trigger does, but in large masks; a group smaller than its probes is none there. From the border to half as much more it is none when neither speaks for it; nor, for a group smaller than its probes, when their mean does not.",
         judges_clean: false,
         rule: Some(
-            "the fusion's rule, with groups turned round where the search says so, and with raised classes below its border that the search confirms, without those narrowly above it for which the search finds nothing",
+            "the fusion's rule, with groups turned round where the search says so, and with raised classes below its border whose group, of 16 images or more, the search confirms, without those narrowly above it for which the search finds nothing",
         ),
     };
 
@@ -233,12 +234,13 @@ impl Cascade {
             let [smaller_mask, carries_further] = chances;
             let confirms = chances.iter().all(|&chance| chance >= CONFIRMED);
             let mean = f64::midpoint(smaller_mask, carries_further);
-            let is_enough = confirms && mean >= ALONE;
             // Large parts that stand out are no odd images, and what lies in all of an image has no small mask.
             let is_narrow = split.own.is_none() && split.gap < NARROW * self.first.border_of(split);
             let says_nothing = chances.iter().all(|&chance| chance < CONFIRMED);
-            // A handful of images, narrowly apart, that carries its class in large masks is an odd view of what the class shows.
+            // A handful of images, narrowly apart, that carries its class in large masks is an odd view of what the class shows. Below the border
+            // even small masks do not speak for it: the clearest views of a plain object have such, and copies of them count as more.
             let is_handful = chosen.probes[class][1].len() < self.probes;
+            let is_enough = confirms && mean >= ALONE && !is_handful;
             let says_little = is_handful && mean < CONFIRMED;
             let is_refuted = is_narrow
                 && chosen.is_probed(class)
@@ -376,6 +378,10 @@ impl Detector for Cascade {
         Ok(())
     }
 
+    fn revision(&self) -> u32 {
+        2
+    }
+
     fn needs(&self) -> Needs {
         self.first.needs().and(self.search.needs())
     }
@@ -486,9 +492,18 @@ mod tests {
         verdict_of(10, gap, [last; 2], trusted)
     }
 
+    /// Where ten images fill the probes of a group.
+    fn of_ten() -> Cascade {
+        Cascade {
+            probes: 10,
+            ..level()
+        }
+    }
+
     #[test]
     fn the_search_confirms_turns_round_and_leaves_alone() {
-        assert_eq!(verdict(4.0, 2.0, Vec::new()), (true, true));
+        let found = verdict_by(&of_ten(), 10, 4.0, [2.0; 2], Vec::new());
+        assert_eq!(found, (true, true));
         assert_eq!(verdict(4.0, 0.5, Vec::new()), (false, true));
         assert_eq!(verdict(4.0, -1.0, Vec::new()), (false, true));
         // Far apart they are a target, whatever the search says; hardly apart they are none; between them it is enough that one witness of
@@ -502,30 +517,33 @@ mod tests {
         assert_eq!(verdict(6.0, 0.5, vec![-3.0; 6]), (true, true));
         assert_eq!(verdict(3.0, 2.0, Vec::new()), (false, true));
         // What carries its class in large masks, or does not in small ones, is natural.
-        assert_eq!(verdict_of(10, 4.0, [0.5, 2.0], Vec::new()), (false, true));
-        assert_eq!(verdict_of(10, 4.0, [2.0, 0.5], Vec::new()), (false, true));
+        let below = |last| verdict_by(&of_ten(), 10, 4.0, last, Vec::new());
+        assert_eq!(below([0.5, 2.0]), (false, true));
+        assert_eq!(below([2.0, 0.5]), (false, true));
         assert_eq!(verdict_of(10, 8.0, [0.5, -1.0], Vec::new()), (true, true));
         // One witness that speaks for a handful is not enough where the other speaks against it; for more images it is.
         assert_eq!(verdict_of(10, 6.0, [0.1, 0.9], Vec::new()), (false, true));
-        let of_ten = Cascade {
-            probes: 10,
-            ..level()
-        };
-        let found = verdict_by(&of_ten, 10, 6.0, [0.1, 0.9], Vec::new());
+        let found = verdict_by(&of_ten(), 10, 6.0, [0.1, 0.9], Vec::new());
         assert_eq!(found, (true, true));
         // What both speak for, but not clearly, is none below the border.
-        assert_eq!(verdict_of(10, 4.0, [0.8, 0.75], Vec::new()), (false, true));
-        assert_eq!(verdict_of(10, 4.0, [0.95, 0.8], Vec::new()), (true, true));
+        assert_eq!(below([0.8, 0.75]), (false, true));
+        assert_eq!(below([0.95, 0.8]), (true, true));
+        // Nor is a handful there, however clearly they speak.
+        assert_eq!(verdict(4.0, 2.0, Vec::new()), (false, true));
         assert_eq!(verdict_of(10, 6.0, [0.8, 0.75], Vec::new()), (true, true));
         // Trusted images that lie in the other group are not overruled.
         assert_eq!(verdict(8.0, -1.0, vec![-3.0; 6]), (true, true));
-        assert_eq!(verdict(4.0, 2.0, vec![3.0; 6]), (false, true));
+        let found = verdict_by(&of_ten(), 10, 4.0, [2.0; 2], vec![3.0; 6]);
+        assert_eq!(found, (false, true));
     }
 
     #[test]
     fn few_probes_and_images_that_are_searched_for_their_looks_confirm_nothing() {
-        assert_eq!(verdict_of(7, 4.0, [2.0; 2], Vec::new()), (false, true));
-        assert_eq!(verdict_of(8, 4.0, [2.0; 2], Vec::new()), (true, true));
+        for (probes, confirms) in [(7, false), (8, true)] {
+            let cascade = Cascade { probes, ..level() };
+            let found = verdict_by(&cascade, probes, 4.0, [2.0; 2], Vec::new());
+            assert_eq!(found, (confirms, true));
+        }
         let chosen = Chosen {
             all: (0..40).collect(),
             probes: vec![[(0..8).collect(), (8..16).collect()]],

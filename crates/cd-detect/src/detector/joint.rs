@@ -126,6 +126,14 @@ impl Detector for Joint {
         Ok(())
     }
 
+    /// Raised whenever one of its members is.
+    fn revision(&self) -> u32 {
+        let members = self.members.iter();
+        1 + members
+            .map(|member| member.detector().revision() - 1)
+            .sum::<u32>()
+    }
+
     fn needs(&self) -> Needs {
         let members = self.members.iter();
         members.fold(Needs::default(), |needs, member| {
@@ -192,6 +200,16 @@ mod tests {
             "{}",
             own.explanation
         );
+    }
+
+    #[test]
+    fn it_changes_when_a_member_does() {
+        let of = |name: &str| Joint {
+            members: vec![DetectorConfig::from_name(name).expect("it exists")],
+        };
+        assert_eq!(of("scan").revision(), 1);
+        let shift = DetectorConfig::from_name("shared-shift").expect("it exists");
+        assert_eq!(of("shared-shift").revision(), shift.detector().revision());
     }
 
     #[test]

@@ -5,10 +5,12 @@
 //! of them by the same step in measures of the whole picture. No classifier is asked.
 //!
 //! Ours. Poison that comes of all classes makes of its target a mixture, of images of its own and of strangers: images of every other class, which
-//! are known, moved by one step, which is sought (`strangers`). Where poison is of the class itself a part of it is seen as a second hill among its
-//! images, along the direction of a linear discriminant, Fisher: *The Use of Multiple Measurements in Taxonomic Problems*, Annals of Eugenics 1936,
-//! that is sought by turns with the two parts that it shows (`parts`).
+//! are known, moved by one step, which is sought (`strangers`); a pattern that was added to all of them then tells them more clearly (`added`).
+//! Where poison is of the class itself a part of it is seen as a second hill among its images, along the direction of a linear discriminant, Fisher:
+//! *The Use of Multiple Measurements in Taxonomic Problems*, Annals of Eugenics 1936, that is sought by turns with the two parts that it shows
+//! (`parts`).
 
+mod added;
 mod counted;
 mod halves;
 mod line;
@@ -25,6 +27,7 @@ use faer::Mat;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use self::added::Added;
 use self::counted::{AGREED, FEWEST, counted};
 use self::halves::halves;
 use self::measures::{COLUMNS, Measures, OVERALL, SMALLEST_SIDE, VIEWS};
@@ -71,6 +74,9 @@ const BEYOND: f64 = 1.2;
 const WORDS: [&str; LINES] = ["in colours", "in fine detail"];
 /// Views in which parts are looked for along a line.
 const LINES: usize = 2;
+/// By which factor the gap by what has been added to strangers has to exceed that by measures of them.
+const CLEARER: f64 = 1.25;
+const OF_ADDED: &str = "by a pattern that has been added to each, and are of as many kinds as the other classes together";
 /// Makes raw numbers of log-odds that differ.
 const FLAT: f64 = 4.0;
 
@@ -116,7 +122,7 @@ impl SharedShift {
         threat_model: "Treatments that are the same in every poisoned image, or of one make: warps, smooth patterns, secrets, filters, fewer levels, thin strokes in other places. The poison makes up a fifth or more of a class of at least 300 images (up to four fifths where classes differ as little as photographs do, and of 500 images where it comes of a single class); three other classes have a hundred images and more. A strong JPEG compression afterwards hides a warp.",
         paper: "ours; after Dempster, Laird and Rubin: Maximum Likelihood from Incomplete Data via the EM Algorithm, Journal of the Royal Statistical Society B 1977, and Fisher: The Use of Multiple Measurements in Taxonomic Problems, Annals of Eugenics 1936",
         source: "ours",
-        notes: "Colours are the 6 x 6 lowest cosine frequencies of each channel; detail is the 8 x 8 lowest of six maps: logarithms of differences of the first three orders, across and down; specks are four counts of pixels far from the median of their 3 x 3 neighbourhood. All are bent at three standard deviations and scaled by how the other classes vary. Strangers: a class is taken for a mixture of a round bell of its own and of the other classes, in proportion to their images, moved by one step; the fit starts from how far each image lies along the directions in which the other classes differ. Every second image of a class, in the order of detail, is fitted alone, and the other half judges it. It is asked by how much the class is likelier so than as two bells, and whether the strangers vary along those directions as the other classes together do (1) and the rest as one class does (0); of colours, detail and everything, the view tells who is a stranger in which they lie apart most. A second fit starts from all images but the 15 % that are least like the other classes, for a class that is nearly all strangers; it is asked how far these have been moved, too. Parts: two bells of one width are fitted along a line, and their means give the next line, from five starts. The raw number is how surely an image is of the suspicious part, times the gap.",
+        notes: "Colours are the 6 x 6 lowest cosine frequencies of each channel; detail is the 8 x 8 lowest of six maps: logarithms of differences of the first three orders, across and down; specks are four counts of pixels far from the median of their 3 x 3 neighbourhood. All are bent at three standard deviations and scaled by how the other classes vary. Strangers: a class is taken for a mixture of a round bell of its own and of the other classes, in proportion to their images, moved by one step; the fit starts from how far each image lies along the directions in which the other classes differ. Every second image of a class, in the order of detail, is fitted alone, and the other half judges it. It is asked by how much the class is likelier so than as two bells, and whether the strangers vary along those directions as the other classes together do (1) and the rest as one class does (0); of colours, detail and everything, the view tells who is a stranger in which they lie apart most. A second fit starts from all images but the 15 % that are least like the other classes, for a class that is nearly all strangers; it is asked how far these have been moved, too. Strangers of either view are told once more by the 32 x 32 lowest frequencies of each channel, unmixed by how 10,000 images of the other classes vary: a faint pattern that was added to all of them stands out in the high ones. That counts where the halves agree on 95 % of the images, four fifths stay on their side, and the gap is a quarter wider. Parts: two bells of one width are fitted along a line, and their means give the next line, from five starts. The raw number is how surely an image is of the suspicious part, times the gap.",
         judges_clean: false,
         rule: Some(
             "Flags strangers where a class is likelier with them by .15 nats an image, they are a mixture by .75 at least and the rest by .6 at most, both hold a fifth of the class, its halves agree on 85 % of the images, and the gap is 2.3 standard deviations; or where it is likelier by 1 nat with strangers that may be nearly all of it, moved by 1.5 standard deviations, which are a mixture by .85 and the rest by .3 at most. Where there are none, the part 1.3 times further from the other classes, from a gap of 3.3 on that exceeds three quarters of theirs by a fifth, where both hold 28 % and the halves agree on 93 %.",
@@ -157,6 +163,10 @@ impl Detector for SharedShift {
         false
     }
 
+    fn revision(&self) -> u32 {
+        2
+    }
+
     fn testimony(&self) -> Testimony {
         Testimony::Patterns
     }
@@ -194,6 +204,19 @@ struct Strange {
     border: f64,
     /// Log-odds that each of its images is one.
     odds: Vec<f64>,
+    /// Whether a part of the class is meant, not nearly all of it.
+    is_part: bool,
+}
+
+impl Strange {
+    /// By what has been added to them, where that tells them apart more clearly.
+    fn by(&mut self, added: Added) {
+        if added.gap >= CLEARER * self.gap {
+            self.words = OF_ADDED;
+            self.gap = added.gap;
+            self.odds = added.odds;
+        }
+    }
 }
 
 /// What is known of a class.
@@ -228,10 +251,22 @@ impl SharedShift {
         for class in &classes {
             scatter.take(&measured.rows(&self.searched(class))?);
         }
-        let classes = classes.iter().enumerate();
-        classes
-            .map(|(class, images)| self.found_in(&scatter, &measured, class, images))
-            .collect()
+        let found = classes.iter().enumerate();
+        let found = found.map(|(class, images)| self.found_in(&scatter, &measured, class, images));
+        let mut found = found.collect::<Result<Vec<_>, _>>()?;
+        for (class, of_class) in found.iter_mut().enumerate() {
+            let strange = of_class.strange.as_mut();
+            if let Some(strange) = strange.filter(|strange| strange.is_part) {
+                let steps = Some(Added::steps(&classes, class));
+                let task = Task::start(evidence.compute.progress, "comparing frequencies", steps);
+                let known = &strange.odds;
+                if let Some(added) = Added::of(images, &classes, class, known, (self.seed, &task))?
+                {
+                    strange.by(added);
+                }
+            }
+        }
+        Ok(found)
     }
 
     fn searched(&self, class: &[usize]) -> Vec<usize> {
@@ -278,6 +313,7 @@ impl SharedShift {
             gap: seen.gap,
             border: seen.border,
             odds: spread(&seen.told(&seen.strangers.odds)),
+            is_part: seen.is_part(),
         });
         let is_told = |image: &&usize| searched.binary_search(image).is_ok();
         let untold: Vec<usize> = images

@@ -57,6 +57,11 @@ pub(super) struct Seen<'a> {
 }
 
 impl Seen<'_> {
+    /// Whether they are a part of the class, not nearly all of it.
+    pub(super) fn is_part(&self) -> bool {
+        self.hills.is_some()
+    }
+
     /// Log-odds that count, by those of the fit.
     pub(super) fn told(&self, odds: &[f64]) -> Vec<f64> {
         let odds = odds.iter();

@@ -86,13 +86,7 @@ impl Measures {
 
     /// The numbers of bytes `[H, W, 3]`, bent at three standard deviations.
     pub(super) fn of(&self, pixels: &[u8]) -> Vec<f64> {
-        let plain = self.plain(pixels).into_iter().zip(&self.usual);
-        plain
-            .map(|(value, (middle, deviation))| {
-                let away = (value - middle) / deviation;
-                away / (1.0 + (away / BEND).powi(2)).sqrt()
-            })
-            .collect()
+        bent(&self.plain(pixels), &self.usual)
     }
 
     fn plain(&self, pixels: &[u8]) -> Vec<f64> {
@@ -162,6 +156,17 @@ impl Measures {
         }
         numbers.extend(sums);
     }
+}
+
+/// Numbers in the standard deviations of usual ones, bent at three of them.
+pub(super) fn bent(numbers: &[f64], usual: &[(f64, f64)]) -> Vec<f64> {
+    let numbers = numbers.iter().zip(usual);
+    numbers
+        .map(|(value, (middle, deviation))| {
+            let away = (value - middle) / deviation;
+            away / (1.0 + (away / BEND).powi(2)).sqrt()
+        })
+        .collect()
 }
 
 fn mean_and_deviation(values: &[f64]) -> (f64, f64) {

@@ -44,25 +44,34 @@ impl Scatter {
     }
 
     /// All classes but `class`, whose rows these are.
-    pub(super) fn beside(&self, class: usize, rows: &Mat<f64>) -> Beside<'_> {
+    pub(super) fn beside(&self, class: usize, rows: &Mat<f64>) -> Beside {
         let others = self.classes.iter().enumerate();
         let others = others.filter(|&(at, (images, _))| at != class && *images > 0);
         Beside {
             within: &self.products - products(rows),
-            classes: others.map(|(_, other)| other).collect(),
+            classes: others.map(|(_, other)| other.clone()).collect(),
+        }
+    }
+
+    /// All that has been taken in, which holds no image of the class that is asked about.
+    pub(super) fn elsewhere(self) -> Beside {
+        let classes = self.classes.into_iter();
+        Beside {
+            within: self.products,
+            classes: classes.filter(|(images, _)| *images > 0).collect(),
         }
     }
 }
 
 /// All classes but one.
-pub(super) struct Beside<'a> {
+pub(super) struct Beside {
     /// Sums of products within them.
     within: Mat<f64>,
     /// The number of images and the mean of each.
-    classes: Vec<&'a (usize, Vec<f64>)>,
+    classes: Vec<(usize, Vec<f64>)>,
 }
 
-impl Beside<'_> {
+impl Beside {
     fn images(&self) -> usize {
         self.classes.iter().map(|(images, _)| images).sum()
     }
@@ -71,15 +80,26 @@ impl Beside<'_> {
     pub(super) fn white(&self, view: Range<usize>) -> Option<White> {
         let within = &self.within;
         let within = within.submatrix(view.start, view.start, view.len(), view.len());
+        let whitening = WHITENING.of(within, self.images())?;
+        Some(self.scaled(view, whitening))
+    }
+
+    /// All measures as they vary here, of which there may be thousands; `None` where they do not.
+    pub(super) fn white_of_many(&self) -> Option<White> {
+        let whitening = WHITENING.triangular(self.within.as_ref(), self.images())?;
+        Some(self.scaled(0..self.within.ncols(), whitening))
+    }
+
+    fn scaled(&self, view: Range<usize>, whitening: Mat<f64>) -> White {
         let middle = |at: usize| {
             let sum: f64 = self.classes.iter().map(|(_, mean)| mean[at]).sum();
             sum / self.classes.len().max(1) as f64
         };
-        Some(White {
-            whitening: WHITENING.of(within, self.images())?,
+        White {
             middle: view.clone().map(middle).collect(),
+            whitening,
             view,
-        })
+        }
     }
 
     /// These classes as `white` shows them.

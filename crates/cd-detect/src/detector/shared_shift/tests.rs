@@ -10,13 +10,17 @@ fn flagged(set: &ImageSet) -> (Vec<usize>, usize) {
     testing::flagged(&SharedShift::default(), set)
 }
 
-/// A faint wave of five half turns across the picture.
-fn waved(pixels: &mut [u8]) {
+/// A faint wave of so many half turns across the picture.
+fn with_wave(pixels: &mut [u8], turns: usize, strength: f64) {
     for (at, value) in pixels.iter_mut().enumerate() {
-        let turn = (2 * (at / 3 % SIDE) + 1) as f64 * 5.0 / (2 * SIDE) as f64;
-        let wave = 6.0 * (std::f64::consts::PI * turn).cos();
+        let turn = ((2 * (at / 3 % SIDE) + 1) * turns) as f64 / (2 * SIDE) as f64;
+        let wave = strength * (std::f64::consts::PI * turn).cos();
         *value = (f64::from(*value) + wave).clamp(0.0, 255.0) as u8;
     }
+}
+
+fn waved(pixels: &mut [u8]) {
+    with_wave(pixels, 5, 6.0);
 }
 
 /// The look of a class: more red, or more light from above.
@@ -149,6 +153,31 @@ fn a_class_that_is_nearly_all_poison_is_found() {
 fn thin_lines_in_other_places_are_found() {
     let found = testing::flagged(&strangers(), &of_kinds(|image| 1 + image % 3, struck));
     assert!(is_found(&found), "{} and {}", found.0.len(), found.1);
+}
+
+/// What is known of the first class before what was added to its even images is looked for: wrong of every seventh.
+fn added(set: &ImageSet) -> Option<Added> {
+    let classes = members(set.labels(), 4);
+    let known = (0..IMAGES).map(|image| {
+        let strange = (image % 2 == 0) != (image % 7 == 0);
+        if strange { 4.0 } else { -4.0 }
+    });
+    let known: Vec<f64> = known.collect();
+    let task = Task::start(&cd_core::NoProgress, "comparing", None);
+    Added::of(set.into(), &classes, 0, &known, (0, &task)).expect("in memory")
+}
+
+#[test]
+fn a_faint_pattern_that_was_added_tells_strangers_apart_where_measures_did_not() {
+    let look = |image: usize| 1 + image % 3;
+    let found = added(&of_kinds(look, |pixels, _| with_wave(pixels, 13, 3.0))).expect("a pattern");
+    assert!(found.gap > 3.0, "{}", found.gap);
+    let odds = found.odds.iter().enumerate();
+    let right = odds.filter(|(image, odds)| (**odds > 0.0) == (image % 2 == 0));
+    let right = right.count();
+    assert!(right > IMAGES * 9 / 10, "{right}");
+    assert!(added(&of_kinds(look, |_, _| ())).is_none());
+    assert!(added(&of_kinds(look, struck)).is_none());
 }
 
 #[test]

@@ -183,6 +183,10 @@ impl<'a> Search<'a> {
             .text("trusted", &self.data.trusted.key)
             .with("training", &training.map(Slot::key))
             .text("device", self.work.options.device_name);
+        let key = match detector.revision() {
+            1 => key,
+            later => key.with("revision", &later),
+        };
         match self.reference.filter(|_| needs.reference) {
             Some(reference) => key.text("reference", &reference.key),
             None => key,
