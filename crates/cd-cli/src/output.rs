@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::Result;
-use cd_eval::evaluation::{Evaluation, Measured};
+use cd_eval::evaluation::{DetectorMetrics, Evaluation, Measured, WITHOUT_COVERS};
 use comfy_table::{ContentArrangement, Table};
 use serde::Serialize;
 
@@ -47,8 +47,14 @@ pub(crate) fn evaluation(evaluation: &Evaluation, folder: &Path, as_json: bool) 
     }
     let mut heading = vec!["detector", "images", "flagged"];
     let with_truth = evaluation.detectors.iter().any(|d| !d.metrics.is_empty());
+    let mut metrics = vec!["AUROC", "Average precision", "TPR (recall)", "FPR", "F1"];
     if with_truth {
         heading.extend(["AUROC", "avg. precision", "TPR", "FPR", "F1"]);
+    }
+    let of_covers = |detector: &DetectorMetrics| detector.metric(WITHOUT_COVERS).is_some();
+    if evaluation.detectors.iter().any(of_covers) {
+        metrics.push(WITHOUT_COVERS);
+        heading.push(WITHOUT_COVERS);
     }
     heading.push("seconds");
     let mut table = table(&heading);
@@ -59,7 +65,7 @@ pub(crate) fn evaluation(evaluation: &Evaluation, folder: &Path, as_json: bool) 
             detector.flagged.to_string(),
         ];
         if with_truth {
-            for name in ["AUROC", "Average precision", "TPR (recall)", "FPR", "F1"] {
+            for name in &metrics {
                 row.push(number(detector.metric(name)));
             }
         }

@@ -13,11 +13,15 @@ fn tiny(here: &Path, settings: &str) -> (Value, String, String) {
     let _ = fs::remove_dir_all(here.join("runs/tiny"));
     let command = format!("run tiny.toml --set detect.detectors=[{{name=\"ss\"}}] {settings}");
     let output = succeed(here, &command);
+    let metrics = serde_json::from_str(&read(here, "evaluate/metrics.json")).expect("json");
+    (metrics, read(here, "report.html"), output)
+}
+
+/// A file of the tiny run.
+fn read(here: &Path, name: &str) -> String {
     let mut cells = fs::read_dir(here.join("runs/tiny")).expect("a run");
     let cell = cells.next().expect("one cell").expect("readable").path();
-    let read = |name: &str| fs::read_to_string(cell.join(name)).expect("is there");
-    let metrics = serde_json::from_str(&read("evaluate/metrics.json")).expect("json");
-    (metrics, read("report.html"), output)
+    fs::read_to_string(cell.join(name)).expect("is there")
 }
 
 const FIGURES: [(&str, &str); 4] = [
@@ -90,6 +94,46 @@ fn attacks_on_some_classes_and_of_several_triggers_say_more() {
         assert_eq!(target["crossed"].as_array().map(Vec::len), Some(1));
     }
     assert!(output.contains("The trigger for "), "{output}");
+}
+
+#[test]
+fn covers_stand_aside_in_a_figure_of_their_own() {
+    let scratch = tempfile::tempdir().expect("temporary folder");
+    let without = |metrics: &Value| {
+        let metrics = metrics["detectors"][0]["metrics"]
+            .as_array()
+            .expect("a list")
+            .clone();
+        let found = metrics
+            .iter()
+            .find(|metric| metric["name"] == "FPR without covers");
+        found.map(|metric| metric["value"]["estimate"].as_f64().expect("measured"))
+    };
+    assert_eq!(without(&tiny(scratch.path(), "").0), None);
+    let (metrics, report, output) = tiny(scratch.path(), "--set poison.attack={name=\"wanet\"}");
+    let manifest = read(scratch.path(), "poison/train.json");
+    let manifest: Value = serde_json::from_str(&manifest).expect("json");
+    let entries = manifest["entries"].as_array().expect("a list");
+    let changed: Vec<&str> = entries
+        .iter()
+        .filter_map(|entry| entry["name"].as_str())
+        .collect();
+    assert!(entries.iter().any(|entry| entry["cover"] == true));
+    let (mut untouched, mut flagged) = (0.0, 0.0);
+    let scores = read(scratch.path(), "detect/ss/scores.csv");
+    for line in scores.lines().skip(1) {
+        let name = line.split(',').nth(1).expect("a column of names");
+        if !changed.contains(&name) {
+            untouched += 1.0;
+            flagged += if line.ends_with("true") { 1.0 } else { 0.0 };
+        }
+    }
+    assert!(flagged > 0.0, "nothing that could differ");
+    let found = without(&metrics).expect("there are covers");
+    assert!((found - flagged / untouched).abs() < 1e-12, "{found}");
+    for text in [report, output] {
+        assert!(text.contains("FPR without covers"), "{text}");
+    }
 }
 
 #[test]

@@ -166,6 +166,9 @@ impl From<Interval> for Measured {
     }
 }
 
+/// The metric of a set with covers, which carry the trigger and keep their labels: the FPR where they do not count as clean.
+pub const WITHOUT_COVERS: &str = "FPR without covers";
+
 /// The share of `true` with its bootstrap interval; `None` for no values.
 ///
 /// # Errors

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::bootstrap::{Bootstrap, BootstrapError};
-use super::evaluation::{Measured, Metric};
+use super::evaluation::{Measured, Metric, WITHOUT_COVERS};
 use super::metrics::{Confusion, MetricError, Ranking, confusion};
 
 /// Why the metrics could not be measured.
@@ -64,6 +64,8 @@ const AT_THE_RULE: [(&str, Rate, &str); 5] = [
     ),
 ];
 
+const OF_UNTOUCHED: &str = "share of the clean images that are flagged, those aside that carry the trigger and keep their label";
+
 /// Every metric of a detector with bootstrap intervals: the areas from the scores, and the rates
 /// from `flagged` where a rule was applied. A metric that is not defined (no poisoned images,
 /// nothing flagged) has a row without a value.
@@ -99,7 +101,8 @@ pub fn metric_rows(
 pub fn meaning(name: &str) -> &'static str {
     let areas = AREAS.map(|(metric, _, hint)| (metric, hint));
     let rates = AT_THE_RULE.map(|(metric, _, hint)| (metric, hint));
-    let mut all = areas.into_iter().chain(rates);
+    let further = [(WITHOUT_COVERS, OF_UNTOUCHED)];
+    let mut all = areas.into_iter().chain(rates).chain(further);
     all.find(|(metric, _)| *metric == name)
         .map_or("", |(_, hint)| hint)
 }

@@ -1,7 +1,7 @@
 //! What the runs of a row came to, over its seeds.
 
 use super::{Column, Row};
-use crate::evaluation::{DetectorMetrics, Evaluation, Measured};
+use crate::evaluation::{DetectorMetrics, Evaluation, Measured, WITHOUT_COVERS};
 
 /// Name of the share of flagged images, which needs no ground truth.
 pub(super) const FLAGGED: &str = "Flagged";
@@ -72,6 +72,8 @@ fn figure(of: &DetectorMetrics, metric: &str) -> Option<Measured> {
                 .map_or(images, |computed| computed.min(images));
             Some((of.seconds * 1000.0 / images.max(1) as f64).into())
         }
+        // Where there are no covers, all clean images are untouched.
+        WITHOUT_COVERS => of.metric(metric).or_else(|| of.metric("FPR")),
         _ => of.metric(metric),
     }
 }

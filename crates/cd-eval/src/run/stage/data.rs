@@ -113,8 +113,19 @@ impl Data {
     /// Whether each searched image is poisoned, where that is known.
     pub(crate) fn searched_truth(&self) -> Option<Vec<bool>> {
         let poisoned = manifest(self.truth.as_ref()?, self.searched_images)?.is_poisoned();
+        Some(self.of_searched(&poisoned))
+    }
+
+    /// Whether each searched image is a cover, which carries the trigger and keeps its label; `None` where none is.
+    pub(crate) fn searched_covers(&self) -> Option<Vec<bool>> {
+        let covers = manifest(self.truth.as_ref()?, self.searched_images)?.is_cover();
+        let covers = self.of_searched(&covers);
+        covers.contains(&true).then_some(covers)
+    }
+
+    fn of_searched(&self, of_all: &[bool]) -> Vec<bool> {
         let positions = self.positions.iter();
-        Some(positions.map(|&index| poisoned[index]).collect())
+        positions.map(|&index| of_all[index]).collect()
     }
 
     /// Number of images of the split that the searched ones are from.

@@ -12,7 +12,9 @@ use super::Work;
 use super::classifier::Trained;
 use super::data::Data;
 use super::decide::{self, Decided};
-use crate::evaluation::{DetectorMetrics, Evaluation, Measured, Metric, measure, share};
+use crate::evaluation::{
+    DetectorMetrics, Evaluation, Measured, Metric, WITHOUT_COVERS, measure, share,
+};
 use crate::pipeline::PipelineError;
 use crate::scores::ScoreRow;
 use crate::store::{StageName, write_json};
@@ -34,7 +36,12 @@ pub(crate) fn evaluation(
         .iter()
         .map(|one| (&one.label, one.slot.key()))
         .collect();
-    let key = Key::of("evaluate 2")
+    // What covers do to the FPR stands there since version 3.
+    let version = match data.searched_covers() {
+        Some(_) => "evaluate 3",
+        None => "evaluate 2",
+    };
+    let key = Key::of(version)
         .with("evaluate", &work.experiment.evaluate)
         .text("sources", &data.sources)
         .text("classifier", trained.map_or("none", |trained| &trained.key))
@@ -98,12 +105,18 @@ fn metrics(work: &Work<'_>, data: &Data, rows: &[ScoreRow]) -> Result<Vec<Metric
     };
     let scores: Vec<f64> = rows.iter().map(|row| row.score).collect();
     let flagged: Vec<bool> = rows.iter().map(|row| row.flagged).collect();
-    Ok(measure(
-        &truth,
-        &scores,
-        &flagged,
-        &work.experiment.evaluate,
-    )?)
+    let bootstrap = &work.experiment.evaluate;
+    let mut metrics = measure(&truth, &scores, &flagged, bootstrap)?;
+    if let Some(covers) = data.searched_covers() {
+        let is_untouched = |image: &usize| !truth[*image] && !covers[*image];
+        let untouched = (0..flagged.len()).filter(is_untouched);
+        let untouched: Vec<bool> = untouched.map(|image| flagged[image]).collect();
+        metrics.push(Metric {
+            name: WITHOUT_COVERS.to_owned(),
+            value: share(&untouched, bootstrap)?,
+        });
+    }
+    Ok(metrics)
 }
 
 /// Share of `set` that the model assigns to the set's labels.
