@@ -24,13 +24,12 @@ mod strangers;
 
 use cd_core::{Pixels, Task};
 use faer::Mat;
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use self::added::Added;
 use self::counted::{AGREED, FEWEST, counted};
 use self::halves::halves;
-use self::measures::{COLUMNS, Measures, OVERALL, SMALLEST_SIDE, VIEWS};
+use self::measures::{COLUMNS, Measures, OVERALL, SMALLEST_SIDE, VIEWS, rows};
 use self::odds::sure;
 use self::parts::Parts;
 use self::scatter::Scatter;
@@ -414,13 +413,10 @@ struct Measured<'a> {
 impl Measured<'_> {
     /// A row for each of these images.
     fn rows(&self, of: &[usize]) -> Result<Mat<f64>, DetectError> {
-        let rows: Vec<Vec<f64>> = of
-            .par_iter()
-            .map(|&image| Ok(self.measures.of(&self.images.get(image)?)))
-            .collect::<Result<_, DetectError>>()?;
+        let measured = |pixels: &[u8]| self.measures.of(pixels);
+        let rows = rows(self.images, of, COLUMNS, measured)?;
         self.task.advance(of.len() as u64);
-        let value = |row: usize, column: usize| rows[row][column];
-        Ok(Mat::from_fn(rows.len(), COLUMNS, value))
+        Ok(rows)
     }
 }
 

@@ -6,8 +6,8 @@ use cd_core::{CHANNELS, Pixels, Task};
 use faer::Mat;
 use rayon::prelude::*;
 
-use super::halves::halves;
-use super::measures::bent;
+use super::halves::{agreement, halves};
+use super::measures::{bent, numbers, rows};
 use super::odds::sure;
 use super::scatter::{Scatter, White};
 use super::strangers::{Start, Strangers, told};
@@ -74,21 +74,19 @@ impl Added {
         };
         let own = &classes[class];
         let fitted = sample(seed, own, OWN, "images of a class that are fitted");
-        let places: Vec<usize> = fitted.iter().map(|&image| place(own, image)).collect();
+        let before = fitted.iter().map(|&image| known[place(own, image)]);
+        let before: Vec<f64> = before.collect();
         let rows = seen(&fitted)?;
         let half = halves(&rows, 0);
-        let shares: Vec<f64> = places.iter().map(|&place| sure(known[place])).collect();
+        let shares: Vec<f64> = before.iter().map(|&odds| sure(odds)).collect();
         let others = beside.others(&white);
         let strangers = Strangers::of(&rows, &half, &others, &Start::Guessed(&shares));
-        let same = strangers.odds.iter().zip(&places);
-        let same = same.filter(|&(odds, &place)| (*odds > 0.0) == (known[place] > 0.0));
-        let as_before = same.count() as f64 / places.len().max(1) as f64;
+        if strangers.agreement < AGREED || agreement(&strangers.odds, &before) < AS_BEFORE {
+            return Ok(None);
+        }
         let Some(hills) = strangers.hills() else {
             return Ok(None);
         };
-        if strangers.agreement < AGREED || as_before < AS_BEFORE {
-            return Ok(None);
-        }
         let mut odds = vec![0.0; own.len()];
         let mut tell = |image: usize, by: f64| odds[place(own, image)] = told(by, Some(&hills));
         for (&image, &by) in fitted.iter().zip(&strangers.odds) {
@@ -170,10 +168,7 @@ impl Frequencies {
             .step_by(of.len().div_ceil(USUAL))
             .copied()
             .collect();
-        let plain: Vec<Vec<f64>> = some
-            .par_iter()
-            .map(|&image| Ok(new.plain(&images.get(image)?)))
-            .collect::<Result<_, DetectError>>()?;
+        let plain = numbers(images, &some, |pixels| new.plain(pixels))?;
         new.usual = (0..new.columns())
             .into_par_iter()
             .map(|at| {
@@ -200,12 +195,8 @@ impl Frequencies {
     }
 
     fn rows(&self, images: Pixels<'_>, of: &[usize]) -> Result<Mat<f64>, DetectError> {
-        let rows: Vec<Vec<f64>> = of
-            .par_iter()
-            .map(|&image| Ok(bent(&self.plain(&images.get(image)?), &self.usual)))
-            .collect::<Result<_, DetectError>>()?;
-        let value = |row: usize, column: usize| rows[row][column];
-        Ok(Mat::from_fn(rows.len(), self.columns(), value))
+        let measured = |pixels: &[u8]| bent(&self.plain(pixels), &self.usual);
+        rows(images, of, self.columns(), measured)
     }
 
     fn seen(

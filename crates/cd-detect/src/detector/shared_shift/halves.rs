@@ -16,12 +16,16 @@ pub(super) fn halves(rows: &Mat<f64>, column: usize) -> Vec<bool> {
 /// For each row the log-odds by the half without it, and the share of rows that both halves take for the same: `first` is what the half
 /// that is `false` has found.
 pub(super) fn both(first: &[f64], second: &[f64], half: &[bool]) -> (Vec<f64>, f64) {
-    let pairs = first.iter().zip(second);
-    let same = pairs.clone().filter(|(a, b)| (**a > 0.0) == (**b > 0.0));
-    let agreement = same.count() as f64 / half.len().max(1) as f64;
-    let each = pairs.zip(half);
+    let each = first.iter().zip(second).zip(half);
     let odds = each.map(|((&first, &second), &half)| if half { first } else { second });
-    (odds.collect(), agreement)
+    (odds.collect(), agreement(first, second))
+}
+
+/// The share of rows that two take for the same by their log-odds.
+pub(super) fn agreement(first: &[f64], second: &[f64]) -> f64 {
+    let pairs = first.iter().zip(second);
+    let same = pairs.filter(|(a, b)| (**a > 0.0) == (**b > 0.0));
+    same.count() as f64 / first.len().max(1) as f64
 }
 
 /// Some of the rows.

@@ -4,6 +4,7 @@ use std::f64::consts::PI;
 use std::ops::Range;
 
 use cd_core::{CHANNELS, Pixels};
+use faer::Mat;
 use rayon::prelude::*;
 
 use super::specks::{SPECKS, specks};
@@ -65,10 +66,7 @@ impl Measures {
             logarithms,
             usual: vec![(0.0, 1.0); COLUMNS],
         };
-        let plain: Vec<Vec<f64>> = sample
-            .par_iter()
-            .map(|&image| Ok(new.plain(&images.get(image)?)))
-            .collect::<Result<_, DetectError>>()?;
+        let plain = numbers(images, sample, |pixels| new.plain(pixels))?;
         new.usual = (0..COLUMNS)
             .into_par_iter()
             .map(|at| {
@@ -156,6 +154,29 @@ impl Measures {
         }
         numbers.extend(sums);
     }
+}
+
+/// What some images measure, a row for each.
+pub(super) fn rows(
+    images: Pixels<'_>,
+    of: &[usize],
+    columns: usize,
+    measured: impl Fn(&[u8]) -> Vec<f64> + Sync,
+) -> Result<Mat<f64>, DetectError> {
+    let rows = numbers(images, of, measured)?;
+    let value = |row: usize, column: usize| rows[row][column];
+    Ok(Mat::from_fn(rows.len(), columns, value))
+}
+
+/// The numbers of each of some images.
+pub(super) fn numbers(
+    images: Pixels<'_>,
+    of: &[usize],
+    measured: impl Fn(&[u8]) -> Vec<f64> + Sync,
+) -> Result<Vec<Vec<f64>>, DetectError> {
+    of.par_iter()
+        .map(|&image| Ok(measured(&images.get(image)?)))
+        .collect()
 }
 
 /// Numbers in the standard deviations of usual ones, bent at three of them.

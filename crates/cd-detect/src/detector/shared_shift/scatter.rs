@@ -44,34 +44,34 @@ impl Scatter {
     }
 
     /// All classes but `class`, whose rows these are.
-    pub(super) fn beside(&self, class: usize, rows: &Mat<f64>) -> Beside {
+    pub(super) fn beside(&self, class: usize, rows: &Mat<f64>) -> Beside<'_> {
         let others = self.classes.iter().enumerate();
         let others = others.filter(|&(at, (images, _))| at != class && *images > 0);
         Beside {
             within: &self.products - products(rows),
-            classes: others.map(|(_, other)| other.clone()).collect(),
+            classes: others.map(|(_, other)| other).collect(),
         }
     }
 
     /// All that has been taken in, which holds no image of the class that is asked about.
-    pub(super) fn elsewhere(self) -> Beside {
-        let classes = self.classes.into_iter();
+    pub(super) fn elsewhere(&self) -> Beside<'_> {
+        let classes = self.classes.iter();
         Beside {
-            within: self.products,
+            within: self.products.clone(),
             classes: classes.filter(|(images, _)| *images > 0).collect(),
         }
     }
 }
 
 /// All classes but one.
-pub(super) struct Beside {
+pub(super) struct Beside<'a> {
     /// Sums of products within them.
     within: Mat<f64>,
     /// The number of images and the mean of each.
-    classes: Vec<(usize, Vec<f64>)>,
+    classes: Vec<&'a (usize, Vec<f64>)>,
 }
 
-impl Beside {
+impl Beside<'_> {
     fn images(&self) -> usize {
         self.classes.iter().map(|(images, _)| images).sum()
     }
