@@ -1,8 +1,11 @@
 //! Cost of the detectors that look at features alone.
 //!
 //! ```text
-//! cargo bench --workspace --bench features -- DETECTOR [ROWS [COLUMNS]]
+//! cargo bench --workspace --bench features -- DETECTOR [ROWS [COLUMNS [DIRECTIONS]]]
 //! ```
+//!
+//! DIRECTIONS is in how many directions the rows of a cloud differ; usually in all. Distances of `knn` are compared with those of a full
+//! search of every row for a few of them.
 //!
 //! One detector a process: the peak of memory, shown where the system tells, is its own. Features are ten clouds of random numbers,
 //! written to the file that `CD_BENCH_FEATURES` names (rows of f32, little-endian), so that `benches/peer/features.py` takes the same.
@@ -22,6 +25,10 @@ use rand::Rng;
 const CLASSES: usize = 10;
 /// Clean images of each class.
 const CLEAN: usize = 50;
+/// Neighbours that `knn` looks at.
+const NEIGHBOURS: usize = 16;
+/// Rows whose distance is compared with a full search.
+const CHECKED: usize = 200;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let words: Vec<String> = std::env::args()
@@ -34,7 +41,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let number = |at: usize, usual: usize| words.get(at).map_or(Ok(usual), |word| word.parse());
     let (rows, columns) = (number(1, 50_000)?, number(2, 512)?);
-    let features = clouds(rows, columns, 0);
+    let directions = number(3, columns)?;
+    let features = clouds(rows, columns, directions, 0);
     if let Some(path) = std::env::var_os("CD_BENCH_FEATURES") {
         let bytes: Vec<u8> = features
             .values()
@@ -45,7 +53,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let labels: Vec<u32> = (0..rows).map(|row| (row % CLASSES) as u32).collect();
     let features = BTreeMap::from([(Tap::Penultimate, features)]);
-    let of_clean = BTreeMap::from([(Tap::Penultimate, clouds(CLEAN * CLASSES, columns, 1))]);
+    let of_clean = BTreeMap::from([(
+        Tap::Penultimate,
+        clouds(CLEAN * CLASSES, columns, directions, 1),
+    )]);
     let (images, trusted) = (blank(rows)?, blank(CLEAN * CLASSES)?);
     let device = Device::flex();
     let evidence = Evidence {
@@ -75,18 +86,60 @@ fn main() -> Result<(), Box<dyn Error>> {
         "{name}, {rows} x {columns}: {seconds:.1} s, peak {}, sum of scores {sum:.6}",
         peak.map_or("unknown", str::trim),
     )?;
+    if name == "knn" {
+        let exact = features[&Tap::Penultimate].rows() / CHECKED.min(rows).max(1);
+        let ratios = (0..rows).step_by(exact.max(1));
+        let ratios = ratios
+            .map(|row| found.raw[row] / full_search(&features[&Tap::Penultimate], row, NEIGHBOURS));
+        let ratios: Vec<f64> = ratios.collect();
+        let equal = ratios.iter().filter(|ratio| **ratio < 1.0 + 1e-9).count();
+        writeln!(
+            io::stdout(),
+            "of {} rows {equal} have their exact distance; ratio {:.4} in the mean, {:.4} at most",
+            ratios.len(),
+            ratios.iter().sum::<f64>() / ratios.len() as f64,
+            ratios.iter().copied().fold(0.0, f64::max),
+        )?;
+    }
     Ok(())
 }
 
+/// Distance of the last of the nearest rows of `row`.
+fn full_search(matrix: &Matrix, row: usize, neighbours: usize) -> f64 {
+    let others = (0..matrix.rows()).filter(|&other| other != row);
+    let distances = others.map(|other| {
+        let pairs = matrix.row(row).iter().zip(matrix.row(other));
+        let squares = pairs.map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2));
+        squares.sum::<f64>().sqrt()
+    });
+    let mut distances: Vec<f64> = distances.collect();
+    *distances
+        .select_nth_unstable_by(neighbours - 1, f64::total_cmp)
+        .1
+}
+
 /// Ten clouds in turn.
-fn clouds(rows: usize, columns: usize, seed: u64) -> Matrix {
+fn clouds(rows: usize, columns: usize, directions: usize, seed: u64) -> Matrix {
     let mut drawn = random::stream(seed, random::named("clouds"));
     let mut middles = random::stream(0, random::named("middles of clouds"));
-    let middles: Vec<f32> = (0..CLASSES * columns).map(|_| middles.random()).collect();
+    let middles_of: Vec<f32> = (0..CLASSES * columns).map(|_| middles.random()).collect();
+    let turned: Vec<f32> = (0..directions * columns)
+        .map(|_| middles.random::<f32>() - 0.5)
+        .collect();
     let mut values = Vec::with_capacity(rows * columns);
     for row in 0..rows {
-        let middle = &middles[(row % CLASSES) * columns..][..columns];
-        values.extend(middle.iter().map(|middle| middle + drawn.random::<f32>()));
+        let middle = &middles_of[(row % CLASSES) * columns..][..columns];
+        if directions == columns {
+            values.extend(middle.iter().map(|middle| middle + drawn.random::<f32>()));
+            continue;
+        }
+        let mut place = middle.to_vec();
+        for along in turned.chunks_exact(columns) {
+            let far = drawn.random::<f32>() - 0.5;
+            let pairs = place.iter_mut().zip(along);
+            pairs.for_each(|(value, along)| *value += far * along);
+        }
+        values.extend(place);
     }
     Matrix::new(columns, values)
 }
