@@ -28,7 +28,7 @@ const INFO: DetectorInfo = DetectorInfo {
     threat_model: "Far fewer poisoned images than neighbours that are looked at (0.01 to 0.1 % of the set). Dense poison is its own neighbourhood and hides: use `clean-distance` there. Needs features alone.",
     paper: "",
     source: "https://github.com/HanxunH/Detect-CLIP-Backdoor-Samples",
-    notes: "The public code takes neighbours from a matrix without its diagonal as if it had one, so each one behind the image itself is off by one; it adds 1e-4 inside logarithms and compares within a batch. Ours searches the whole set, exactly.",
+    notes: "The public code takes neighbours from a matrix without its diagonal as if it had one, so each one behind the image itself is off by one; it adds 1e-4 inside logarithms and compares within a batch. Ours searches the whole set, exactly up to 200,000 images; in larger sets each image is compared with the 50,000 and more of the cells of features nearest to its own.",
     judges_clean: false,
     rule: None,
 };
