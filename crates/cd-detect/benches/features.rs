@@ -87,10 +87,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         peak.map_or("unknown", str::trim),
     )?;
     if name == "knn" {
-        let exact = features[&Tap::Penultimate].rows() / CHECKED.min(rows).max(1);
-        let ratios = (0..rows).step_by(exact.max(1));
-        let ratios = ratios
-            .map(|row| found.raw[row] / full_search(&features[&Tap::Penultimate], row, NEIGHBOURS));
+        let features = &features[&Tap::Penultimate];
+        let checked = (0..rows).step_by((rows / CHECKED).max(1));
+        let ratios = checked.map(|row| found.raw[row] / full_search(features, row, NEIGHBOURS));
         let ratios: Vec<f64> = ratios.collect();
         let equal = ratios.iter().filter(|ratio| **ratio < 1.0 + 1e-9).count();
         writeln!(
