@@ -86,7 +86,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "{name}, {rows} x {columns}: {seconds:.1} s, peak {}, sum of scores {sum:.6}",
         peak.map_or("unknown", str::trim),
     )?;
-    if name == "knn" {
+    if name == "knn" && rows > NEIGHBOURS {
         let features = &features[&Tap::Penultimate];
         let checked = (0..rows).step_by((rows / CHECKED).max(1));
         let ratios = checked.map(|row| found.raw[row] / full_search(features, row, NEIGHBOURS));
@@ -120,14 +120,14 @@ fn full_search(matrix: &Matrix, row: usize, neighbours: usize) -> f64 {
 /// Ten clouds in turn.
 fn clouds(rows: usize, columns: usize, directions: usize, seed: u64) -> Matrix {
     let mut drawn = random::stream(seed, random::named("clouds"));
-    let mut middles = random::stream(0, random::named("middles of clouds"));
-    let middles_of: Vec<f32> = (0..CLASSES * columns).map(|_| middles.random()).collect();
+    let mut fixed = random::stream(0, random::named("middles of clouds"));
+    let middles: Vec<f32> = (0..CLASSES * columns).map(|_| fixed.random()).collect();
     let turned: Vec<f32> = (0..directions * columns)
-        .map(|_| middles.random::<f32>() - 0.5)
+        .map(|_| fixed.random::<f32>() - 0.5)
         .collect();
     let mut values = Vec::with_capacity(rows * columns);
     for row in 0..rows {
-        let middle = &middles_of[(row % CLASSES) * columns..][..columns];
+        let middle = &middles[(row % CLASSES) * columns..][..columns];
         if directions == columns {
             values.extend(middle.iter().map(|middle| middle + drawn.random::<f32>()));
             continue;

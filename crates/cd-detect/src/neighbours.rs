@@ -66,8 +66,8 @@ impl Neighbours {
     /// Those among the rows of the cells nearest to the own one.
     fn near_by(matrix: &Matrix, k: usize, sizes: &Sizes) -> Self {
         let frame = Frame::of(matrix);
-        let cells = Cells::of(matrix, &frame, sizes);
-        let table = Table::new(matrix, cells.order().to_vec(), &frame);
+        let (cells, order) = Cells::of(matrix, &frame, sizes);
+        let table = Table::new(matrix, order, &frame);
         let search = Search {
             asked: &table,
             references: &table,
@@ -360,7 +360,7 @@ mod tests {
         let equal = Matrix::new(2, vec![3.0; 4000]);
         let near = Neighbours::near_by(&equal, 3, &SMALL);
         assert!((0..2000).all(|row| near.of(row).iter().all(|found| found.0 == 0.0)));
-        let cells = Cells::of(&equal, &Frame::of(&equal), &SMALL);
+        let (cells, _) = Cells::of(&equal, &Frame::of(&equal), &SMALL);
         let near = cells.near(0, SMALL.within);
         let rows: usize = near.iter().map(Range::len).sum();
         assert!((800..900).contains(&rows));

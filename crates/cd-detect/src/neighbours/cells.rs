@@ -37,15 +37,15 @@ impl Default for Sizes {
 
 /// A division of all rows.
 pub(super) struct Cells {
-    /// Positions of the rows, cell by cell.
-    order: Vec<u32>,
+    /// Where the rows of each cell lie among all, cell by cell.
     ranges: Vec<Range<usize>>,
     /// The centre of each cell, a row each.
     centres: Mat<f32>,
 }
 
 impl Cells {
-    pub(super) fn of(matrix: &Matrix, frame: &Frame, sizes: &Sizes) -> Self {
+    /// The cells of the rows of `matrix`, and the positions of the rows, cell by cell.
+    pub(super) fn of(matrix: &Matrix, frame: &Frame, sizes: &Sizes) -> (Self, Vec<u32>) {
         let order = by_value(matrix);
         let count = order.len().div_ceil(sizes.cell);
         let sample = Table::new(matrix, spaced(&order, SAMPLE * count), frame);
@@ -69,20 +69,11 @@ impl Cells {
         let centres = Mat::from_fn(parts.len(), centres.ncols(), |part, column| {
             centres[(parts[part].0, column)]
         });
-        Self {
-            order,
-            ranges,
-            centres,
-        }
+        (Self { ranges, centres }, order)
     }
 
     pub(super) fn count(&self) -> usize {
         self.ranges.len()
-    }
-
-    /// Positions of the rows, cell by cell.
-    pub(super) fn order(&self) -> &[u32] {
-        &self.order
     }
 
     /// Where the rows of `cell` lie in the order.
