@@ -7,6 +7,7 @@ mod small_classes;
 mod threshold;
 mod verdict;
 
+pub(crate) use compose::is_separate;
 pub use compose::{Findings, Witness};
 pub use conformal::{discoveries, joint_p_values};
 pub use finding::{ClassFinding, SearchFinding, Testimony};

@@ -6,7 +6,8 @@ mod words;
 
 use std::collections::BTreeMap;
 
-use self::evidence::{Counted, confirms, contradicts_class, interval, is_separate};
+pub(crate) use self::evidence::is_separate;
+use self::evidence::{Counted, confirms, contradicts_class, interval};
 use super::verdict::{Power, Proof, Standing, SuspectClass, Verdict};
 use super::{ClassFinding, Testimony};
 

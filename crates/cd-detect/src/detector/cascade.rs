@@ -16,7 +16,7 @@ use super::fusion::{Fusion, Judged, is_unnatural};
 use super::transplant::{CARRIED, MASKS, NORMS, Transplant};
 use super::{Detector, DetectorInfo};
 use crate::compute::{Compute, Shard};
-use crate::decide::{SearchFinding, Testimony};
+use crate::decide::{SearchFinding, Testimony, is_separate};
 use crate::detection::Detection;
 use crate::error::DetectError;
 use crate::evidence::Evidence;
@@ -244,7 +244,7 @@ impl Cascade {
             let says_little = is_handful && mean < CONFIRMED;
             let is_refuted = is_narrow
                 && chosen.is_probed(class)
-                && split.trusted.is_empty()
+                && !stays_out(split)
                 && (says_nothing || says_little);
             classes[class] = Searched {
                 is_target: (is_sure && !is_refuted) || (is_enough && is_unnatural(split)),
@@ -258,6 +258,12 @@ impl Cascade {
         }
         classes
     }
+}
+
+/// Whether trusted images stay out of the suspicious group, where chance would put some into a natural one.
+fn stays_out(split: &Split) -> bool {
+    let [count, inside] = split.trusted_inside();
+    is_separate(count, inside, split.share())
 }
 
 /// The place of a searched image among them by small norm and by confidence on the hosts, from 0 to 1.
@@ -379,7 +385,7 @@ impl Detector for Cascade {
     }
 
     fn revision(&self) -> u32 {
-        2
+        3
     }
 
     fn needs(&self) -> Needs {
@@ -514,7 +520,9 @@ mod tests {
         assert_eq!(verdict_of(10, 6.0, [0.5, 2.0], Vec::new()), (true, true));
         assert_eq!(verdict_of(10, 6.0, [2.0, 0.5], Vec::new()), (true, true));
         assert_eq!(verdict_of(7, 6.0, [0.5; 2], Vec::new()), (true, true));
-        assert_eq!(verdict(6.0, 0.5, vec![-3.0; 6]), (true, true));
+        // Enough trusted images that lie in the other group outweigh the search; a few may lie there by chance.
+        assert_eq!(verdict(6.0, 0.5, vec![-3.0; 20]), (true, true));
+        assert_eq!(verdict(6.0, 0.5, vec![-3.0; 6]), (false, true));
         assert_eq!(verdict(3.0, 2.0, Vec::new()), (false, true));
         // What carries its class in large masks, or does not in small ones, is natural.
         let below = |last| verdict_by(&of_ten(), 10, 4.0, last, Vec::new());

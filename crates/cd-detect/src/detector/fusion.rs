@@ -30,10 +30,9 @@ use mixture::share;
 use views::View;
 use witness::Witnesses;
 
-/// Trusted images in the suspicious group of a class, as a share of those of the class, from which the group is natural.
-const NATURAL: f64 = 0.15;
-/// The same for large parts, which reach into each other, as a share of what the group has of the class.
-const NATURAL_OF_HALVES: f64 = 0.5;
+/// Share of trusted images in the suspicious group of a class, beside the group's share of the class, from which the group is natural: a natural
+/// one holds as many of them as of the class.
+const NATURAL: f64 = 0.5;
 
 /// Share of a group that the classifier takes for their class, at least: a trigger that works is learned, and what it could not learn
 /// lies apart by nature.
@@ -79,7 +78,7 @@ impl Fusion {
         name: "fusion",
         title: "Fusion of features and several detectors",
         summary: "Takes each class apart in two groups of features, from where several detectors suspect something and from where it is widest; a class whose groups lie far apart is a target, and an image of the group that lies away is suspicious.",
-        threat_model: "The classifier has learned the trigger: it works. Dirty or clean labels, one target or all; classes of at least 40 images. Trusted images are used where there are some: their group is the clean one, and a group that holds many of them is natural.",
+        threat_model: "The classifier has learned the trigger: it works. Dirty or clean labels, one target or all; classes of at least 40 images. Trusted images are used where there are some: their group is the clean one, and a group that holds at least half of the share of them that it has of its class is natural.",
         paper: "ours, after Tang, Wang, Tang, Zhang: Demon in the Variant, USENIX Security 2021",
         source: "none",
         notes: "Features are scaled by how they vary within the other classes, so no clean images are needed. Outside of targets the more suspicious of the members' ranks counts.",
@@ -184,15 +183,10 @@ impl Fusion {
     }
 }
 
-/// Whether the classifier has learned the suspicious group, and no more trusted images lie in it than chance puts there.
+/// Whether the classifier has learned the suspicious group, and fewer trusted images lie in it than in a natural one.
 pub(crate) fn is_unnatural(split: &Split) -> bool {
-    let group = split.group() as f64;
-    let natural = match split.own {
-        Some(_) => NATURAL_OF_HALVES * group / split.odds.len() as f64,
-        None => NATURAL,
-    };
-    split.learned() as f64 >= LEARNED * group
-        && trusted_share(split).is_none_or(|share| share < natural)
+    split.learned() as f64 >= LEARNED * split.group() as f64
+        && trusted_share(split).is_none_or(|share| share < NATURAL * split.share())
 }
 
 /// What one pass over the set has shown.
@@ -295,18 +289,17 @@ impl Judged {
 
 /// What is known of a class of so many images.
 fn found(class: usize, images: usize, split: &Split, border: f64, is_target: bool) -> ClassFinding {
-    let inside = |odds: &[f64]| odds.iter().filter(|&&odds| odds > 0.0).count();
     ClassFinding {
         class: class as u32,
         images,
-        group: inside(&split.odds),
+        group: split.group(),
         gap: split.gap,
         border,
         usual: split.own.map(|own| own.usual),
         learned: Some(split.learned()),
         view: split.view.to_owned(),
         search: None,
-        trusted: (!split.trusted.is_empty()).then(|| [split.trusted.len(), inside(&split.trusted)]),
+        trusted: Some(split.trusted_inside()).filter(|[count, _]| *count > 0),
         is_target,
     }
 }
@@ -329,6 +322,10 @@ impl Detector for Fusion {
             value: self.halves.to_string(),
             expected: "0 or a number above 2",
         })
+    }
+
+    fn revision(&self) -> u32 {
+        2
     }
 
     fn needs(&self) -> Needs {

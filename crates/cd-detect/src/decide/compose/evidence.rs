@@ -26,7 +26,7 @@ pub(super) fn confirms(counted: &Counted) -> bool {
 }
 
 /// Whether trusted images stay out of a group that has this share of the class.
-pub(super) fn is_separate(count: usize, inside: usize, share: f64) -> bool {
+pub(crate) fn is_separate(count: usize, inside: usize, share: f64) -> bool {
     at_most(inside, count, share) < TRUSTED_ACCIDENT
 }
 

@@ -92,6 +92,17 @@ impl Split {
         self.odds.iter().filter(|&&odds| odds > 0.0).count()
     }
 
+    /// The suspicious group as a share of the class.
+    pub(crate) fn share(&self) -> f64 {
+        self.group() as f64 / self.odds.len().max(1) as f64
+    }
+
+    /// Trusted images of the class, and those of them in the suspicious group.
+    pub(crate) fn trusted_inside(&self) -> [usize; 2] {
+        let inside = self.trusted.iter().filter(|&&odds| odds > 0.0).count();
+        [self.trusted.len(), inside]
+    }
+
     /// Images of the suspicious group that the classifier takes for their class.
     pub(crate) fn learned(&self) -> usize {
         let images = self.odds.iter().zip(&self.learned);
@@ -429,8 +440,8 @@ pub(super) fn points(rows: &Mat<f64>) -> Vec<Vec<f64>> {
 
 /// The share of trusted images that lie in the suspicious group; `None` without any.
 pub(super) fn trusted_share(split: &Split) -> Option<f64> {
-    let inside = split.trusted.iter().filter(|&&odds| odds > 0.0).count();
-    (!split.trusted.is_empty()).then(|| inside as f64 / split.trusted.len() as f64)
+    let [count, inside] = split.trusted_inside();
+    (count > 0).then(|| inside as f64 / count as f64)
 }
 
 /// The median gap of the classes that were judged; 0 for none.

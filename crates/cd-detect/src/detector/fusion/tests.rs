@@ -175,6 +175,17 @@ fn a_group_that_trusted_images_share_is_natural() {
         ..split
     };
     assert!(fusion.is_target(&alone));
+    // A natural tenth of the class would hold five of fifty trusted images.
+    let small = |inside: usize| Split {
+        odds: (0..300)
+            .map(|image| if image < 30 { 1.0 } else { -1.0 })
+            .collect(),
+        trusted: (0..50)
+            .map(|image| if image < inside { 1.0 } else { -1.0 })
+            .collect(),
+        ..alone.clone()
+    };
+    assert!(fusion.is_target(&small(2)) && !fusion.is_target(&small(3)));
 }
 
 #[test]
