@@ -28,13 +28,15 @@ use crate::sweep::{Batch, Kind, Sweep};
 /// A gap of this share of the border raises a class, of those below it the widest.
 const RAISED: f64 = 0.75;
 /// Below this many times the border a class falls apart narrowly: it is no target where the search, by small masks and by confidence on hosts,
-/// both, says nothing for it; nor, for a group smaller than its probes, where their mean says nothing.
+/// both, says nothing for it; nor is a handful of images where not both speak for it.
 const NARROW: f64 = 1.5;
+/// A group is a handful below this many times the probes of a group: as many as a series of pictures of one thing has.
+const HANDFUL: usize = 2;
 /// Chance that a probe of the suspicious group looks more suspicious than one of the other, from which a group is confirmed; below one
 /// less it, the other group is the suspicious one. By small masks and by confidence on hosts, both: what is easy to recognise carries
 /// its class as well as a trigger does, but not in a small part. Of 16 equal probes each comes so far once in 40 times.
 const CONFIRMED: f64 = 0.7;
-/// The mean of both chances that makes a group below its border a suspicious one, where it fills its probes: with nothing but the search to speak
+/// The mean of both chances that makes a group below its border a suspicious one, where it is no handful: with nothing but the search to speak
 /// for it.
 const ALONE: f64 = 0.85;
 /// So many of the raised classes below their border are searched, the widest: a fine-tuned network raises nearly every class.
@@ -91,7 +93,7 @@ impl Cascade {
         notes: "A class is raised from three quarters of the fusion's border on, of those below it the three widest; between there and the border it is a target when random probes of its groups confirm it by small masks and by confidence on hosts, both clearly: images that are easy to recognise carry their class as well as a trigger does, but in large masks; a group smaller than its probes is none there. From the border to half as much more it is none when neither speaks for it; nor, for a group smaller than its probes, when their mean does not.",
         judges_clean: false,
         rule: Some(
-            "the fusion's rule, with groups turned round where the search says so, and with raised classes below its border whose group, of 16 images or more, the search confirms, without those narrowly above it for which the search finds nothing",
+            "the fusion's rule, with groups turned round where the search says so, and with raised classes below its border whose group, of 32 images or more, the search confirms, without those narrowly above it for which the search finds nothing",
         ),
     };
 
@@ -237,15 +239,14 @@ impl Cascade {
             // Large parts that stand out are no odd images, and what lies in all of an image has no small mask.
             let is_narrow = split.own.is_none() && split.gap < NARROW * self.first.border_of(split);
             let says_nothing = chances.iter().all(|&chance| chance < CONFIRMED);
-            // A handful of images, narrowly apart, that carries its class in large masks is an odd view of what the class shows. Below the border
-            // even small masks do not speak for it: the clearest views of a plain object have such, and copies of them count as more.
-            let is_handful = chosen.probes[class][1].len() < self.probes;
+            // A handful of images, narrowly apart, is an odd view of what the class shows, or one series of pictures: dark ones have small masks,
+            // and clear ones carry their class. Below the border not even both speak for it: the clearest views of a plain object have both.
+            let is_handful = split.group() < HANDFUL * self.probes;
             let is_enough = confirms && mean >= ALONE && !is_handful;
-            let says_little = is_handful && mean < CONFIRMED;
             let is_refuted = is_narrow
                 && chosen.is_probed(class)
                 && !stays_out(split)
-                && (says_nothing || says_little);
+                && (says_nothing || (is_handful && !confirms));
             classes[class] = Searched {
                 is_target: (is_sure && !is_refuted) || (is_enough && is_unnatural(split)),
                 found: Some(SearchFinding {
@@ -498,10 +499,10 @@ mod tests {
         verdict_of(10, gap, [last; 2], trusted)
     }
 
-    /// Where ten images fill the probes of a group.
+    /// Where ten images are no handful.
     fn of_ten() -> Cascade {
         Cascade {
-            probes: 10,
+            probes: 5,
             ..level()
         }
     }
@@ -513,12 +514,15 @@ mod tests {
         assert_eq!(verdict(4.0, 0.5, Vec::new()), (false, true));
         assert_eq!(verdict(4.0, -1.0, Vec::new()), (false, true));
         // Far apart they are a target, whatever the search says; hardly apart they are none; between them it is enough that one witness of
-        // the search speaks for it.
+        // the search speaks for it, where it is no handful.
         assert_eq!(verdict(8.0, -1.0, Vec::new()), (true, false));
         assert_eq!(verdict(8.0, 0.5, Vec::new()), (true, true));
         assert_eq!(verdict(6.0, 0.5, Vec::new()), (false, true));
-        assert_eq!(verdict_of(10, 6.0, [0.5, 2.0], Vec::new()), (true, true));
-        assert_eq!(verdict_of(10, 6.0, [2.0, 0.5], Vec::new()), (true, true));
+        for places in [[0.5, 2.0], [2.0, 0.5]] {
+            let found = verdict_by(&of_ten(), 10, 6.0, places, Vec::new());
+            assert_eq!(found, (true, true));
+            assert_eq!(verdict_of(10, 6.0, places, Vec::new()), (false, true));
+        }
         assert_eq!(verdict_of(7, 6.0, [0.5; 2], Vec::new()), (true, true));
         // Enough trusted images that lie in the other group outweigh the search; a few may lie there by chance.
         assert_eq!(verdict(6.0, 0.5, vec![-3.0; 20]), (true, true));
@@ -529,7 +533,7 @@ mod tests {
         assert_eq!(below([0.5, 2.0]), (false, true));
         assert_eq!(below([2.0, 0.5]), (false, true));
         assert_eq!(verdict_of(10, 8.0, [0.5, -1.0], Vec::new()), (true, true));
-        // One witness that speaks for a handful is not enough where the other speaks against it; for more images it is.
+        // The same where the other speaks against it.
         assert_eq!(verdict_of(10, 6.0, [0.1, 0.9], Vec::new()), (false, true));
         let found = verdict_by(&of_ten(), 10, 6.0, [0.1, 0.9], Vec::new());
         assert_eq!(found, (true, true));
@@ -548,8 +552,7 @@ mod tests {
     #[test]
     fn few_probes_and_images_that_are_searched_for_their_looks_confirm_nothing() {
         for (probes, confirms) in [(7, false), (8, true)] {
-            let cascade = Cascade { probes, ..level() };
-            let found = verdict_by(&cascade, probes, 4.0, [2.0; 2], Vec::new());
+            let found = verdict_by(&of_ten(), probes, 4.0, [2.0; 2], Vec::new());
             assert_eq!(found, (confirms, true));
         }
         let chosen = Chosen {
