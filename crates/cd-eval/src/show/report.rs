@@ -29,6 +29,7 @@ mod guide;
 mod listing;
 mod metrics_table;
 mod page;
+mod prose;
 mod script;
 mod thumbnail;
 mod verdict;

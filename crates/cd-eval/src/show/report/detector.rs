@@ -10,6 +10,7 @@ use super::gallery::{Heading, gallery};
 use super::listing::listing;
 use super::metrics_table;
 use super::page::Limits;
+use super::prose::prose;
 use crate::metrics::{average_precision, precision_recall_curve, roc_auc, roc_curve};
 use crate::plot::{self, Group, Histogram, Marker, Tone};
 
@@ -26,7 +27,7 @@ pub(super) fn section(
     Ok(html! {
         section class="panel" id={ "detector-" (position) } {
             h2 { (detector.title) " " code class="name" { (detector.name) } }
-            @if !detector.explanation.is_empty() { p class="lead" { (detector.explanation) } }
+            @if !detector.explanation.is_empty() { p class="lead" { (prose(&detector.explanation)) } }
             @if let Some(threshold) = &detector.threshold {
                 (rule(threshold, detector.scores.len()))
             }
@@ -58,7 +59,7 @@ fn rule(threshold: &Threshold, images: usize) -> Markup {
     html! {
         p class="rule" {
             strong { (count(threshold.flagged)) " of " (counted(images, "image", "images")) " flagged" }
-            " (" (percent(share)) "). Rule: " (threshold.rule)
+            " (" (percent(share)) "). Rule: " (prose(&threshold.rule))
             @if let Some(value) = threshold.value { " (score " (metric(value)) ")" }
             "."
         }

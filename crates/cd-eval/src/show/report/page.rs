@@ -3,6 +3,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::content::{Report, Tile};
+use super::prose::prose;
 use super::script::{CONTENT_POLICY, SCRIPT};
 use super::thumbnail::Thumbnails;
 use super::{ReportError, detector, guide, verdict};
@@ -93,6 +94,7 @@ fn within(report: &Report, limits: Limits) -> Result<String, ReportError> {
                 (header(report))
                 main {
                     @if let Some(verdict) = &verdict { (verdict) }
+                    (contents(report))
                     @if !report.summary.is_empty() { (tiles(&report.summary)) }
                     @if notes_first { (notes) }
                     @for detector in &detectors { (detector) }
@@ -112,14 +114,20 @@ fn header(report: &Report) -> Markup {
         header class="page-head" {
             h1 { (report.title) }
             @if !report.subtitle.is_empty() { p class="subtitle" { (report.subtitle) } }
-            @if !report.created.is_empty() { p class="muted" { (report.created) } }
-            nav aria-label="Sections" {
-                @for (position, detector) in report.detectors.iter().enumerate() {
-                    a href={ "#detector-" (position + 1) } { (detector.title) }
-                }
-                a href="#guide" { "How to read this report" }
-                @if !report.settings.is_empty() { a href="#settings" { "Settings" } }
+            @if !report.created.is_empty() { p class="muted" { (prose(&report.created)) } }
+        }
+    }
+}
+
+/// Links to the sections, below the verdict: of many detectors they fill the first screen of a phone.
+fn contents(report: &Report) -> Markup {
+    html! {
+        nav aria-label="Sections" {
+            @for (position, detector) in report.detectors.iter().enumerate() {
+                a href={ "#detector-" (position + 1) } { (detector.title) }
             }
+            a href="#guide" { "How to read this report" }
+            @if !report.settings.is_empty() { a href="#settings" { "Settings" } }
         }
     }
 }
@@ -144,7 +152,7 @@ fn notes(notes: &[String]) -> Markup {
     html! {
         section class="panel notes" aria-label="Notes" {
             h2 { "Notes" }
-            ul { @for note in notes { li { (note) } } }
+            ul { @for note in notes { li { (prose(note)) } } }
         }
     }
 }

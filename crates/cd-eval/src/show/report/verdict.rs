@@ -6,6 +6,7 @@ use maud::{Markup, html};
 use super::ReportError;
 use super::content::VerdictSection;
 use super::format::{count, counted, percent};
+use super::prose::prose;
 use super::thumbnail::Thumbnails;
 use crate::picture::Picture;
 
@@ -42,7 +43,7 @@ pub(super) fn section(section: &VerdictSection) -> Result<Markup, ReportError> {
                     (power(&verdict.power))
                     @if !verdict.warnings.is_empty() {
                         h3 { "What limits it" }
-                        ul class="warnings" { @for warning in &verdict.warnings { li { (warning) } } }
+                        ul class="warnings" { @for warning in &verdict.warnings { li { (prose(warning)) } } }
                     }
                 }
             }
@@ -56,7 +57,7 @@ fn head(verdict: &Verdict) -> Markup {
             span class="sign" aria-hidden="true" { (sign(verdict.standing)) }
             (title(verdict.standing))
         }
-        p class="lead" { (verdict.summary) }
+        p class="lead" { (prose(&verdict.summary)) }
         p class="muted" {
             (count(verdict.flagged)) " of " (counted(verdict.images, "image is", "images are")) " flagged ("
             (percent(verdict.flagged as f64 / verdict.images.max(1) as f64)) ")."
@@ -119,7 +120,7 @@ fn suspect(class: &SuspectClass, picture: Option<&Picture>) -> Result<Markup, Re
                 " of it taken for poisoned (95 %: " (count(low)) " to " (count(high)) ")."
             }
             @if !class.evidence.is_empty() {
-                ul { @for evidence in &class.evidence { li { (evidence) } } }
+                ul { @for evidence in &class.evidence { li { (prose(evidence)) } } }
             }
             @if let Some(shared) = shared {
                 div class="proof" {
@@ -156,7 +157,7 @@ fn proven(proof: &Proof, class: &SuspectClass, trigger: Option<&Markup>) -> Mark
 fn power(power: &Power) -> Markup {
     let canaries = match power {
         Power::Unknown { reason } => {
-            return html! { p { "Unknown: " (reason.trim_end_matches('.')) "." } };
+            return html! { p { "Unknown: " (prose(reason.trim_end_matches('.'))) "." } };
         }
         Power::Measured { canaries } => canaries,
     };
