@@ -32,8 +32,8 @@ const RAISED: f64 = 0.75;
 const NARROW: f64 = 1.5;
 /// A group is a handful below this many times the probes of a group: as many as a series of pictures of one thing has.
 const HANDFUL: usize = 2;
-/// Chance that a probe of the suspicious group looks more suspicious than one of the other, from which a group is confirmed; below one
-/// less it, the other group is the suspicious one. By small masks and by confidence on hosts, both: what is easy to recognise carries
+/// Chance that a probe of the suspicious group looks more suspicious than one of the other, from which a group is confirmed; where the mean of
+/// both chances is at most one less it, and neither speaks for the group, the other one is the suspicious one. By small masks and by confidence on hosts, both: what is easy to recognise carries
 /// its class as well as a trigger does, but not in a small part. Of 16 equal probes each comes so far once in 40 times.
 const CONFIRMED: f64 = 0.7;
 /// The mean of both chances that makes a group below its border a suspicious one, where it is no handful: with nothing but the search to speak
@@ -224,8 +224,10 @@ impl Cascade {
             let mut chances = chosen.chances(class, searched);
             let is_sure = self.first.is_target(split);
             // Trusted images know where a class lies, so they are not overruled.
+            let mean = f64::midpoint(chances[0], chances[1]);
             if is_sure
-                && chances.iter().all(|&chance| chance <= 1.0 - CONFIRMED)
+                && mean <= 1.0 - CONFIRMED
+                && chances.iter().all(|&chance| chance < 0.5)
                 && split.trusted.is_empty()
             {
                 for odds in &mut split.odds {
@@ -533,7 +535,13 @@ mod tests {
         assert_eq!(below([0.5, 2.0]), (false, true));
         assert_eq!(below([2.0, 0.5]), (false, true));
         assert_eq!(verdict_of(10, 8.0, [0.5, -1.0], Vec::new()), (true, true));
-        // The same where the other speaks against it.
+        // Where one speaks clearly against a group, and the other not for it, the other group is the suspicious one.
+        assert_eq!(
+            verdict_by(&of_ten(), 10, 6.0, [0.33, -1.0], Vec::new()),
+            (true, false)
+        );
+        assert_eq!(verdict_of(10, 8.0, [0.6, -1.0], Vec::new()), (true, true));
+        // A handful for which one speaks is none where the other speaks against it; more images are.
         assert_eq!(verdict_of(10, 6.0, [0.1, 0.9], Vec::new()), (false, true));
         let found = verdict_by(&of_ten(), 10, 6.0, [0.1, 0.9], Vec::new());
         assert_eq!(found, (true, true));
