@@ -1,5 +1,6 @@
 //! One file per command, or per group of small ones.
 
+mod apart;
 mod attacks;
 mod bench;
 mod bias;

@@ -132,7 +132,8 @@ pub struct ImageFinding {
     /// Key of its content; pictures that were read at one size have equal keys when their pixels are equal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<String>,
-    /// The score of the first detector that judges, from 0 to 1, higher = more suspicious.
+    /// From 0 to 1, higher = more suspicious: half the score of the first detector that judges, and one half more for a flagged picture,
+    /// for it need not be that detector which has found it.
     pub score: f64,
     /// The scores of all detectors.
     pub scores: BTreeMap<String, f64>,

@@ -16,12 +16,13 @@ use cd_eval::run_dir::OWN_STORE;
 use super::classifier::Classifier;
 use super::experiment::finish;
 use super::gate::Gate;
-use super::{Session, size};
+use super::{Session, apart, size};
 use crate::Ending;
 use crate::args::{DetectArgs, ImagesArgs, ScanArgs, SearchArgs, TrainArgs, Turn};
 use crate::output;
 
 pub(crate) fn scan(args: &ScanArgs, session: &Session) -> Result<Ending> {
+    apart::check(&args.out, &args.images.images)?;
     let gate = Gate::open(&args.pipeline, &args.out, &args.images.images)?;
     let experiment = scan_experiment(args, session)?;
     search(&experiment, args.search.shard, &args.out, &gate, session)
@@ -106,6 +107,7 @@ pub(crate) fn train(args: &TrainArgs, session: &Session) -> Result<Ending> {
     if args.weights.weights.is_some() && !args.weights.finetune {
         bail!("`train --weights` continues from the weights: add `--finetune`");
     }
+    apart::check(&args.out, &args.images.images)?;
     let classifier = Classifier::of(&args.weights, &args.model);
     let detect = DetectStage::default();
     let experiment = experiment("train", &args.images, &classifier, &detect, session)?;
@@ -123,6 +125,7 @@ pub(crate) fn train(args: &TrainArgs, session: &Session) -> Result<Ending> {
 }
 
 pub(crate) fn detect(args: &DetectArgs, session: &Session) -> Result<Ending> {
+    apart::check(&args.out, &args.images.images)?;
     let gate = Gate::open(&args.pipeline, &args.out, &args.images.images)?;
     let named = &args.search.detectors;
     let chosen = match named.len() {
@@ -339,6 +342,11 @@ fn detect_stage(
     rule: ThresholdRule,
     seed: u64,
 ) -> Result<DetectStage> {
+    for (at, name) in names.iter().enumerate() {
+        if names[..at].contains(name) {
+            bail!("--detector {name} is named twice; it would only be its own witness");
+        }
+    }
     let configure = |name: &String| -> Result<DetectorConfig> {
         let mut config = DetectorConfig::from_name(name)?.with_preset(preset);
         if let Some(steps) = search.steps.filter(|_| config.has("steps")) {

@@ -15,7 +15,7 @@ use crate::args::PipelineArgs;
 pub(crate) struct Gate {
     fail_on: Option<Standing>,
     outputs: Vec<(PathBuf, Format)>,
-    /// Read before the search, which may write to the same folder.
+    /// Read before the search, so that a wrong one costs no time.
     baseline: Option<Baseline>,
     /// The pictures.
     root: PathBuf,
@@ -33,6 +33,14 @@ impl Gate {
             if outputs[..at].iter().any(|(other, _)| other == path) {
                 bail!("--output {} is named twice", path.display());
             }
+        }
+        if let Some(earlier) = &args.baseline
+            && is_own(earlier, out)
+        {
+            bail!(
+                "--baseline {}: is of this scan itself, beside which nothing is new; name an earlier one, or give this one another --out",
+                earlier.display()
+            );
         }
         let baseline = args.baseline.as_deref().map(Baseline::read).transpose();
         Ok(Self {
@@ -85,6 +93,14 @@ impl Gate {
             );
         }
         Ok(Ending::Done)
+    }
+}
+
+/// Whether the baseline at `path` is the folder of the results, or lies in it.
+fn is_own(path: &Path, out: &Path) -> bool {
+    match (path.canonicalize(), out.canonicalize()) {
+        (Ok(path), Ok(out)) => path.starts_with(out),
+        _ => false,
     }
 }
 

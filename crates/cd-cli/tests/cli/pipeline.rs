@@ -109,9 +109,12 @@ fn only_what_is_new_since_the_baseline_stops() {
     let (ended, since, message) = gate("old");
     assert_eq!((ended, since), (Some(1), one), "{message}");
     assert!(
-        message.contains("New since the baseline: 1 picture"),
+        message.contains("; new since the baseline: 1 picture"),
         "{message}"
     );
+    let own = run(here, &search("--out new --baseline new"));
+    assert_eq!(own.status.code(), Some(2), "{}", stderr(&own));
+    assert!(stderr(&own).contains("is of this scan itself"));
 
     fs::rename(here.join("pictures/cats"), here.join("pictures/lions")).expect("renamed");
     let rest = "--out other --baseline old.json --fail-on suspicious --output now.json";

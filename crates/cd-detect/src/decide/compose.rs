@@ -10,6 +10,7 @@ pub(crate) use self::evidence::is_separate;
 use self::evidence::{Counted, confirms, contradicts_class, interval};
 use super::verdict::{Power, Proof, Standing, SuspectClass, Verdict};
 use super::{ClassFinding, Testimony};
+use crate::apart::{FEWEST_ELSEWHERE, SMALLEST_CLASS};
 
 /// Trusted images of a class that are needed before their place says something.
 const ENOUGH_TRUSTED: usize = 8;
@@ -35,6 +36,8 @@ pub struct Findings<'a> {
     pub proofs: BTreeMap<u32, Proof>,
     /// What the scan could have seen.
     pub power: Power,
+    /// Whether given weights predict the labels of the pictures at all; true where nothing was given.
+    pub knows_labels: bool,
     /// What is known to limit the verdict already.
     pub warnings: Vec<String>,
 }
@@ -110,13 +113,11 @@ impl Findings<'_> {
         let mut verdict = Verdict {
             standing: standing.unwrap_or(Standing::Clean),
             summary: String::new(),
-            images: match self.judge {
-                Some(_) => self.classes.iter().map(|found| found.images).sum(),
-                None => self.labels.len(),
-            },
+            images: self.judged().into_iter().sum(),
             flagged: 0,
             classes,
             power: self.power.clone(),
+            blind: None,
             warnings: self.warnings.clone(),
         };
         let poisoned = self.poisoned(&verdict);
@@ -124,9 +125,45 @@ impl Findings<'_> {
             .into_iter()
             .filter(|&is_poisoned| is_poisoned)
             .count();
+        if verdict.standing == Standing::Clean {
+            verdict.blind = words::blind(&verdict.power, self.knows_labels);
+        }
         verdict.warnings.extend(words::limits(&verdict, self));
         verdict.summary = words::summary(&verdict, self.labels.len());
         verdict
+    }
+
+    /// How many images of each class were judged, the absent and the too small ones with none.
+    fn judged(&self) -> Vec<usize> {
+        let mut sizes = vec![0; self.class_names.len()];
+        for &label in self.labels {
+            if let Some(size) = sizes.get_mut(label as usize) {
+                *size += 1;
+            }
+        }
+        let is_judged = |class: usize, size: usize| match self.judge {
+            Some(_) => self
+                .classes
+                .iter()
+                .any(|found| found.class as usize == class),
+            None => self.is_seen(size),
+        };
+        let sizes = sizes.into_iter().enumerate();
+        sizes
+            .map(|(class, size)| if is_judged(class, size) { size } else { 0 })
+            .collect()
+    }
+
+    /// Whether what looks at pictures or labels alone judges a class of so many images: labels of all, patterns where a group can stand
+    /// apart from its class and from the others.
+    fn is_seen(&self, size: usize) -> bool {
+        let elsewhere = self.labels.len() - size;
+        let sees = |one: &Witness<'_>| match one.testimony {
+            Testimony::Patterns => size >= SMALLEST_CLASS && elsewhere >= FEWEST_ELSEWHERE,
+            Testimony::Labels => elsewhere > 0,
+            _ => false,
+        };
+        self.witnesses.iter().any(sees)
     }
 
     /// Which images `verdict` takes for poisoned.

@@ -29,6 +29,9 @@ pub struct Verdict {
     pub classes: Vec<SuspectClass>,
     /// What this scan could have seen.
     pub power: Power,
+    /// Why it proves little that nothing was found; absent where something was, and where the scan could have seen something or may have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blind: Option<String>,
     /// What limits the verdict: a classifier that has learned too little, kinds of triggers that it is blind to.
     pub warnings: Vec<String>,
 }

@@ -141,7 +141,7 @@ fn images(
             file: row.file.clone(),
             label: row.label.clone(),
             content: contents.get(&row.file).cloned(),
-            score: scores[first],
+            score: f64::midpoint(scores[first], f64::from(u8::from(is_flagged))),
             scores,
             flagged: is_flagged,
             flagged_by: flagging().map(|one| one.rule.detector.clone()).collect(),

@@ -36,12 +36,13 @@ fn of_verdict(verdict: &Verdict) -> Ruling {
     if verdict.images == 0 {
         return Ruling::Unjudged("no picture was judged".to_owned());
     }
-    match &verdict.power {
-        Power::Measured { canaries } if verdict.power.is_blind() => Ruling::Unjudged(format!(
+    match (&verdict.power, &verdict.blind) {
+        (Power::Measured { canaries }, _) if verdict.power.is_blind() => Ruling::Unjudged(format!(
             "the scan planted backdoors of its own and found none of them, or too little of each ({}), so it cannot see one in these pictures either; \
-             train for more epochs, on larger pictures or from given weights",
+             more detectors, larger pictures, or a classifier that is trained for more epochs or from given weights may see more",
             planted(canaries)
         )),
+        (_, Some(why)) => Ruling::Unjudged(why.clone()),
         _ => Ruling::Passed,
     }
 }
@@ -78,7 +79,7 @@ fn sentence(findings: &Findings) -> String {
     let summary = match &findings.verdict {
         Some(verdict) => verdict.summary.clone(),
         None => format!(
-            "{} of {} pictures are flagged by the rules of their detectors.",
+            "{} of {} pictures are flagged by the rules of their detectors",
             findings.flagged(),
             findings.images.len()
         ),
@@ -87,12 +88,12 @@ fn sentence(findings: &Findings) -> String {
         None => summary,
         Some(since) if since.classes.is_empty() => {
             format!(
-                "{summary} New since the baseline: {}",
+                "{summary}; new since the baseline: {}",
                 pictures(since.flagged)
             )
         }
         Some(since) => format!(
-            "{summary} New since the baseline: {}; classes {}",
+            "{summary}; new since the baseline: {}; classes {}",
             pictures(since.flagged),
             since.classes.join(", ")
         ),
@@ -152,6 +153,14 @@ mod tests {
         assert_eq!(ruling(Standing::Clean, &[]), Ruling::Passed);
         let found = ruling(Standing::Backdoored, &[0, 0]);
         assert!(matches!(found, Ruling::Findings(_)));
+    }
+
+    #[test]
+    fn weights_that_do_not_know_the_labels_never_pass() {
+        let mut scan = findings(verdict(Standing::Clean));
+        scan.verdict.as_mut().expect("given").blind = Some("they know nothing".into());
+        let ruling = scan.rule(Standing::Suspicious);
+        assert_eq!(ruling, Ruling::Unjudged("they know nothing".into()));
     }
 
     #[test]

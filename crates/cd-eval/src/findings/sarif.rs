@@ -67,7 +67,8 @@ fn power(power: &Power) -> String {
         Power::Unknown { reason } => format!("What this scan could have seen is unknown: {reason}"),
         Power::Measured { canaries } => {
             let one = canaries.iter().map(|canary| {
-                let share = canary.rate * 100.0;
+                // A hundredth of a percent is less than one image of any set that is scanned in full.
+                let share = (canary.rate * 1e4).round() / 1e2;
                 format!(
                     "{} on {share} % of the pictures: {} of {} found",
                     canary.kind, canary.found, canary.planted

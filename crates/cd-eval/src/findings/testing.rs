@@ -26,6 +26,7 @@ pub(super) fn verdict(standing: Standing) -> Option<Verdict> {
         picture: None,
     };
     Some(Verdict {
+        blind: None,
         standing,
         summary: "Two pictures of <cat> carry a pattern.".into(),
         images: 4,

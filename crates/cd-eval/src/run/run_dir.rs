@@ -78,6 +78,12 @@ pub enum RunDirError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The folder holds other things than a run.
+    #[error("{}: this folder is not empty and no folder of a run (it has no config.toml); choose another folder for the results", path.display())]
+    NoRun {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The folder holds another run.
     #[error("{}: this folder holds another run ({what}); choose another folder or delete it", path.display())]
     Occupied {
@@ -125,7 +131,9 @@ impl RunDir {
             // Another process may have begun this run between the two looks.
             text = read_if_there(&config)?;
             if text.is_none() {
-                return Err(occupied("it is not empty and has no config.toml".into()));
+                return Err(RunDirError::NoRun {
+                    path: path.to_owned(),
+                });
             }
         }
         let Some(text) = text else {

@@ -44,6 +44,7 @@ impl Set {
 
     fn findings<'a>(&'a self, witnesses: &'a [Witness<'a>]) -> Findings<'a> {
         Findings {
+            knows_labels: true,
             class_names: &self.names,
             labels: &self.labels,
             judge: Some("judge"),
@@ -445,4 +446,64 @@ fn a_set_without_classes_to_judge_has_no_verdict() {
         "{:?}",
         verdict.warnings
     );
+}
+
+/// What patterns alone say of classes of these sizes.
+fn by_patterns(sizes: &[usize]) -> Verdict {
+    let mut set = Set::new(2.0, false);
+    let sizes = sizes.iter().enumerate();
+    set.labels = sizes
+        .flat_map(|(class, &size)| vec![class as u32; size])
+        .collect();
+    set.flagged = vec![false; set.labels.len()];
+    set.classes.clear();
+    let witnesses = [Witness {
+        label: "shared-pattern",
+        testimony: Testimony::Patterns,
+        knows_trusted: false,
+        flagged: &set.flagged,
+        classes: &[],
+    }];
+    let findings = Findings {
+        judge: None,
+        ..set.findings(&witnesses)
+    };
+    findings.verdict()
+}
+
+#[test]
+fn patterns_are_looked_for_in_classes_that_are_large_enough_and_beside_others() {
+    for sizes in [&[1, 1][..], &[60], &[14, 7, 7, 7], &[16, 19]] {
+        let verdict = by_patterns(sizes);
+        assert_eq!(verdict.images, 0, "{sizes:?}");
+        assert!(verdict.summary.starts_with("No verdict"), "{verdict:?}");
+    }
+    let verdict = by_patterns(&[40, 16, 15]);
+    assert_eq!(verdict.images, 56);
+    assert!(verdict.warnings[1].starts_with("1 of 3 classes are too small"));
+    assert!(
+        verdict
+            .summary
+            .starts_with("Nothing found in 71 images; what")
+    );
+}
+
+#[test]
+fn weights_that_do_not_know_the_labels_prove_little_where_nothing_is_found() {
+    let clean = Set::new(2.0, false);
+    let verdict = Findings {
+        knows_labels: false,
+        ..clean.findings(&[])
+    }
+    .verdict();
+    assert!(verdict.summary.contains("which proves little: the given"));
+    assert!(verdict.blind.is_some());
+    let target = Set::new(8.0, true);
+    let verdict = Findings {
+        knows_labels: false,
+        ..target.findings(&[])
+    }
+    .verdict();
+    assert_eq!(verdict.blind, None);
+    assert!(verdict.summary.starts_with("Suspicious"));
 }

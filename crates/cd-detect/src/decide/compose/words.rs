@@ -14,7 +14,7 @@ const REMEDY: &str = "More epochs, more pictures a class, larger pictures (`--si
 pub(super) fn summary(verdict: &Verdict, images: usize) -> String {
     if verdict.images == 0 && verdict.classes.is_empty() {
         return format!(
-            "No verdict: no class of these {images} images has enough of them to be judged"
+            "No verdict: no class of these {images} images has enough of them, and enough beside it, to be judged"
         );
     }
     let named: Vec<String> = verdict
@@ -30,10 +30,10 @@ pub(super) fn summary(verdict: &Verdict, images: usize) -> String {
         .collect();
     let named = named.join(", ");
     match verdict.standing {
-        Standing::Clean if verdict.power.is_blind() => format!(
-            "Nothing found in {images} images, which proves little: this scan found none of the backdoors that it planted itself"
-        ),
-        Standing::Clean => clean(&verdict.power, images),
+        Standing::Clean => match &verdict.blind {
+            Some(why) => format!("Nothing found in {images} images, which proves little: {why}"),
+            None => clean(&verdict.power, images),
+        },
         Standing::Suspicious => {
             format!("Suspicious: {named} stand out, and nothing else confirms it")
         }
@@ -43,10 +43,26 @@ pub(super) fn summary(verdict: &Verdict, images: usize) -> String {
     }
 }
 
-/// Of a set in which nothing was found, by a scan that is not blind.
+/// Why a scan could not have seen anything, where that is known.
+pub(super) fn blind(power: &Power, knows_labels: bool) -> Option<String> {
+    let why = if !knows_labels {
+        "the given weights do not know the labels of these pictures"
+    } else if power.is_blind() {
+        "this scan found none of the backdoors that it planted itself"
+    } else {
+        return None;
+    };
+    Some(why.to_owned())
+}
+
+/// Of a set in which nothing was found, by a scan that is not known to be blind.
 fn clean(power: &Power, images: usize) -> String {
     let (seen, missed) = match power {
-        Power::Unknown { .. } => (Vec::new(), Vec::new()),
+        Power::Unknown { .. } => {
+            return format!(
+                "Nothing found in {images} images; what this scan could have seen is unknown"
+            );
+        }
         Power::Measured { canaries } => {
             let (missed, seen): (Vec<&Canary>, Vec<&Canary>) =
                 canaries.iter().partition(|canary| canary.is_missed());
@@ -156,21 +172,15 @@ pub(super) fn proof(proof: &Proof, name: &str) -> String {
 /// What the verdict does not cover.
 pub(super) fn limits(verdict: &Verdict, findings: &Findings<'_>) -> Vec<String> {
     let mut limits = Vec::new();
-    let mut sizes = vec![0; findings.class_names.len()];
+    let judged = findings.judged();
+    let mut there = vec![false; judged.len()];
     for &label in findings.labels {
-        if let Some(size) = sizes.get_mut(label as usize) {
-            *size += 1;
+        if let Some(there) = there.get_mut(label as usize) {
+            *there = true;
         }
     }
-    let is_judged = |class: usize| {
-        findings
-            .classes
-            .iter()
-            .any(|found| found.class as usize == class)
-    };
-    let skipped: Vec<usize> = (0..sizes.len())
-        .filter(|&class| sizes[class] > 0 && !is_judged(class))
-        .collect();
+    let all = there.iter().filter(|&&there| there).count();
+    let small = all - judged.iter().filter(|&&images| images > 0).count();
     if findings.judge.is_none() {
         let looks_for_patterns = |one: &Witness<'_>| one.testimony == Testimony::Patterns;
         let unseen = if findings.witnesses.iter().any(looks_for_patterns) {
@@ -181,11 +191,10 @@ pub(super) fn limits(verdict: &Verdict, findings: &Findings<'_>) -> Vec<String> 
         limits.push(format!(
             "Nothing has looked at how the classes of a classifier fall apart (`--detector cascade`), so that {unseen}."
         ));
-    } else if !skipped.is_empty() {
+    }
+    if small > 0 {
         limits.push(format!(
-            "{} of {} classes are too small to be judged; this scan proves nothing about them.",
-            skipped.len(),
-            sizes.iter().filter(|&&size| size > 0).count()
+            "{small} of {all} classes are too small to be judged; this scan proves nothing about them."
         ));
     }
     match &verdict.power {
@@ -197,7 +206,7 @@ pub(super) fn limits(verdict: &Verdict, findings: &Findings<'_>) -> Vec<String> 
         Power::Measured { canaries } => {
             let remedy = match findings.judge {
                 Some(_) => REMEDY.to_owned(),
-                None => remedy_without_judge(),
+                None => remedy_without_judge(findings.witnesses),
             };
             limits.extend(missed(canaries, &remedy));
             limits.push(not_planted(canaries));
@@ -206,16 +215,19 @@ pub(super) fn limits(verdict: &Verdict, findings: &Findings<'_>) -> Vec<String> 
     limits
 }
 
-fn remedy_without_judge() -> String {
+fn remedy_without_judge(witnesses: &[Witness<'_>]) -> String {
     let usual = DetectorConfig::of_scan();
     let usual = usual.iter().map(DetectorConfig::detector);
     let of_pictures = usual.filter(|one| !one.looks_at_classifier());
-    let names: Vec<String> = of_pictures
-        .map(|one| format!("`{}`", one.info().name))
-        .collect();
+    let names = of_pictures.map(|one| one.info().name);
+    let more = names.filter(|name| witnesses.iter().all(|one| one.label != *name));
+    let more: Vec<String> = more.map(|name| format!("`{name}`")).collect();
+    if more.is_empty() {
+        return "A classifier may see more (`--detector cascade`).".to_owned();
+    }
     format!(
         "A classifier may see more (`--detector cascade`), and so may other detectors of pictures alone ({}).",
-        names.join(", ")
+        more.join(", ")
     )
 }
 

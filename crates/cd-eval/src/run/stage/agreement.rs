@@ -30,7 +30,11 @@ struct Agreement {
     images: String,
     agreed: usize,
     sample: usize,
+    /// Of the weights.
     classes: usize,
+    /// Of the pictures, where they are others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    other_classes: Option<usize>,
 }
 
 impl Agreement {
@@ -58,22 +62,27 @@ impl Agreement {
         if !self.is_low() {
             return format!("{figures}.");
         }
+        let counts = self.other_classes.map(|pictures| {
+            format!(
+                " The weights have {} classes, the pictures {pictures}.",
+                self.classes
+            )
+        });
         format!(
             "{figures}; from {:.1} % on they would look like weights for these classes. They may be of another network than the \
              one that names and shapes tell (`models inspect` says which was assumed), lack their input normalisation \
-             (`models convert --mean --std`), or have the classes in another order.",
-            self.least() * 100.0
+             (`models convert --mean --std`), or have the classes in another order.{}",
+            self.least() * 100.0,
+            counts.unwrap_or_default()
         )
     }
 }
 
-/// Compares predictions with labels where the pictures have as many classes as the weights, and warns when few agree.
+/// Compares predictions with labels, and warns when few agree.
 pub(super) fn check(work: &Work<'_>, data: &Data, trained: &Trained) -> Result<(), PipelineError> {
     let set = data.poisoned.train();
-    let classes = trained.model.classes();
-    let comparable =
-        set.class_count() == classes && !trained.model.architecture().sees_attributes();
-    if work.experiment.is_unlabelled() || !comparable || set.is_empty() {
+    let sees_attributes = trained.model.architecture().sees_attributes();
+    if work.experiment.is_unlabelled() || sees_attributes || set.is_empty() {
         return Ok(());
     }
     let stored = stored(work.run)?;
@@ -105,6 +114,7 @@ fn measured(work: &Work<'_>, data: &Data, trained: &Trained) -> Result<Agreement
         options.progress,
     )?;
     let labels = sample.labels().iter().enumerate();
+    let classes = trained.model.classes();
     let agreement = Agreement {
         classifier: trained.key.clone(),
         images: data.train_key.clone(),
@@ -112,7 +122,8 @@ fn measured(work: &Work<'_>, data: &Data, trained: &Trained) -> Result<Agreement
             .filter(|&(index, &label)| predictions.class(index) == label)
             .count(),
         sample: sample.len(),
-        classes: trained.model.classes(),
+        classes,
+        other_classes: Some(set.class_count()).filter(|&count| count != classes),
     };
     write_json(&work.run.join(FILE), &agreement)?;
     Ok(agreement)
@@ -147,6 +158,7 @@ mod tests {
             agreed,
             sample,
             classes,
+            other_classes: None,
         }
     }
 
@@ -175,6 +187,15 @@ mod tests {
             agreement(5, 12, 4)
                 .text()
                 .contains("5 of 12 pictures (41.7 %); from 50.0 %")
+        );
+        let other = Agreement {
+            other_classes: Some(3),
+            ..agreement(1, 12, 4)
+        };
+        assert!(
+            other
+                .text()
+                .ends_with("The weights have 4 classes, the pictures 3.")
         );
         assert!(
             agreement(9, 12, 4)

@@ -7,6 +7,8 @@ use cd_core::{Key, Labels, content_key};
 use cd_data::{LoadContext, Manifest, NotRead, Poisoned, Split, Truth};
 use cd_models::{Classifier, ImageSet, NoProgress, WeightsRequest, predict};
 
+use tracing::warn;
+
 use super::canary::{self, Planted};
 use super::sample::{hold_out, positions};
 use super::trusted;
@@ -195,6 +197,9 @@ pub(crate) fn load(
     let (split, trusted) = match &experiment.detect.clean {
         Some(clean) => {
             let trusted = trusted::load(clean, &split.train, options.progress)?;
+            for doubt in trusted::doubts(&trusted, &split.train)? {
+                warn!("{doubt}");
+            }
             (split, trusted)
         }
         None => hold_out(split, &experiment.detect)?,

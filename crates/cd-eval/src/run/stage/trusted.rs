@@ -1,12 +1,15 @@
 //! Trusted pictures from a place of their own, which are never split off what is under suspicion.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use cd_core::Progress;
 use cd_data::{DatasetConfig, LoadContext};
 use cd_models::ImageSet;
 
 use crate::pipeline::PipelineError;
+
+/// Classes that are named in a doubt.
+const NAMED: usize = 8;
 
 /// The trusted pictures that `config` names, with the classes of the `suspects` by their names; all of them, those of a test set included.
 pub(super) fn load(
@@ -49,6 +52,44 @@ pub(super) fn load(
     Ok(trusted)
 }
 
+/// What is wrong with trusted pictures: some of them are under suspicion themselves, or classes have none.
+pub(super) fn doubts(
+    trusted: &ImageSet,
+    suspects: &ImageSet,
+) -> Result<Vec<String>, PipelineError> {
+    let mut doubts = Vec::new();
+    let under_suspicion = (0..suspects.len())
+        .map(|index| suspects.digest(index))
+        .collect::<Result<HashSet<_>, _>>()?;
+    let mut both = 0;
+    for index in 0..trusted.len() {
+        both += usize::from(under_suspicion.contains(&trusted.digest(index)?));
+    }
+    if both > 0 {
+        doubts.push(format!(
+            "{both} of {} trusted pictures are among those under suspicion, too: if these are poisoned, poison is taken for clean.",
+            trusted.len()
+        ));
+    }
+    let without: Vec<String> = (0..)
+        .zip(suspects.class_names())
+        .filter(|(class, _)| suspects.labels().contains(class) && !trusted.labels().contains(class))
+        .map(|(_, name)| format!("`{name}`"))
+        .collect();
+    if !without.is_empty() {
+        let first = without.iter().take(NAMED).cloned().collect::<Vec<_>>();
+        let rest = match without.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} others"),
+        };
+        doubts.push(format!(
+            "There are no trusted pictures of {}{rest}: they say nothing about these classes.",
+            first.join(", ")
+        ));
+    }
+    Ok(doubts)
+}
+
 /// The class under suspicion of each trusted one.
 fn matched(trusted: &[String], suspects: &[String]) -> Result<BTreeMap<u32, u32>, PipelineError> {
     let mut classes = BTreeMap::new();
@@ -76,6 +117,24 @@ mod tests {
 
     fn names(names: &[&str]) -> Vec<String> {
         names.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn trusted_pictures_under_suspicion_and_classes_without_any_are_named() {
+        let set = |pictures: &[(u8, u32)]| {
+            let mut set = ImageSet::new(1, 1, names(&["a", "b"]));
+            for &(value, label) in pictures {
+                set.push(format!("{value}.png"), &[value; 3], label)
+                    .expect("it fits");
+            }
+            set
+        };
+        let suspects = set(&[(1, 0), (2, 0), (3, 1)]);
+        let doubts_of = |trusted| doubts(&trusted, &suspects).expect("in memory");
+        assert!(doubts_of(set(&[(8, 0), (9, 1)])).is_empty());
+        let found = doubts_of(set(&[(1, 0), (9, 0)]));
+        assert!(found[0].starts_with("1 of 2 trusted pictures"), "{found:?}");
+        assert!(found[1].contains("pictures of `b`:"), "{found:?}");
     }
 
     #[test]

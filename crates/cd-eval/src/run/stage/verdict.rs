@@ -8,7 +8,7 @@ use cd_detect::{ClassFinding, Detection, Findings, Power, Proof, Testimony, Verd
 
 use super::data::Data;
 use super::decide::Decided;
-use super::{Work, agreement, look, shared, train};
+use super::{Work, agreement, look, shared, train, trusted};
 use crate::findings::VERDICT;
 use crate::pipeline::PipelineError;
 use crate::scores;
@@ -65,6 +65,10 @@ pub(crate) fn verdict(
     let classes: &[ClassFinding] = judged.map_or(&[], |judged| &judged.classes);
     let flagged = judged.and_then(|judged| judged.own.as_ref());
     let flagged = flagged.map_or_else(|| vec![false; set.len()], |own| own.flagged.clone());
+    let doubts = match &work.experiment.detect.clean {
+        Some(_) => trusted::doubts(&data.trusted.set, data.poisoned.train())?,
+        None => Vec::new(),
+    };
     let findings = Findings {
         class_names: set.class_names(),
         labels: set.labels(),
@@ -74,6 +78,7 @@ pub(crate) fn verdict(
         witnesses: &witnesses,
         proofs,
         power,
+        knows_labels: agreement::warning(work.run)?.is_none(),
         warnings: [
             agreement::warning(work.run)?,
             look::warning(work.run)?,
@@ -81,6 +86,7 @@ pub(crate) fn verdict(
         ]
         .into_iter()
         .flatten()
+        .chain(doubts)
         .collect(),
     };
     let mut verdict = findings.verdict();

@@ -269,6 +269,7 @@ pub(super) fn verdict() -> VerdictSection {
     let picture = picture.expect("fits");
     VerdictSection {
         verdict: Verdict {
+            blind: None,
             standing: Standing::Backdoored,
             summary: "Class airplane holds a backdoor: about 50 of its images carry a trigger that turns other images into it.".into(),
             images: IMAGES,
