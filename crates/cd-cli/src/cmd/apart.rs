@@ -31,6 +31,7 @@ fn whole(path: &Path) -> Result<PathBuf> {
         .ancestors()
         .find_map(|part| Some((part, part.canonicalize().ok()?)));
     Ok(match known {
+        Some((part, known)) if part == absolute => known,
         Some((part, known)) => known.join(absolute.strip_prefix(part).unwrap_or(Path::new(""))),
         None => absolute,
     })

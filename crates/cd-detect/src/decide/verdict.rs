@@ -63,6 +63,11 @@ pub struct SuspectClass {
 }
 
 impl Verdict {
+    /// Whether nothing could be judged, so that there is none.
+    pub fn is_none(&self) -> bool {
+        self.images == 0 && self.classes.is_empty()
+    }
+
     /// Whether an image of the class of this name is taken for poisoned, where `is_flagged` tells which detectors flag it.
     pub fn takes_for_poisoned(&self, class: &str, is_flagged: impl Fn(&str) -> bool) -> bool {
         let of_class = |suspect: &&SuspectClass| suspect.name == class;

@@ -12,7 +12,7 @@ const REMEDY: &str = "More epochs, more pictures a class, larger pictures (`--si
 
 /// The verdict in one sentence.
 pub(super) fn summary(verdict: &Verdict, images: usize) -> String {
-    if verdict.images == 0 && verdict.classes.is_empty() {
+    if verdict.is_none() {
         return format!(
             "No verdict: no class of these {images} images has enough of them, and enough beside it, to be judged"
         );
@@ -194,7 +194,7 @@ pub(super) fn limits(verdict: &Verdict, findings: &Findings<'_>) -> Vec<String> 
     }
     if small > 0 {
         limits.push(format!(
-            "{small} of {all} classes are too small to be judged; this scan proves nothing about them."
+            "{small} of {all} classes are too small, or have too little beside them, to be judged; this scan proves nothing about them."
         ));
     }
     match &verdict.power {

@@ -154,7 +154,7 @@ fn why_not(work: &Work<'_>, data: &Data) -> Option<String> {
     } else if data.searched_images != SearchedImages::Train {
         "the searched images are not those of training"
     } else if data.planted.is_none() {
-        "no class has the 40 images that it takes to look for what is planted"
+        "no class has the 40 images, with others beside it, that it takes to look for what is planted"
     } else {
         return None;
     };

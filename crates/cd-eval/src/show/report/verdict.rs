@@ -26,8 +26,13 @@ pub(super) fn section(section: &VerdictSection) -> Result<Markup, ReportError> {
         })
         .collect::<Result<Vec<_>, _>>()?;
     let hidden = verdict.classes.len().saturating_sub(SHOWN);
+    let tone = if proves_little(verdict) {
+        Standing::Suspicious
+    } else {
+        verdict.standing
+    };
     Ok(html! {
-        section class=(format!("panel verdict is-{}", word(verdict.standing))) id="verdict" aria-label="Verdict" {
+        section class=(format!("panel verdict is-{}", word(tone))) id="verdict" aria-label="Verdict" {
             (head(verdict))
             div class="verdict-body" {
                 @if !classes.is_empty() {
@@ -54,8 +59,8 @@ pub(super) fn section(section: &VerdictSection) -> Result<Markup, ReportError> {
 fn head(verdict: &Verdict) -> Markup {
     html! {
         h2 class="standing" {
-            span class="sign" aria-hidden="true" { (sign(verdict.standing)) }
-            (title(verdict.standing))
+            span class="sign" aria-hidden="true" { (if proves_little(verdict) { "?" } else { sign(verdict.standing) }) }
+            (if verdict.is_none() { "No verdict" } else { title(verdict.standing) })
         }
         p class="lead" { (prose(&verdict.summary)) }
         p class="muted" {
@@ -63,6 +68,13 @@ fn head(verdict: &Verdict) -> Markup {
             (percent(verdict.flagged as f64 / verdict.images.max(1) as f64)) ")."
         }
     }
+}
+
+/// Whether nothing was found by a scan of which it is not known that it would have seen something: no good news.
+fn proves_little(verdict: &Verdict) -> bool {
+    let is_known = matches!(verdict.power, Power::Measured { .. });
+    verdict.standing == Standing::Clean
+        && (verdict.is_none() || verdict.blind.is_some() || !is_known)
 }
 
 fn word(standing: Standing) -> &'static str {
@@ -215,6 +227,35 @@ mod tests {
         };
         let page = power(&unknown).into_string();
         assert!(page.contains("Unknown: the weights were given."));
+    }
+
+    #[test]
+    fn only_a_scan_that_would_have_seen_something_is_good_news() {
+        let page = |images, blind: Option<&str>, power| {
+            let verdict = Verdict {
+                standing: Standing::Clean,
+                summary: String::new(),
+                images,
+                flagged: 0,
+                classes: Vec::new(),
+                power,
+                blind: blind.map(str::to_owned),
+                warnings: Vec::new(),
+            };
+            let triggers = Vec::new();
+            let section = super::section(&VerdictSection { verdict, triggers });
+            section.expect("no pictures").into_string()
+        };
+        let seen = || Power::Measured {
+            canaries: vec![canary("patch", 11)],
+        };
+        assert!(page(9, None, seen()).contains("is-clean"));
+        assert!(page(9, Some("why"), seen()).contains("is-suspicious"));
+        let none = page(0, None, seen());
+        assert!(none.contains("is-suspicious") && none.contains("No verdict"));
+        let reason = "nothing was planted".into();
+        let unknown = page(9, None, Power::Unknown { reason });
+        assert!(unknown.contains("is-suspicious") && unknown.contains("Nothing found"));
     }
 
     #[test]
