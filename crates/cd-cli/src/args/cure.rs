@@ -10,7 +10,7 @@ use super::values::{positive, share, to_4096};
 /// The images that are suspected.
 #[derive(Debug, Args)]
 pub(crate) struct SuspectArgs {
-    /// Detector of the run whose flags are taken, by its label [default: cascade, or the first that ran]
+    /// Detector of the run whose flags are taken, by its label [default: what the verdict takes for poisoned, or else the flags of cascade or of the first that ran]
     #[arg(long, value_name = "LABEL", conflicts_with = "drop")]
     pub(crate) detector: Option<String>,
     /// List of suspected training images instead, a name a line, such as a drop.txt
