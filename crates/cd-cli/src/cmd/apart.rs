@@ -30,11 +30,11 @@ fn whole(path: &Path) -> Result<PathBuf> {
     let known = absolute
         .ancestors()
         .find_map(|part| Some((part, part.canonicalize().ok()?)));
-    Ok(match known {
-        Some((part, known)) if part == absolute => known,
-        Some((part, known)) => known.join(absolute.strip_prefix(part).unwrap_or(Path::new(""))),
-        None => absolute,
-    })
+    let Some((part, known)) = known else {
+        return Ok(absolute);
+    };
+    let rest = absolute.strip_prefix(part).unwrap_or(Path::new(""));
+    Ok(known.join(rest).components().collect())
 }
 
 #[cfg(test)]

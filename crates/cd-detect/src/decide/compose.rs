@@ -133,14 +133,19 @@ impl Findings<'_> {
         verdict
     }
 
-    /// How many images of each class were judged, the absent and the too small ones with none.
-    fn judged(&self) -> Vec<usize> {
+    /// How many images there are of each class.
+    fn sizes(&self) -> Vec<usize> {
         let mut sizes = vec![0; self.class_names.len()];
         for &label in self.labels {
             if let Some(size) = sizes.get_mut(label as usize) {
                 *size += 1;
             }
         }
+        sizes
+    }
+
+    /// How many of them were judged: none of a class that is too small.
+    fn judged(&self) -> Vec<usize> {
         let is_judged = |class: usize, size: usize| match self.judge {
             Some(_) => self
                 .classes
@@ -148,7 +153,7 @@ impl Findings<'_> {
                 .any(|found| found.class as usize == class),
             None => self.is_seen(size),
         };
-        let sizes = sizes.into_iter().enumerate();
+        let sizes = self.sizes().into_iter().enumerate();
         sizes
             .map(|(class, size)| if is_judged(class, size) { size } else { 0 })
             .collect()

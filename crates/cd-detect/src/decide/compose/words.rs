@@ -172,15 +172,9 @@ pub(super) fn proof(proof: &Proof, name: &str) -> String {
 /// What the verdict does not cover.
 pub(super) fn limits(verdict: &Verdict, findings: &Findings<'_>) -> Vec<String> {
     let mut limits = Vec::new();
-    let judged = findings.judged();
-    let mut there = vec![false; judged.len()];
-    for &label in findings.labels {
-        if let Some(there) = there.get_mut(label as usize) {
-            *there = true;
-        }
-    }
-    let all = there.iter().filter(|&&there| there).count();
-    let small = all - judged.iter().filter(|&&images| images > 0).count();
+    let with_images = |sizes: Vec<usize>| sizes.into_iter().filter(|&size| size > 0).count();
+    let all = with_images(findings.sizes());
+    let small = all - with_images(findings.judged());
     if findings.judge.is_none() {
         let looks_for_patterns = |one: &Witness<'_>| one.testimony == Testimony::Patterns;
         let unseen = if findings.witnesses.iter().any(looks_for_patterns) {
