@@ -270,9 +270,14 @@ pub(crate) struct PoisonArgs {
     /// Share of the training images to poison, 0 to 1
     #[arg(long, default_value_t = 0.1, allow_negative_numbers = true)]
     pub(crate) rate: f64,
-    /// Label that the backdoor leads to
-    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
-    pub(crate) target: u32,
+    /// Class that the backdoor leads to, by its name or its number
+    #[arg(
+        long,
+        default_value = "0",
+        value_name = "CLASS",
+        allow_negative_numbers = true
+    )]
+    pub(crate) target: String,
     /// Labels that poisoned images get: `all-to-one`, or `all-to-all` with each class leading to the next (`all-to-all:3` to the third next)
     #[arg(long, default_value_t = LabelMap::default(), value_name = "MAP")]
     pub(crate) labels: LabelMap,

@@ -13,6 +13,7 @@ mod experiment;
 mod features;
 mod folder;
 mod gate;
+mod in_vain;
 mod inspect;
 mod models;
 mod poison;

@@ -47,6 +47,9 @@ pub enum PictureError {
     /// The file could not be opened or read.
     #[error("{0}")]
     Io(#[from] io::Error),
+    /// The name of the file, or of a folder that holds it, is no text.
+    #[error("its name is not valid Unicode; rename it")]
+    Name,
     /// The content is of none of the known formats, whatever the file is called.
     #[error("not a picture: the content is not PNG, JPEG, PNM, BMP, GIF, WebP or TIFF")]
     Unrecognised,

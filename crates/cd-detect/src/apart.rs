@@ -17,6 +17,12 @@ const FEWEST_BESIDE: (usize, f64) = (8, 0.05);
 pub(crate) const FEWEST_ELSEWHERE: usize = 20;
 /// The smallest class that is looked at: a group and as many others.
 pub(crate) const SMALLEST_CLASS: usize = 2 * FEWEST;
+/// Whether a group of a class can stand apart from the rest of it and from all others, where the classes have so many images.
+pub(crate) fn is_judged(class: usize, sizes: &[usize]) -> bool {
+    let elsewhere = sizes.iter().sum::<usize>() - sizes[class];
+    sizes[class] >= SMALLEST_CLASS && elsewhere >= FEWEST_ELSEWHERE
+}
+
 /// Images of the class outside of the group that may lie on its side of the gap, as a share of the group: with more a few images would
 /// stand out by their own choice.
 const STRAGGLERS_BESIDE: f64 = 0.25;

@@ -46,6 +46,7 @@ use serde::Serialize;
 pub use registry::UnknownDetector;
 pub use settings::SettingError;
 
+use crate::apart;
 use crate::decide::Testimony;
 use crate::detection::Detection;
 use crate::error::DetectError;
@@ -138,8 +139,14 @@ impl DetectorConfig {
     /// What a scan runs when it names no detector: the one that judges classes by what the classifier has learned, and those that look
     /// at the pictures alone.
     pub fn of_scan() -> Vec<Self> {
+        let mut all = vec![Self::Cascade(cascade::Cascade::default())];
+        all.append(&mut Self::of_pictures());
+        all
+    }
+
+    /// Those that look at the pictures alone: nothing has to be trained for them.
+    pub fn of_pictures() -> Vec<Self> {
         vec![
-            Self::Cascade(cascade::Cascade::default()),
             Self::SharedPattern(shared_pattern::SharedPattern::default()),
             Self::SharedLevels(shared_levels::SharedLevels::default()),
             Self::SharedWarp(shared_warp::SharedWarp::default()),
@@ -215,6 +222,12 @@ pub trait Detector: Debug + Send + Sync {
     /// What its numbers are evidence of.
     fn testimony(&self) -> Testimony {
         Testimony::Images
+    }
+
+    /// Whether it can find [patterns](Testimony::Patterns) in a class: `sizes` are the images of every class, and the shorter side of the images
+    /// has `side` pixels.
+    fn judges(&self, class: usize, sizes: &[usize], _side: usize) -> bool {
+        apart::is_judged(class, sizes)
     }
 
     /// Looks at all images, or at this shard's where it sweeps. `None` when parts of other shards are missing yet.

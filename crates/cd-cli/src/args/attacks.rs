@@ -80,15 +80,20 @@ pub(crate) struct MakeArgs {
     /// Clean-label attacks: share of the target class to poison instead
     #[arg(long, value_name = "SHARE", value_parser = share)]
     pub(crate) class_rate: Option<f64>,
-    /// Label that the backdoor leads to
-    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
-    pub(crate) target: u32,
+    /// Class that the backdoor leads to, by its name or its number
+    #[arg(
+        long,
+        default_value = "0",
+        value_name = "CLASS",
+        allow_negative_numbers = true
+    )]
+    pub(crate) target: String,
     /// Labels that poisoned pictures get: `all-to-one`, `all-to-all`, `all-to-all:3`, `permutation`, `permutation:7`
     #[arg(long, default_value_t = LabelMap::default(), value_name = "MAP")]
     pub(crate) labels: LabelMap,
     /// Only pictures of this class lead to another label (several times for several)
     #[arg(long = "source", value_name = "CLASS")]
-    pub(crate) sources: Vec<u32>,
+    pub(crate) sources: Vec<String>,
     /// Draw no pictures of the target class
     #[arg(long)]
     pub(crate) exclude_target: bool,

@@ -66,18 +66,18 @@ pub(crate) struct MitigateArgs {
     /// Unlearn this share of the pictures, the most suspicious, instead of the flagged ones
     #[arg(long, value_name = "SHARE", value_parser = share, conflicts_with = "drop")]
     pub(crate) unlearn_share: Option<f64>,
-    /// Keep this share of the pictures, the least suspicious, for unlearning; with --drop all others are kept
-    #[arg(long, default_value_t = 0.7, value_name = "SHARE", value_parser = share)]
-    pub(crate) safe_share: f64,
-    /// Passes of fine-tuning over the kept pictures before unlearning
-    #[arg(long, default_value_t = 20, value_name = "N")]
-    pub(crate) epochs: usize,
-    /// Passes over the suspects, each followed by one over the kept pictures
-    #[arg(long, default_value_t = 5, value_name = "N")]
-    pub(crate) unlearn_epochs: usize,
-    /// Learning rate of the gradient ascent on the suspects
-    #[arg(long, default_value_t = 2e-4, value_name = "RATE")]
-    pub(crate) unlearn_rate: f64,
+    /// Keep this share of the pictures, the least suspicious, for unlearning; with --drop all others are kept [default: 0.7]
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub(crate) safe_share: Option<f64>,
+    /// Passes of fine-tuning over the kept pictures before unlearning [default: 20]
+    #[arg(long, value_name = "N")]
+    pub(crate) epochs: Option<usize>,
+    /// Passes over the suspects, each followed by one over the kept pictures [default: 5]
+    #[arg(long, value_name = "N")]
+    pub(crate) unlearn_epochs: Option<usize>,
+    /// Learning rate of the gradient ascent on the suspects [default: 0.0002]
+    #[arg(long, value_name = "RATE")]
+    pub(crate) unlearn_rate: Option<f64>,
     /// Never mirror pictures in fine-tuning: for signs and letters
     #[arg(long)]
     pub(crate) no_flip: bool,

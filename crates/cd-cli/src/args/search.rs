@@ -40,9 +40,9 @@ pub(crate) struct ModelArgs {
     /// Architecture (see `cd-cli models`) [default: `resnet18`, `imagenet_resnet18` from 96 pixels on]
     #[arg(long, value_name = "NAME")]
     pub(crate) model: Option<String>,
-    /// Channels of the stem; fewer are faster
-    #[arg(long, default_value_t = 16, value_parser = to_4096)]
-    pub(crate) width: usize,
+    /// Channels of the stem; fewer are faster [default: 16]
+    #[arg(long, value_parser = to_4096)]
+    pub(crate) width: Option<usize>,
     /// Passes over the pictures [default: as many as show about 80,000 pictures, 13 to 60; of `--finetune` 4,000, 4 to 20]
     #[arg(long)]
     pub(crate) epochs: Option<usize>,
@@ -55,7 +55,8 @@ pub(crate) struct ModelArgs {
 #[derive(Debug, Args)]
 pub(crate) struct SearchArgs {
     /// Detectors to run (see `cd-cli detectors`) [default: `cd-l`; of `scan` those that its verdict stands on: `cascade`, which searches the
-    /// pictures that matter, `shared-pattern`, `shared-levels`, `shared-warp`, `shared-shift` and `moving-pattern`, and `probe-label` where there is a network to compare labels with]
+    /// pictures that matter, `shared-pattern`, `shared-levels`, `shared-warp`, `shared-shift` and `moving-pattern`, and `probe-label` where there is a network to compare labels with]; `pictures` stands for the five that
+    /// look at the pictures alone
     #[arg(long = "detector", value_name = "NAME")]
     pub(crate) detectors: Vec<String>,
     #[command(flatten)]

@@ -2,6 +2,7 @@
 
 mod docs;
 mod indices;
+mod label;
 mod make;
 mod sheet;
 
@@ -17,6 +18,7 @@ use crate::args::{AttacksCommand, DatasetArgs, PicturesArgs, ShowAttackArgs};
 use crate::list;
 use crate::output;
 
+pub(crate) use label::label;
 pub(crate) use make::write_poisoned;
 pub(crate) use sheet::Sheet;
 

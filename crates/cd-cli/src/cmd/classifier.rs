@@ -8,10 +8,13 @@ use cd_detect::Detector;
 use cd_eval::experiment::DetectStage;
 use cd_models::{Augmentation, Finetune, ModelConfig, Schedule, TrainConfig};
 
-use super::Session;
 use super::folder::pictured;
 use super::size::Given;
+use super::{Session, in_vain};
 use crate::args::{ModelArgs, WeightsArgs};
+
+/// Channels of the stem when nobody says a number.
+const USUAL_WIDTH: usize = 16;
 
 /// What was said of the classifier.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +62,6 @@ impl<'a> Classifier<'a> {
         if !detectors().any(Detector::looks_at_classifier) && self.weights.is_none() {
             session.say(NONE);
             return Self {
-                model: None,
                 is_needed: false,
                 ..self
             };
@@ -96,10 +98,34 @@ impl<'a> Classifier<'a> {
         self.weights.is_some() || self.model.is_some() || !self.is_needed
     }
 
-    /// Whether the architecture that was named exists.
-    pub(super) fn check_names(&self) -> Result<()> {
-        let named = self.model.and_then(|model| model.model.as_deref());
-        named.map(ModelConfig::from_name).transpose()?;
+    /// Whether the architecture that was named exists, and what was said of a training has one that it is for.
+    pub(super) fn check(&self) -> Result<()> {
+        let Some(model) = self.model else {
+            return Ok(());
+        };
+        model
+            .model
+            .as_deref()
+            .map(ModelConfig::from_name)
+            .transpose()?;
+        let shape = [
+            ("--model", model.model.is_some()),
+            ("--width", model.width.is_some()),
+        ];
+        let training = [("--epochs", model.epochs.is_some())];
+        if !self.is_needed || self.is_reference {
+            let why = "none of the detectors looks at a classifier that is trained on the pictures";
+            in_vain::check(&shape, why)?;
+            return in_vain::check(&training, why);
+        }
+        if self.weights.is_some() {
+            in_vain::check(&shape, "the weights tell their architecture")?;
+        }
+        if self.is_given() {
+            let why =
+                "given weights are used as they are, and `--finetune` would train on from them";
+            in_vain::check(&training, why)?;
+        }
         Ok(())
     }
 
@@ -109,7 +135,7 @@ impl<'a> Classifier<'a> {
         dataset: &mut DatasetConfig,
         session: &Session,
     ) -> Result<(Option<ModelConfig>, TrainConfig)> {
-        let Some(model) = self.model.filter(|_| !self.is_given()) else {
+        let Some(model) = self.model.filter(|_| self.is_needed && !self.is_given()) else {
             return Ok((None, TrainConfig::default()));
         };
         let count = pictured(dataset)?.count;
@@ -127,11 +153,11 @@ impl<'a> Classifier<'a> {
         let named = model.model.as_deref();
         let size = dataset.dataset_mut().size().and_then(|size| *size);
         let name = named.unwrap_or_else(|| default_model(size));
+        let width = model.width.unwrap_or(USUAL_WIDTH);
         session.say(&format!(
-            "the classifier is {name} of width {}, trained for {} epochs",
-            model.width, epochs
+            "the classifier is {name} of width {width}, trained for {epochs} epochs"
         ));
-        let config = ModelConfig::from_name(name)?.with_width(model.width);
+        let config = ModelConfig::from_name(name)?.with_width(width);
         Ok((Some(config), train))
     }
 }

@@ -11,9 +11,8 @@ use cd_eval::recovery::{self, SuspectSource};
 use cd_eval::run_dir::OWN_STORE;
 use cd_models::{Augmentation, Step};
 
-use super::Session;
 use super::classifier::Classifier;
-use super::folder;
+use super::{Session, folder, in_vain};
 use crate::Ending;
 use crate::args::{Cure, ImagesArgs, MitigateArgs, RecoverArgs, SuspectArgs, Turn};
 use crate::output;
@@ -57,14 +56,18 @@ pub(crate) fn mitigate(args: &MitigateArgs, session: &Session) -> Result<Ending>
         Cure::Unlearn => Method::Unlearn,
         Cure::Retrain => Method::Retrain,
     };
+    if method == Method::Retrain {
+        check_retraining(args)?;
+    }
     let (run, out) = folders(args, session)?;
+    let usual = Shares::default();
     let request = MitigationRequest {
         method,
         suspects: source(&args.suspects),
         control: args.control,
         shares: Shares {
             unlearn: args.unlearn_share,
-            safe: args.safe_share,
+            safe: args.safe_share.unwrap_or(usual.safe),
         },
         unlearning: unlearning(args),
     };
@@ -78,13 +81,27 @@ pub(crate) fn mitigate(args: &MitigateArgs, session: &Session) -> Result<Ending>
     Ok(Ending::Done)
 }
 
+/// Training again repeats the training that was, so that nothing can be said of it.
+fn check_retraining(args: &MitigateArgs) -> Result<()> {
+    let options = [
+        ("--safe-share", args.safe_share.is_some()),
+        ("--epochs", args.epochs.is_some()),
+        ("--unlearn-epochs", args.unlearn_epochs.is_some()),
+        ("--unlearn-rate", args.unlearn_rate.is_some()),
+        ("--no-flip", args.no_flip),
+    ];
+    let why = "`--method retrain` repeats the training of the run, without the suspects";
+    in_vain::check(&options, why)
+}
+
 fn unlearning(args: &MitigateArgs) -> Unlearning {
+    let usual = Unlearning::default();
     let usual = Unlearning {
-        epochs: args.epochs,
-        unlearn_epochs: args.unlearn_epochs,
-        unlearn_rate: args.unlearn_rate,
+        epochs: args.epochs.unwrap_or(usual.epochs),
+        unlearn_epochs: args.unlearn_epochs.unwrap_or(usual.unlearn_epochs),
+        unlearn_rate: args.unlearn_rate.unwrap_or(usual.unlearn_rate),
         seed: args.seed,
-        ..Unlearning::default()
+        ..usual
     };
     let augmentation = match &usual.augmentation {
         Augmentation::Steps(steps) if args.no_flip => {

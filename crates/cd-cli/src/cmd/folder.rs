@@ -30,11 +30,9 @@ pub(crate) fn scan(args: &ScanArgs, session: &Session) -> Result<Ending> {
 
 /// What `scan` runs.
 pub(super) fn scan_experiment(args: &ScanArgs, session: &Session) -> Result<Experiment> {
-    let named = &args.search.detectors;
-    let chosen = if named.is_empty() {
-        usual(args)?
-    } else {
-        named.clone()
+    let chosen = match named(&args.search) {
+        named if named.is_empty() => usual(args)?,
+        named => named,
     };
     // Where classes are judged the verdict does not stand on masks, and pictures of them do not need the slow search.
     let usual = if chosen.iter().any(|name| name == JUDGE) {
@@ -83,6 +81,24 @@ fn fdr(rate: f64) -> ThresholdRule {
     }
 }
 
+/// Stands for the detectors that look at pictures alone.
+const PICTURES: &str = "pictures";
+
+/// The detectors that were named.
+fn named(search: &SearchArgs) -> Vec<String> {
+    let names = search.detectors.iter();
+    let meant = |name: &String| match name.as_str() {
+        PICTURES => names_of(&DetectorConfig::of_pictures()),
+        _ => vec![name.clone()],
+    };
+    names.flat_map(meant).collect()
+}
+
+fn names_of(detectors: &[DetectorConfig]) -> Vec<String> {
+    let names = detectors.iter().map(|one| one.detector().info().name);
+    names.map(str::to_owned).collect()
+}
+
 /// The detectors of a scan that names none.
 fn usual(args: &ScanArgs) -> Result<Vec<String>> {
     let path = absolute(Some(&args.images.images))?.context("a path was given")?;
@@ -92,15 +108,11 @@ fn usual(args: &ScanArgs) -> Result<Vec<String>> {
     if is_given && dataset.dataset_mut().drop_missing_labels() {
         return Ok(vec![DETECTORS[0].name.to_owned()]);
     }
-    let finders = DetectorConfig::of_scan();
-    let mut names: Vec<&str> = finders
-        .iter()
-        .map(|one| one.detector().info().name)
-        .collect();
+    let mut names = names_of(&DetectorConfig::of_scan());
     if args.search.reference.features_weights.is_some() || args.weights.finetune {
-        names.push("probe-label");
+        names.push("probe-label".to_owned());
     }
-    Ok(names.into_iter().map(str::to_owned).collect())
+    Ok(names)
 }
 
 pub(crate) fn train(args: &TrainArgs, session: &Session) -> Result<Ending> {
@@ -127,10 +139,9 @@ pub(crate) fn train(args: &TrainArgs, session: &Session) -> Result<Ending> {
 pub(crate) fn detect(args: &DetectArgs, session: &Session) -> Result<Ending> {
     apart::check(&args.out, &args.images.images)?;
     let gate = Gate::open(&args.pipeline, &args.out, &args.images.images)?;
-    let named = &args.search.detectors;
-    let chosen = match named.len() {
-        0 => vec![DETECTORS[0].name.to_owned()],
-        _ => named.clone(),
+    let chosen = match named(&args.search) {
+        named if named.is_empty() => vec![DETECTORS[0].name.to_owned()],
+        named => named,
     };
     let rule = match args.search.fdr {
         Some(rate) => fdr(rate),
@@ -248,7 +259,7 @@ pub(super) fn experiment(
     session: &Session,
 ) -> Result<Experiment> {
     // Names first: a slip in them costs nothing yet.
-    classifier.check_names()?;
+    classifier.check()?;
     let mut dataset = pictures(images, classifier, session)?;
     let (model, train) = classifier.training(&mut dataset, session)?;
     let weights = absolute(classifier.weights.map(|weights| weights.file))?;

@@ -74,7 +74,7 @@ impl Gate {
         }
         if let Some(since) = &findings.since {
             session.say(&format!(
-                "new since the baseline: {} flagged pictures, {} classes",
+                "new since the baseline: flagged pictures {}, classes {}",
                 since.flagged,
                 since.classes.len()
             ));

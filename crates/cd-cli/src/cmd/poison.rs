@@ -4,22 +4,23 @@ use anyhow::Result;
 use cd_data::poison::poison_on;
 use cd_data::{PoisonConfig, Selection};
 
-use super::attacks::{named, write_poisoned};
+use super::attacks::{label, named, write_poisoned};
 use super::{Session, data};
 use crate::Ending;
 use crate::args::PoisonArgs;
 use crate::output;
 
 pub(crate) fn poison(args: &PoisonArgs, session: &Session) -> Result<Ending> {
-    let config = PoisonConfig {
+    let mut config = PoisonConfig {
         attack: named(&args.attack, &args.attack_set)?,
         rate: args.rate,
-        target: args.target,
+        target: 0,
         labels: args.labels,
         seed: args.seed,
         select: Selection::default(),
     };
     let split = data::load(&args.dataset, &args.out, session)?;
+    config.target = label(&args.target, split.train.class_names())?;
     let (poisoned, truth) = poison_on(&split, &config, &session.device, &session.bars)?;
     write_poisoned(&args.out, &poisoned, &truth, &config, session)?;
     output::line(&args.out.join("images").display().to_string())?;

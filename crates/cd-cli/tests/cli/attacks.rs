@@ -34,9 +34,15 @@ fn files(out: &Path) -> BTreeMap<String, Vec<String>> {
 fn poisoned_copies_have_neutral_names_and_the_truth_beside_them() {
     let scratch = signs();
     let here = scratch.path();
+    let classes = fs::read_dir(here.join("images/train")).expect("classes");
+    let mut classes: Vec<_> = classes.flatten().map(|entry| entry.file_name()).collect();
+    classes.sort();
+    let second = classes[1].to_str().expect("a name");
     let output = run(
         here,
-        "attacks make blend --images images --out out --rate 0.2 --target 1 --seed 3",
+        &format!(
+            "attacks make blend --images images --out out --rate 0.2 --target {second} --seed 3"
+        ),
     );
     let said = stderr(&output);
     assert!(output.status.success(), "{said}");
@@ -226,7 +232,14 @@ fn bad_files_and_options_get_one_error() {
         ("blend --set alpha=2", &["`alpha`"]),
         ("blend --set alhpa=0.1", &["did you mean `alpha`"]),
         ("blendd", &["did you mean `blend`"]),
-        ("badnets --source 99", &["`select.sources` is 99"]),
+        (
+            "badnets --source 99",
+            &["`99` is neither the name of a class"],
+        ),
+        (
+            "badnets --target stopp",
+            &["`stopp`", "did you mean `stop`"],
+        ),
         ("badnets --indices missing.txt", &["missing.txt"]),
     ] {
         fail_with(here, &format!("attacks make {attack} {make}"), parts);

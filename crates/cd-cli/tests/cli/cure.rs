@@ -122,6 +122,11 @@ fn what_cannot_be_done_is_said() {
     let (run, _) = poisoned(here);
     fail_with(here, "mitigate nowhere", &["nowhere", "no folder of a run"]);
     fail_with(here, "recover nowhere", &["nowhere", "no folder of a run"]);
+    fail_with(
+        here,
+        &format!("mitigate {run} --method retrain --unlearn-epochs 3"),
+        &["--unlearn-epochs changes nothing", "without the suspects"],
+    );
     fs::write(here.join("other.txt"), "no-such.png\n").expect("written");
     fail_with(
         here,

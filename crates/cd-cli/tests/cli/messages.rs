@@ -236,6 +236,32 @@ fn pictures_are_checked_before_anything_is_computed() {
 
 #[cfg(unix)]
 #[test]
+fn options_that_would_change_nothing_are_refused() {
+    let scratch = tempfile::tempdir().expect("temporary folder");
+    let here = scratch.path();
+    pictures(here);
+    let refused = |options: &str, parts: &[&str]| {
+        fail_with(here, &format!("scan --images pictures {options}"), parts);
+    };
+    refused(
+        "--detector pictures --width 8",
+        &["--width changes nothing", "none of the detectors"],
+    );
+    refused(
+        "--weights w.safetensors --epochs 3",
+        &["--epochs changes nothing", "`--finetune`"],
+    );
+    refused(
+        "--weights w.safetensors --finetune --model resnet18",
+        &["--model changes nothing", "their architecture"],
+    );
+    refused(
+        "--detector pictures --detector shared-warp",
+        &["shared-warp is named twice"],
+    );
+}
+
+#[test]
 fn a_symlink_loop_is_named() {
     let scratch = tempfile::tempdir().expect("temporary folder");
     let here = scratch.path();

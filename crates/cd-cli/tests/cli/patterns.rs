@@ -32,3 +32,31 @@ fn a_scan_without_a_classifier_trains_nothing_and_names_the_poisoned_pictures() 
     // What needs a classifier says so.
     fail_with(here, "mitigate scan", &["looks at a classifier"]);
 }
+
+#[test]
+fn one_name_stands_for_all_that_look_at_pictures_alone() {
+    let scratch = tempfile::tempdir().expect("temporary folder");
+    let here = scratch.path();
+    succeed(
+        here,
+        "data export --set train=40 --set test=0 --out pictures",
+    );
+    succeed(
+        here,
+        "scan --images pictures --detector pictures --out scan",
+    );
+    let folders = fs::read_dir(here.join("scan/detect")).expect("results");
+    let names: BTreeSet<String> = folders
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    let all = [
+        "moving-pattern",
+        "shared-levels",
+        "shared-pattern",
+        "shared-shift",
+        "shared-warp",
+    ];
+    assert!(all.iter().all(|name| names.contains(*name)), "{names:?}");
+    assert!(!here.join("scan/train").exists());
+}

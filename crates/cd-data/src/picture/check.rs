@@ -106,13 +106,25 @@ impl Check<'_> {
             if let Some(digest) = *known {
                 return Ok(Picture::known(place, digest));
             }
-            let picture = Picture::decoded(place, self.decoding, self.room);
+            let picture = match self.is_named(&place) {
+                true => Picture::decoded(place, self.decoding, self.room),
+                false => Err(PictureError::Name),
+            };
             if let Some(task) = &task {
                 task.advance(1);
             }
             picture
         };
         pictures.par_iter().zip(known).map(check).collect()
+    }
+
+    /// Whether lists and tables can hold the name of a picture.
+    fn is_named(self, place: &Place) -> bool {
+        let path = place.path();
+        path.strip_prefix(self.base)
+            .unwrap_or(path)
+            .to_str()
+            .is_some()
     }
 }
 

@@ -93,6 +93,14 @@ impl Place {
         }
     }
 
+    /// The file that it lies in.
+    pub(super) fn path(&self) -> &Path {
+        match self {
+            Self::File(path) | Self::Region { path, .. } => path,
+            Self::Part { container, .. } => &container.path,
+        }
+    }
+
     /// How errors call it.
     pub(crate) fn shown(&self) -> PathBuf {
         match self {

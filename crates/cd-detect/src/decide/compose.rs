@@ -10,7 +10,6 @@ pub(crate) use self::evidence::is_separate;
 use self::evidence::{Counted, confirms, contradicts_class, interval};
 use super::verdict::{Power, Proof, Standing, SuspectClass, Verdict};
 use super::{ClassFinding, Testimony};
-use crate::apart::{FEWEST_ELSEWHERE, SMALLEST_CLASS};
 
 /// Trusted images of a class that are needed before their place says something.
 const ENOUGH_TRUSTED: usize = 8;
@@ -51,6 +50,8 @@ pub struct Witness<'a> {
     pub testimony: Testimony,
     /// Whether it compared the images with trusted ones.
     pub knows_trusted: bool,
+    /// Of each class whether it can find [patterns](Testimony::Patterns) in it.
+    pub judged: &'a [bool],
     /// Whether it flags each image.
     pub flagged: &'a [bool],
     /// The classes in which it found [patterns](Testimony::Patterns); empty for others.
@@ -151,7 +152,7 @@ impl Findings<'_> {
                 .classes
                 .iter()
                 .any(|found| found.class as usize == class),
-            None => self.is_seen(size),
+            None => self.is_seen(class, size),
         };
         let sizes = self.sizes().into_iter().enumerate();
         sizes
@@ -159,13 +160,11 @@ impl Findings<'_> {
             .collect()
     }
 
-    /// Whether what looks at pictures or labels alone judges a class of so many images: labels of all, patterns where a group can stand
-    /// apart from its class and from the others.
-    fn is_seen(&self, size: usize) -> bool {
-        let elsewhere = self.labels.len() - size;
+    /// Whether what looks at pictures or labels alone judges a class of so many images: labels of all, patterns where they can be found.
+    fn is_seen(&self, class: usize, size: usize) -> bool {
         let sees = |one: &Witness<'_>| match one.testimony {
-            Testimony::Patterns => size >= SMALLEST_CLASS && elsewhere >= FEWEST_ELSEWHERE,
-            Testimony::Labels => elsewhere > 0,
+            Testimony::Patterns => one.judged[class],
+            Testimony::Labels => self.labels.len() > size,
             _ => false,
         };
         self.witnesses.iter().any(sees)

@@ -101,6 +101,10 @@ impl Detector for MovingPattern {
         Testimony::Patterns
     }
 
+    fn judges(&self, class: usize, sizes: &[usize], side: usize) -> bool {
+        side >= SMALLEST_SIDE && apart::is_judged(class, sizes)
+    }
+
     fn detect(&self, evidence: &Evidence<'_>) -> Result<Option<Detection>, DetectError> {
         self.check()?;
         let (images, labels) = (evidence.images, evidence.labels()?);

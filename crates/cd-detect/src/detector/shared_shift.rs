@@ -170,6 +170,12 @@ impl Detector for SharedShift {
         Testimony::Patterns
     }
 
+    fn judges(&self, class: usize, sizes: &[usize], side: usize) -> bool {
+        let is_compared = |(other, size): &(usize, &usize)| *other != class && **size >= SMALLEST;
+        let others = sizes.iter().enumerate().filter(is_compared).count();
+        side >= SMALLEST_SIDE && sizes[class] >= FEWEST && others >= FEWEST_OTHERS
+    }
+
     fn detect(&self, evidence: &Evidence<'_>) -> Result<Option<Detection>, DetectError> {
         self.check()?;
         let found = self.found(evidence)?;

@@ -95,6 +95,10 @@ impl Detector for SharedWarp {
         Testimony::Patterns
     }
 
+    fn judges(&self, class: usize, sizes: &[usize], side: usize) -> bool {
+        side >= SMALLEST_SIDE && apart::is_judged(class, sizes)
+    }
+
     fn detect(&self, evidence: &Evidence<'_>) -> Result<Option<Detection>, DetectError> {
         self.check()?;
         let search = Search {

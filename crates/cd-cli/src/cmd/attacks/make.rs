@@ -13,7 +13,7 @@ use cd_data::{LabelMode, PoisonConfig, Role, Selection, Split, Trigger};
 use cd_eval::store::{StageName, Store, StoreError};
 
 use super::super::Session;
-use super::{indices, named, pictures, tell};
+use super::{indices, label, named, pictures, tell};
 use crate::Ending;
 use crate::args::MakeArgs;
 
@@ -25,9 +25,14 @@ const BATCH_SIZE: usize = 64;
 const WORK: &str = "work";
 
 pub(super) fn make(args: &MakeArgs, session: &Session) -> Result<Ending> {
-    let config = config(args)?;
+    let mut config = config(args)?;
     config.check()?;
     let split = pictures(&args.pictures, Some(&args.out), session)?;
+    let label = |said: &String| label(said, split.train.class_names());
+    config.target = label(&args.target)?;
+    if !args.sources.is_empty() {
+        config.select.sources = Some(args.sources.iter().map(label).collect::<Result<_>>()?);
+    }
     let role = match args.role {
         Some(purpose) => Some(Role::from(purpose)),
         None if split.train.class_count() == 0 => {
@@ -59,18 +64,18 @@ pub(super) fn make(args: &MakeArgs, session: &Session) -> Result<Ending> {
     Ok(Ending::Done)
 }
 
+/// Everything but the classes, which only the pictures tell.
 fn config(args: &MakeArgs) -> Result<PoisonConfig> {
-    let sources = &args.sources;
     Ok(PoisonConfig {
         attack: named(&args.name, &args.overrides)?,
         rate: args.rate,
-        target: args.target,
+        target: 0,
         labels: args.labels,
         seed: args.seed,
         select: Selection {
             class_rate: args.class_rate,
             exclude_target: args.exclude_target,
-            sources: (!sources.is_empty()).then(|| sources.clone()),
+            sources: None,
             indices: indices::read(&args.indices)?,
             cover_indices: indices::read(&args.cover_indices)?,
             append: args.append,

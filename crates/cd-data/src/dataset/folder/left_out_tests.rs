@@ -365,3 +365,32 @@ fn the_size_follows_the_pictures_unless_it_is_given() {
     let split = load(&FolderConfig::new(folder.path()), &NoProgress).expect("loads");
     assert_eq!(split.train.width(), 4);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn links_to_nowhere_and_names_that_are_no_text_are_bad_pictures_like_others() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let scratch = tempfile::tempdir().expect("scratch");
+    let list = scratch.path().join("bad-pictures.csv");
+    let folder = with_bad(0);
+    let class = folder.path().join("a");
+    std::os::unix::fs::symlink("/no/such/file", class.join("gone.png")).expect("links");
+    std::os::unix::fs::symlink("/no/such/file", class.join("notes")).expect("links");
+    let odd = class.join(OsStr::from_bytes(b"odd\xff.png"));
+    fs::copy(class.join("0.png"), odd).expect("copies");
+    let message = load_skipping(&folder, 0.0, &list)
+        .expect_err("bad")
+        .to_string();
+    for part in ["2 of 10", "gone.png", "rename it"] {
+        assert!(message.contains(part), "{message}");
+    }
+    let rows = fs::read_to_string(&list).expect("written");
+    assert!(
+        rows.contains("a/gone.png,") && rows.contains("not valid Unicode"),
+        "{rows}"
+    );
+    let split = load_skipping(&folder, 0.5, &list).expect("loads");
+    assert_eq!(split.train.len(), 8);
+    assert_eq!(left_out(&split, "skip_bad").len(), 2);
+}

@@ -65,7 +65,17 @@ pub(super) fn walk(
         .sort_by_file_name()
         .into_iter();
     while let Some(entry) = entries.next() {
-        let entry = entry.map_err(|error| walk_error(folder, error))?;
+        let entry = match entry {
+            Ok(entry) => entry,
+            // A link that leads nowhere is a picture that cannot be read.
+            Err(error) => match dangling(&error) {
+                Some(link) => {
+                    file(root, class, link, listing);
+                    continue;
+                }
+                None => return Err(walk_error(folder, error)),
+            },
+        };
         let path = entry.path();
         if entry.file_type().is_dir() {
             let left_out = folder_left_out(path).filter(|_| entry.depth() > 0);
@@ -75,9 +85,16 @@ pub(super) fn walk(
             }
             continue;
         }
-        file(root, class, path, listing)?;
+        file(root, class, path, listing);
     }
     Ok(())
+}
+
+/// The link that could not be followed, where it leads to nothing.
+fn dangling(error: &walkdir::Error) -> Option<&Path> {
+    let path = error.path()?;
+    let is_link = path.is_symlink() && error.loop_ancestor().is_none();
+    (is_link && !path.exists()).then_some(path)
 }
 
 /// As [`walk`], for a folder in an archive.
@@ -95,24 +112,22 @@ fn walk_archive(
         match folder_left_out(&path).filter(|_| is_dir) {
             Some(reason) => leave_out(root, &path, reason, &mut listing.not_read),
             None if is_dir => walk_archive(root, class, &path, listing)?,
-            None => file(root, class, &path, listing)?,
+            None => file(root, class, &path, listing),
         }
     }
     Ok(())
 }
 
 /// Appends a picture to `listing`, as of `class`, and what is no picture to what is not read.
-fn file(root: &Path, class: &str, path: &Path, listing: &mut Listing) -> Result<(), FolderError> {
+fn file(root: &Path, class: &str, path: &Path, listing: &mut Listing) {
     if path.file_name().is_some_and(|name| name == LABELS_FILE) {
-        return Ok(());
+        return;
     }
-    if let Some(reason) = file_left_out(path) {
-        listing.not_read.add(reason, lossy_name(root, path));
-        return Ok(());
+    let name = lossy_name(root, path);
+    match file_left_out(path) {
+        Some(reason) => listing.not_read.add(reason, name),
+        None => listing.pictures.push(Listed::new(name, path.into(), class)),
     }
-    let name = relative_name(root, path)?;
-    listing.pictures.push(Listed::new(name, path.into(), class));
-    Ok(())
 }
 
 /// Notes the pictures of a folder that is not entered.
@@ -151,13 +166,6 @@ fn walk_error(folder: &Path, error: walkdir::Error) -> FolderError {
         path,
         source: error.into(),
     }
-}
-
-fn relative_name(root: &Path, path: &Path) -> Result<String, FolderError> {
-    let relative = path.strip_prefix(root).unwrap_or(path);
-    let parts: Option<Vec<&str>> = relative.iter().map(|part| part.to_str()).collect();
-    let parts = parts.ok_or_else(|| FolderError::NotUnicode { path: path.into() })?;
-    Ok(parts.join("/"))
 }
 
 fn lossy_name(root: &Path, path: &Path) -> String {

@@ -1,6 +1,9 @@
 use super::super::verdict::Canary;
 use super::*;
+use crate::apart;
 use crate::decide::SearchFinding;
+use crate::detector::Detector;
+use crate::detector::shared_shift::SharedShift;
 
 const CLASSES: usize = 4;
 /// Images of each class; the first thirty of class 1 are its suspicious group.
@@ -122,7 +125,7 @@ fn the_class_is_named_with_a_number_and_an_interval() {
         class.evidence
     );
     assert!(
-        class.evidence[1].contains("90 % of pairs"),
+        class.evidence[1].contains("90 % of all pairs"),
         "{:?}",
         class.evidence
     );
@@ -139,6 +142,7 @@ fn doubted_labels_confirm_a_group_and_raise_a_class() {
         label: "probe-label",
         testimony: Testimony::Labels,
         knows_trusted: false,
+        judged: &[true; CLASSES],
         flagged,
         classes: &[],
     };
@@ -183,6 +187,7 @@ fn a_shared_pattern_raises_a_class_and_confirms_one_that_falls_apart() {
         label: "shared-pattern",
         testimony: Testimony::Patterns,
         knows_trusted: false,
+        judged: &[true; CLASSES],
         flagged: &group,
         classes: &found,
     };
@@ -261,6 +266,7 @@ fn of_two_groups_of_a_class_the_larger_counts_where_they_agree_and_the_wider_whe
             label: "shared-pattern",
             testimony: Testimony::Patterns,
             knows_trusted: false,
+            judged: &[true; CLASSES],
             flagged: &flagged,
             classes: &found,
         };
@@ -409,6 +415,7 @@ fn labels_alone_give_a_verdict_whose_images_are_those_of_the_doubted_class() {
         label: "probe-label",
         testimony: Testimony::Labels,
         knows_trusted: false,
+        judged: &[true; CLASSES],
         flagged: &doubted,
         classes: &[],
     };
@@ -448,9 +455,11 @@ fn a_set_without_classes_to_judge_has_no_verdict() {
     );
 }
 
-/// What patterns alone say of classes of these sizes.
-fn by_patterns(sizes: &[usize]) -> Verdict {
+/// What patterns alone say of classes of these sizes, which can be found where `judges` says so.
+fn by_patterns(sizes: &[usize], judges: impl Fn(usize, &[usize]) -> bool) -> Verdict {
     let mut set = Set::new(2.0, false);
+    let mut judged: Vec<bool> = (0..sizes.len()).map(|class| judges(class, sizes)).collect();
+    judged.resize(CLASSES, false);
     let sizes = sizes.iter().enumerate();
     set.labels = sizes
         .flat_map(|(class, &size)| vec![class as u32; size])
@@ -461,6 +470,7 @@ fn by_patterns(sizes: &[usize]) -> Verdict {
         label: "shared-pattern",
         testimony: Testimony::Patterns,
         knows_trusted: false,
+        judged: &judged,
         flagged: &set.flagged,
         classes: &[],
     }];
@@ -474,11 +484,11 @@ fn by_patterns(sizes: &[usize]) -> Verdict {
 #[test]
 fn patterns_are_looked_for_in_classes_that_are_large_enough_and_beside_others() {
     for sizes in [&[1, 1][..], &[60], &[14, 7, 7, 7], &[16, 19]] {
-        let verdict = by_patterns(sizes);
+        let verdict = by_patterns(sizes, apart::is_judged);
         assert_eq!(verdict.images, 0, "{sizes:?}");
         assert!(verdict.summary.starts_with("No verdict"), "{verdict:?}");
     }
-    let verdict = by_patterns(&[40, 16, 15]);
+    let verdict = by_patterns(&[40, 16, 15], apart::is_judged);
     assert_eq!(verdict.images, 56);
     assert!(verdict.warnings[1].starts_with("1 of 3 classes are too small"));
     assert!(
@@ -486,6 +496,21 @@ fn patterns_are_looked_for_in_classes_that_are_large_enough_and_beside_others() 
             .summary
             .starts_with("Nothing found in 71 images; what")
     );
+}
+
+#[test]
+fn a_class_that_is_too_small_for_every_detector_is_not_judged() {
+    let shift = SharedShift::default();
+    let by_shift = |sizes: &[usize], side| {
+        by_patterns(sizes, |class, sizes| shift.judges(class, sizes, side)).images
+    };
+    assert_eq!(by_shift(&[400, 299, 100, 100], 32), 400);
+    assert_eq!(by_shift(&[400, 400, 400], 32), 0, "too few others");
+    let small_pictures = by_patterns(&[400, 400, 400, 400], |class, sizes| {
+        shift.judges(class, sizes, 8)
+    });
+    assert_eq!(small_pictures.images, 0);
+    assert!(small_pictures.summary.starts_with("No verdict"));
 }
 
 #[test]

@@ -14,7 +14,7 @@ const REMEDY: &str = "More epochs, more pictures a class, larger pictures (`--si
 pub(super) fn summary(verdict: &Verdict, images: usize) -> String {
     if verdict.is_none() {
         return format!(
-            "No verdict: no class of these {images} images has enough of them, and enough beside it, to be judged"
+            "No verdict: no class of these {images} images has enough of them, large enough, and enough beside it, to be judged by what has looked"
         );
     }
     let named: Vec<String> = verdict
@@ -87,24 +87,24 @@ pub(super) fn apart(found: &ClassFinding, classes: &[ClassFinding]) -> String {
     let gaps = || median(classes.iter().map(|class| class.gap).collect());
     let usual = found.usual.unwrap_or_else(gaps);
     format!(
-        "Its images fall apart in two groups, {:.1} standard deviations from each other {}: the border for a group of {} is {:.1}, the median of \
-         the classes {usual:.1}.",
-        found.gap, found.view, found.group, found.border
+        "Its images fall apart in two groups {}: the gap between them is {:.1} standard deviations, where {:.1} is enough for a group of {} and \
+         the median class has {usual:.1}.",
+        found.view, found.gap, found.border, found.group
     )
 }
 
 pub(super) fn shared(label: &str, found: &ClassFinding) -> String {
     if let Some(usual) = found.usual {
         return format!(
-            "`{label}`: {} of its {} images lie {:.1} standard deviations apart from the others {}. The border is {:.1}, the median of the \
-             other classes {usual:.1}.",
-            found.group, found.images, found.gap, found.view, found.border
+            "`{label}`: {} of its {} images lie apart from the others {}: the gap is {:.1} standard deviations, where {:.1} is enough and the \
+             median of the other classes is {usual:.1}.",
+            found.group, found.images, found.view, found.gap, found.border
         );
     }
     format!(
-        "`{label}`: {} of its {} images carry the same thing. The least of them lie {:.1} standard deviations above twice what other images \
-         have of it; the border for a group of {} is {:.1}.",
-        found.group, found.images, found.gap, found.group, found.border
+        "`{label}`: {} of its {} images carry the same thing: the gap between them and other images is {:.1} standard deviations, where \
+         {:.1} is enough for a group of {}.",
+        found.group, found.images, found.gap, found.border, found.group
     )
 }
 
@@ -115,7 +115,8 @@ pub(super) fn search(search: &SearchFinding) -> String {
         confirms,
     } = search;
     let figures = format!(
-        "in {:.0} % of pairs an image of the group has the smaller mask, and in {:.0} % it carries its class further onto other images",
+        "of one image of the group and one of the rest, the first has the smaller mask in {:.0} % of all pairs and carries its class further onto \
+         other images in {:.0} % (by chance: 50)",
         smaller_mask * 100.0,
         carries_further * 100.0
     );
@@ -188,7 +189,7 @@ pub(super) fn limits(verdict: &Verdict, findings: &Findings<'_>) -> Vec<String> 
     }
     if small > 0 {
         limits.push(format!(
-            "{small} of {all} classes are too small, or have too little beside them, to be judged; this scan proves nothing about them."
+            "{small} of {all} classes are too small, or have too little beside them, to be judged by what has looked; this scan proves nothing about them."
         ));
     }
     match &verdict.power {
@@ -210,10 +211,8 @@ pub(super) fn limits(verdict: &Verdict, findings: &Findings<'_>) -> Vec<String> 
 }
 
 fn remedy_without_judge(witnesses: &[Witness<'_>]) -> String {
-    let usual = DetectorConfig::of_scan();
-    let usual = usual.iter().map(DetectorConfig::detector);
-    let of_pictures = usual.filter(|one| !one.looks_at_classifier());
-    let names = of_pictures.map(|one| one.info().name);
+    let of_pictures = DetectorConfig::of_pictures();
+    let names = of_pictures.iter().map(|one| one.detector().info().name);
     let more = names.filter(|name| witnesses.iter().all(|one| one.label != *name));
     let more: Vec<String> = more.map(|name| format!("`{name}`")).collect();
     if more.is_empty() {

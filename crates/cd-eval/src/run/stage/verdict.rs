@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use cd_detect::{ClassFinding, Detection, Findings, Power, Proof, Testimony, Verdict, Witness};
+use cd_detect::{
+    ClassFinding, Detection, Detector, Findings, Power, Proof, Testimony, Verdict, Witness,
+};
 
 use super::data::Data;
 use super::decide::Decided;
@@ -18,6 +20,33 @@ const CLASSES: &str = "classes.json";
 /// Every class in which images share something, by detector.
 const PATTERNS: &str = "patterns.json";
 
+/// A detector and what it found.
+struct Found<'a> {
+    label: &'a str,
+    detector: &'a dyn Detector,
+    detection: Detection,
+    /// Of each class whether it can find patterns in it.
+    judged: Vec<bool>,
+}
+
+impl Found<'_> {
+    /// What it says beside the one that judges classes; `None` without a rule of its own.
+    fn witness(&self) -> Option<Witness<'_>> {
+        let testimony = self.detector.testimony();
+        Some(Witness {
+            label: self.label,
+            testimony,
+            knows_trusted: self.detector.needs().clean > 0,
+            judged: &self.judged,
+            flagged: &self.detection.own.as_ref()?.flagged,
+            classes: match testimony {
+                Testimony::Patterns => &self.detection.classes,
+                _ => &[],
+            },
+        })
+    }
+}
+
 /// Composes the verdict and writes it to the run; `None` where no detector judges classes or labels.
 pub(crate) fn verdict(
     work: &Work<'_>,
@@ -27,41 +56,35 @@ pub(crate) fn verdict(
     proofs: BTreeMap<u32, Proof>,
 ) -> Result<Option<Verdict>, PipelineError> {
     let detectors = work.experiment.detect.detectors.iter();
-    let found: Vec<(&Decided, Testimony, bool, Detection)> = detectors
+    let set = &data.searched.set;
+    let (sizes, side) = (set.class_counts(), set.height().min(set.width()));
+    let found: Vec<Found<'_>> = detectors
         .zip(decided)
         .map(|(one, decided)| {
             let detector = one.detector.detector();
-            let knows_trusted = detector.needs().clean > 0;
-            let detection = decided.detection(data)?;
-            Ok((decided, detector.testimony(), knows_trusted, detection))
-        })
-        .collect::<Result<_, PipelineError>>()?;
-    let judge = found.iter().find(|one| one.1 == Testimony::Classes);
-    let judge_label = judge.map(|(judge, ..)| judge.label.as_str());
-    let others = found
-        .iter()
-        .filter(|one| Some(one.0.label.as_str()) != judge_label);
-    let witnesses: Vec<Witness<'_>> = others
-        .filter_map(|(one, testimony, knows_trusted, detection)| {
-            Some(Witness {
-                label: &one.label,
-                testimony: *testimony,
-                knows_trusted: *knows_trusted,
-                flagged: &detection.own.as_ref()?.flagged,
-                classes: match testimony {
-                    Testimony::Patterns => &detection.classes,
-                    _ => &[],
-                },
+            let classes = 0..sizes.len();
+            Ok(Found {
+                label: &decided.label,
+                detector,
+                detection: decided.detection(data)?,
+                judged: classes
+                    .map(|class| detector.judges(class, &sizes, side))
+                    .collect(),
             })
         })
-        .collect();
+        .collect::<Result<_, PipelineError>>()?;
+    let judge = found
+        .iter()
+        .find(|one| one.detector.testimony() == Testimony::Classes);
+    let judge_label = judge.map(|judge| judge.label);
+    let others = found.iter().filter(|one| Some(one.label) != judge_label);
+    let witnesses: Vec<Witness<'_>> = others.filter_map(Found::witness).collect();
     let raises_classes =
         |one: &Witness<'_>| matches!(one.testimony, Testimony::Labels | Testimony::Patterns);
     if judge.is_none() && !witnesses.iter().any(raises_classes) {
         return Ok(None);
     }
-    let set = &data.searched.set;
-    let judged = judge.map(|(.., detection)| detection);
+    let judged = judge.map(|judge| &judge.detection);
     let classes: &[ClassFinding] = judged.map_or(&[], |judged| &judged.classes);
     let flagged = judged.and_then(|judged| judged.own.as_ref());
     let flagged = flagged.map_or_else(|| vec![false; set.len()], |own| own.flagged.clone());
