@@ -77,7 +77,7 @@ pub(crate) struct Global {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Train, poison, detect and report on drawn pictures: everything in two minutes
+    /// Train, poison, detect and report on drawn pictures: everything in a minute
     Demo(DemoArgs),
     /// Search your own folder of pictures for backdoored ones
     Scan(ScanArgs),

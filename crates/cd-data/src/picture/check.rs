@@ -106,9 +106,10 @@ impl Check<'_> {
             if let Some(digest) = *known {
                 return Ok(Picture::known(place, digest));
             }
-            let picture = match self.is_named(&place) {
-                true => Picture::decoded(place, self.decoding, self.room),
-                false => Err(PictureError::Name),
+            let picture = if self.is_named(&place) {
+                Picture::decoded(place, self.decoding, self.room)
+            } else {
+                Err(PictureError::Name)
             };
             if let Some(task) = &task {
                 task.advance(1);
