@@ -40,6 +40,7 @@
 )]
 
 mod buffers;
+mod curve;
 mod dense;
 mod depthwise;
 mod descent;
@@ -59,12 +60,14 @@ mod plan;
 mod pool;
 mod scratch;
 mod vectors;
+mod weigh;
 mod winograd;
 
 #[cfg(test)]
 mod reference;
 
 pub use buffers::{give_back, taken};
+pub use curve::Curve;
 pub use dense::Dense;
 pub use depthwise::{Depthwise, depthwise_weight_gradient};
 pub use descent::Descent;
@@ -78,6 +81,7 @@ pub use masking::{Adam, MaskGradient, Masks, Penalties, Squashed};
 pub use norm::{Moments, NormGradient, normalize, normalize_backward};
 pub use parallel::{Occupied, each};
 pub use pool::{max_pool, max_pool_backward, mean_pool, mean_pool_backward};
+pub use weigh::{weigh, weigh_backward};
 
 /// What happens to a sum before it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -65,8 +65,8 @@ pub(crate) struct Words {
     pub(crate) task: &'static str,
     /// What the numbers of images are.
     pub(crate) measure: &'static str,
-    /// What images of a group do: images `that` ...
-    pub(crate) that: &'static str,
+    /// What images of a group do: they `share` something.
+    pub(crate) share: &'static str,
 }
 
 impl Words {
@@ -76,7 +76,7 @@ impl Words {
         grouped: impl FnMut(usize, &[usize]) -> Result<Option<Grouped>, DetectError>,
     ) -> Result<Detection, DetectError> {
         let measure = Measure::high(self.measure);
-        apart::detection(evidence, self.task, measure, self.that, grouped)
+        apart::detection(evidence, self.task, measure, self.share, grouped)
     }
 }
 

@@ -139,10 +139,9 @@ pub(crate) struct Grouped {
 }
 
 impl Grouped {
-    fn finding(&self, class: usize) -> ClassFinding {
-        let view = self
-            .beside
-            .map_or("in what they have in common", |(view, _)| view);
+    /// Images of the group `share` something, unless it is no pattern of its own.
+    fn finding(&self, class: usize, share: &str) -> ClassFinding {
+        let view = self.beside.map_or(share, |(view, _)| view);
         ClassFinding {
             class: class as u32,
             images: self.members.len(),
@@ -159,12 +158,12 @@ impl Grouped {
     }
 }
 
-/// What a detector comes to that looks in each class for images `that` share something: `grouped` finds the group of a class among its images.
+/// What a detector comes to that looks in each class for images that `share` something: `grouped` finds the group of a class among its images.
 pub(crate) fn detection(
     evidence: &Evidence<'_>,
     task: &str,
     measure: Measure,
-    that: &str,
+    share: &str,
     mut grouped: impl FnMut(usize, &[usize]) -> Result<Option<Grouped>, DetectError>,
 ) -> Result<Detection, DetectError> {
     let count = evidence.images.len();
@@ -175,7 +174,7 @@ pub(crate) fn detection(
     let all = members(evidence.labels()?, evidence.class_count);
     for (class, of_class) in all.iter().enumerate() {
         if let Some(grouped) = grouped(class, of_class)? {
-            let finding = grouped.finding(class);
+            let finding = grouped.finding(class, share);
             let each = grouped.raw.iter().zip(&grouped.members);
             for (&image, (&value, &is_member)) in of_class.iter().zip(each) {
                 raw[image] = value;
@@ -187,7 +186,7 @@ pub(crate) fn detection(
     }
     Ok(Detection {
         own: Some(Decision {
-            explanation: explanation(&classes, that),
+            explanation: explanation(&classes, share),
             cutoff: None,
             flagged,
         }),
@@ -196,15 +195,15 @@ pub(crate) fn detection(
     })
 }
 
-/// What was flagged of these classes, in words: images `that` are so and so.
-fn explanation(classes: &[ClassFinding], that: &str) -> String {
+/// What was flagged of these classes, in words: images that `share` something.
+fn explanation(classes: &[ClassFinding], share: &str) -> String {
     let targets = classes.iter().filter(|class| class.is_target);
     let gaps: Vec<f64> = targets.map(|class| class.gap).collect();
     let widest = gaps.iter().copied().fold(0.0, f64::max);
     match gaps.len() {
-        0 => format!("no class holds images {that}"),
-        1 => format!("images of one class {that}; their gap is {widest:.1}"),
-        count => format!("images of {count} classes {that}; the widest gap is {widest:.1}"),
+        0 => format!("no class holds images that {share}"),
+        1 => format!("images of one class that {share}; their gap is {widest:.1}"),
+        count => format!("images of {count} classes that {share}; the widest gap is {widest:.1}"),
     }
 }
 

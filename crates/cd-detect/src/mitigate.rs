@@ -6,8 +6,10 @@
 
 mod pass;
 
+use std::path::Path;
+
 use cd_core::{Pixels, StorageError, Task};
-use cd_models::{Augmentation, Model, Step, TrainConfig};
+use cd_models::{Augmentation, CheckpointError, Model, Step, TrainConfig};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -95,6 +97,9 @@ pub enum MitigationError {
     /// Images could not be read.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// What an interrupted mitigation left could not be read, or nothing written to go on from.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
 }
 
 /// What a pass was for.
@@ -166,20 +171,25 @@ impl Unlearning {
     }
 }
 
-/// A copy of `model` that was fine-tuned on the safe images and has unlearned the suspects; `watch` sees it after every pass.
+/// A copy of `model` that was fine-tuned on the safe images and has unlearned the suspects; `watch` sees it after every pass, counted from 0.
+///
+/// With a folder in `unfinished` the state after every pass is written there, once `watch` has seen it, and another start goes on from the
+/// newest: nothing changes, but that a pass may come twice. The folder must be of this model, these images and these settings alone.
 ///
 /// An image adds nothing to the ascent once the probability of its label is below `1 / classes^2`: it is forgotten, and pushing it
 /// further would harm the rest.
 ///
 /// # Errors
 ///
-/// When a setting is out of range, there are too few images, images cannot be read, or the loss diverges; and those of `watch`.
+/// When a setting is out of range, there are too few images, images cannot be read, the loss diverges, or `unfinished` cannot be used; and
+/// those of `watch`.
 pub fn unlearn<E: From<MitigationError>>(
     model: &Model,
     parts: &Parts<'_>,
     settings: &Unlearning,
     compute: &Compute<'_>,
-    mut watch: impl FnMut(PassReport, &Model) -> Result<(), E>,
+    unfinished: Option<&Path>,
+    mut watch: impl FnMut(usize, PassReport, &Model) -> Result<(), E>,
 ) -> Result<Model, E> {
     settings.check()?;
     let (safe, suspects) = (parts.safe, parts.suspects);
@@ -192,9 +202,16 @@ pub fn unlearn<E: From<MitigationError>>(
     let passes = settings.epochs + settings.unlearn_epochs;
     let steps = passes * safe.len();
     let task = Task::start(compute.progress, "unlearning", Some(steps as u64));
-    let mut network = model.trainable();
-    let mut optimizer = sgd(0.9, true, settings.weight_decay);
-    for number in 0..passes {
+    let network = model.trainable();
+    let optimizer = sgd(0.9, true, settings.weight_decay);
+    let (mut network, mut optimizer, done) = match unfinished {
+        Some(folder) => network
+            .resumed(optimizer, folder)
+            .map_err(MitigationError::from)?,
+        None => (network, optimizer, 0),
+    };
+    task.advance((done * safe.len()) as u64);
+    for number in done..passes {
         let pass = Pass {
             parts,
             settings,
@@ -221,7 +238,11 @@ pub fn unlearn<E: From<MitigationError>>(
             safe_loss: losses.safe,
             suspect_loss: losses.suspects,
         };
-        watch(report, &network.freeze())?;
+        watch(number, report, &network.freeze())?;
+        if let Some(folder) = unfinished {
+            let written = network.pause(&optimizer, number + 1, folder);
+            written.map_err(MitigationError::from)?;
+        }
     }
     Ok(network.freeze())
 }

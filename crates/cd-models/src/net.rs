@@ -11,6 +11,7 @@ pub(crate) mod conv;
 pub(crate) mod convnext;
 #[cfg(feature = "flex")]
 mod cpu;
+mod curve;
 pub(crate) mod densenet;
 pub(crate) mod efficientnet;
 pub(crate) mod efficientnet_lite;

@@ -19,6 +19,7 @@ pub(crate) mod setting;
 mod batches;
 mod epoch;
 mod gradient;
+mod pause;
 mod state;
 mod tally;
 mod validation;

@@ -108,23 +108,23 @@ impl<'a> Classifier<'a> {
             .as_deref()
             .map(ModelConfig::from_name)
             .transpose()?;
-        let shape = [
+        let named = [
             ("--model", model.model.is_some()),
             ("--width", model.width.is_some()),
+            ("--epochs", model.epochs.is_some()),
         ];
-        let training = [("--epochs", model.epochs.is_some())];
+        let (shape, training) = named.split_at(2);
         if !self.is_needed || self.is_reference {
             let why = "none of the detectors looks at a classifier that is trained on the pictures";
-            in_vain::check(&shape, why)?;
-            return in_vain::check(&training, why);
+            return in_vain::check(&named, why);
         }
         if self.weights.is_some() {
-            in_vain::check(&shape, "the weights tell their architecture")?;
+            in_vain::check(shape, "the weights tell their architecture")?;
         }
         if self.is_given() {
             let why =
                 "given weights are used as they are, and `--finetune` would train on from them";
-            in_vain::check(&training, why)?;
+            in_vain::check(training, why)?;
         }
         Ok(())
     }

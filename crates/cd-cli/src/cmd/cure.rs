@@ -59,7 +59,6 @@ pub(crate) fn mitigate(args: &MitigateArgs, session: &Session) -> Result<Ending>
     if method == Method::Retrain {
         check_retraining(args)?;
     }
-    let (run, out) = folders(args, session)?;
     let usual = Shares::default();
     let request = MitigationRequest {
         method,
@@ -71,6 +70,7 @@ pub(crate) fn mitigate(args: &MitigateArgs, session: &Session) -> Result<Ending>
         },
         unlearning: unlearning(args),
     };
+    let (run, out) = folders(args, &request.name(), session)?;
     let options = session.options(Stage::Train, None);
     let done = mitigation::mitigate(&run, &request, &out, &options)?;
     if session.json {
@@ -116,22 +116,13 @@ fn unlearning(args: &MitigateArgs) -> Unlearning {
     }
 }
 
-/// The folder of the run, which is made for pictures with weights, and that of the results.
-fn folders(args: &MitigateArgs, session: &Session) -> Result<(PathBuf, PathBuf)> {
+/// The folder of the run, which is made for pictures with weights, and that of the results, which are called `name`.
+fn folders(args: &MitigateArgs, name: &str, session: &Session) -> Result<(PathBuf, PathBuf)> {
     let Some(images) = &args.images else {
         let run = args
             .run
             .clone()
             .context("the command line asks for one of them")?;
-        let name = match args.method {
-            Cure::Unlearn => "unlearn",
-            Cure::Retrain => "retrain",
-        };
-        let name = if args.control {
-            format!("{name}-control")
-        } else {
-            name.to_owned()
-        };
         let out = args.out.clone();
         let out = out.unwrap_or_else(|| run.join("mitigate").join(name));
         return Ok((run, out));

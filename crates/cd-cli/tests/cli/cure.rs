@@ -56,6 +56,14 @@ fn a_run_is_mitigated_and_its_record_says_what_was_done() {
     let page = fs::read_to_string(out.join("mitigation.html")).expect("a page");
     assert!(page.contains("12") && page.contains("<svg"));
 
+    let same = json(&succeed(here, &command));
+    let all_but_time = |record: &Value| {
+        let mut record = record.clone();
+        record["seconds"] = Value::Null;
+        record
+    };
+    assert_eq!(all_but_time(&same), all_but_time(&said));
+
     let again = format!("mitigate {run} --drop drop.txt --method retrain --control --json -q");
     let control = json(&succeed(here, &again));
     assert_eq!(control["control"], true);

@@ -35,7 +35,7 @@ pub struct ClassFinding {
     /// Images of the suspicious group that the classifier takes for their class; absent where it was not asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learned: Option<usize>,
-    /// What the groups were told apart in, in words.
+    /// What the groups were told apart in, in words; of a group with a pattern of its own, what its images do (`share a pattern in one place`).
     pub view: String,
     /// The search of some of both groups, where it was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -120,7 +120,7 @@ impl Detector for MovingPattern {
             evidence,
             "looking for moving patterns",
             Measure::high("what it shares with images of its class, in standard deviations"),
-            "that share something in different places",
+            "share something in different places",
             |class, of_class| {
                 let others = pool
                     .iter()

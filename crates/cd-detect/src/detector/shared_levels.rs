@@ -105,7 +105,7 @@ impl Detector for SharedLevels {
         let words = Words {
             task: "looking for shared levels",
             measure: "likeness to the levels of a group of its class, times its gap",
-            that: "that have and lack the same grey levels",
+            share: "have and lack the same grey levels",
         };
         search.detection::<Combs>(evidence, words).map(Some)
     }

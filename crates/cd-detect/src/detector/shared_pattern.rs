@@ -103,7 +103,7 @@ impl Detector for SharedPattern {
         let words = Words {
             task: "looking for shared patterns",
             measure: "likeness to a pattern of its class, times its gap",
-            that: "that share a pattern in one place",
+            share: "share a pattern in one place",
         };
         search.detection::<Residuals>(evidence, words).map(Some)
     }

@@ -182,9 +182,9 @@ impl Detector for SharedShift {
         let mut grouped: Vec<Option<Grouped>> = self.grouped(&found);
         let measure =
             Measure::high("how surely it is of the suspicious part of its class, times their gap");
-        let that = "that are shifted alike in colours or detail";
+        let share = "are shifted alike in colours or detail";
         let one = |class: usize, _: &[usize]| Ok(grouped.get_mut(class).and_then(Option::take));
-        apart::detection(evidence, "comparing classes", measure, that, one).map(Some)
+        apart::detection(evidence, "comparing classes", measure, share, one).map(Some)
     }
 }
 

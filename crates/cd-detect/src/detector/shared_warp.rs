@@ -111,7 +111,7 @@ impl Detector for SharedWarp {
         let words = Words {
             task: "looking for shared warps",
             measure: "likeness to the sharpness of a group of its class, times its gap",
-            that: "that are sharp and blurred in the same places",
+            share: "are sharp and blurred in the same places",
         };
         search.detection::<Sharpness>(evidence, words).map(Some)
     }

@@ -89,11 +89,12 @@ fn the_suspects_are_forgotten_and_the_rest_is_kept() {
     let device = Device::flex();
     let compute = Compute::new(&device);
     let mut reports = Vec::new();
-    let watch = |report: PassReport, _: &Model| {
+    let watch = |number: usize, report: PassReport, _: &Model| {
+        assert_eq!(number, reports.len());
         reports.push(report);
         Ok::<(), MitigationError>(())
     };
-    let cured = unlearn(&model, &parts, &settings(), &compute, watch).expect("unlearns");
+    let cured = unlearn(&model, &parts, &settings(), &compute, None, watch).expect("unlearns");
     assert!(rate(&cured, &trigger) < 0.1, "{}", rate(&cured, &trigger));
     assert!(rate(&cured, &clean) > 0.95, "{}", rate(&cured, &clean));
     assert_eq!(reports.len(), 12);
@@ -104,10 +105,24 @@ fn the_suspects_are_forgotten_and_the_rest_is_kept() {
     );
     let losses: Vec<f64> = reports.iter().filter_map(|r| r.suspect_loss).collect();
     assert!(losses.len() == 10 && losses[9] > losses[0], "{losses:?}");
-    let again = unlearn(&model, &parts, &settings(), &compute, |_, _| {
+
+    let scratch = tempfile::tempdir().expect("temporary folder");
+    let kept = Some(scratch.path());
+    let stop = |number: usize, _: PassReport, _: &Model| match number {
+        0..5 => Ok(()),
+        pass => Err(MitigationError::Diverged { pass, loss: 0.0 }),
+    };
+    let stopped = unlearn(&model, &parts, &settings(), &compute, kept, stop);
+    stopped.expect_err("stopped in its sixth pass");
+    let mut left = Vec::new();
+    let watch = |number: usize, report: PassReport, _: &Model| {
+        left.push((number, report));
         Ok::<(), MitigationError>(())
-    });
+    };
+    let again = unlearn(&model, &parts, &settings(), &compute, kept, watch);
     assert_eq!(again.expect("unlearns").fingerprint(), cured.fingerprint());
+    let expected: Vec<_> = reports.into_iter().enumerate().skip(5).collect();
+    assert_eq!(left, expected);
 }
 
 #[test]
@@ -126,8 +141,15 @@ fn what_does_not_fit_is_named() {
             safe: &[5, 6, 7],
             suspects,
         };
-        let watch = |_: PassReport, _: &Model| Ok::<(), MitigationError>(());
-        let done = unlearn(&model, &parts, settings, &Compute::new(&device), watch);
+        let watch = |_: usize, _: PassReport, _: &Model| Ok::<(), MitigationError>(());
+        let done = unlearn(
+            &model,
+            &parts,
+            settings,
+            &Compute::new(&device),
+            None,
+            watch,
+        );
         done.expect_err("does not fit").to_string()
     };
     assert!(run(&[], &settings()).contains("3 safe images and 0 suspects"));

@@ -3,6 +3,7 @@
 //! Measured before, after every pass and at the end: accuracy on clean images, and how many images a trigger turns. Where the truth is
 //! known both are those of the test images; where it is not, the trigger is the one that was recovered from the suspects.
 
+mod measured;
 mod parts;
 mod record;
 mod yardstick;
@@ -11,9 +12,14 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::time::Instant;
 
+use cd_core::Key;
 use cd_detect::{MitigationError, Parts, PassKind, PassReport, Unlearning, unlearn};
-use cd_models::{Model, StorageError, TrainConfig, atomic, save_weights, train_watched};
+use cd_models::{
+    Checkpoints, Model, StorageError, TrainConfig, WeightsRequest, atomic, save_weights,
+    train_watched,
+};
 
+use self::measured::Measured;
 use self::parts::Dealt;
 use self::yardstick::Yardstick;
 use super::opened::with_run;
@@ -21,7 +27,7 @@ use super::pipeline::{PipelineError, RunOptions};
 use super::stage::Work;
 use super::stage::classifier::Trained;
 use super::stage::data::Data;
-use super::store::{StoreError, write_json};
+use super::store::{StageName, StoreError, discard, read_json, write_json};
 use crate::{cure, trigger};
 
 pub use self::parts::Shares;
@@ -31,6 +37,9 @@ pub use super::suspects::SuspectSource;
 const WEIGHTS: &str = "model.safetensors";
 const RECORD: &str = "mitigation.json";
 const PAGE: &str = "mitigation.html";
+/// In the store, beside the weights.
+const PASSES: &str = "passes.json";
+const CHECKPOINTS: &str = "checkpoints";
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,7 +56,20 @@ pub struct MitigationRequest {
     pub unlearning: Unlearning,
 }
 
-/// Cures the classifier of the run in `folder` and writes weights, `mitigation.json` and a page to `out`.
+impl MitigationRequest {
+    /// What results are called.
+    pub fn name(&self) -> String {
+        let method = self.method.name();
+        if self.control {
+            format!("{method}-control")
+        } else {
+            method.to_owned()
+        }
+    }
+}
+
+/// Cures the classifier of the run in `folder` and writes weights, `mitigation.json` and a page to `out`. The state after every pass is kept in
+/// the store of the run: another start goes on from there, and repeats nothing that is complete.
 ///
 /// # Errors
 ///
@@ -74,13 +96,11 @@ pub fn mitigate(
             work,
             data,
             trained,
+            request,
             dealt: &dealt,
             yardstick: &yardstick,
         };
-        let (model, passes) = match request.method {
-            Method::Unlearn => cure.unlearned(&request.unlearning)?,
-            Method::Retrain => cure.retrained()?,
-        };
+        let (model, passes) = cure.done(&before)?;
         let done = Mitigation {
             schema_version: record::SCHEMA_VERSION,
             classifier: trained.title()?,
@@ -132,12 +152,57 @@ struct Cure<'a> {
     work: &'a Work<'a>,
     data: &'a Data,
     trained: &'a Trained,
+    request: &'a MitigationRequest,
     dealt: &'a Dealt,
     yardstick: &'a Yardstick<'a>,
 }
 
 impl Cure<'_> {
-    fn unlearned(&self, settings: &Unlearning) -> Result<(Model, Vec<PassFigures>), PipelineError> {
+    /// The cured classifier, and what was measured after each pass.
+    fn done(&self, before: &Figures) -> Result<(Model, Vec<PassFigures>), PipelineError> {
+        let options = self.work.options;
+        let name = self.request.name();
+        let slot = self.work.slot(
+            &format!("mitigate/{name}"),
+            StageName::Train,
+            &self.key(before),
+        )?;
+        let what = format!("{}, {name}", self.trained.model.config().name);
+        slot.fill::<PipelineError>(&what, options.progress, |folder| {
+            let unfinished = folder.join(CHECKPOINTS);
+            let (model, passes) = match self.request.method {
+                Method::Unlearn => self.unlearned(&unfinished)?,
+                Method::Retrain => self.retrained(&unfinished)?,
+            };
+            save_weights(&model, &folder.join(WEIGHTS))?;
+            Ok(write_json(&folder.join(PASSES), &passes)?)
+        })?;
+        discard(&slot.join(CHECKPOINTS))?;
+        slot.check(&[WEIGHTS, PASSES])?;
+        let model = WeightsRequest::default().load(&slot.join(WEIGHTS), options.device)?;
+        Ok((model, read_json(&slot.join(PASSES))?))
+    }
+
+    /// The key of all that decides how the cure ends and what is measured of it.
+    fn key(&self, before: &Figures) -> String {
+        let key = Key::of("mitigate 1")
+            .text("method", self.request.method.name())
+            .text("classifier", &self.trained.key)
+            .text("images", &self.data.train_key)
+            .with("safe", &self.dealt.safe)
+            .with("suspects", &self.dealt.suspects)
+            .text("accuracy of", &self.yardstick.accuracy_of)
+            .text("success of", &self.yardstick.success_of)
+            .with("before", before)
+            .text("device", self.work.options.device_name);
+        let key = match self.request.method {
+            Method::Unlearn => key.with("settings", &self.request.unlearning),
+            Method::Retrain => key.with("settings", &self.training()),
+        };
+        key.finish()
+    }
+
+    fn unlearned(&self, unfinished: &Path) -> Result<(Model, Vec<PassFigures>), PipelineError> {
         let set = self.data.poisoned.train();
         let parts = Parts {
             images: set.into(),
@@ -149,31 +214,43 @@ impl Cure<'_> {
             progress: self.work.options.progress,
             ..cd_detect::Compute::new(self.work.options.device)
         };
-        let mut passes = Vec::new();
-        let watch = |report: PassReport, model: &Model| -> Result<(), PipelineError> {
-            let figures = self.yardstick.figures(model)?;
-            passes.push(PassFigures { report, figures });
-            Ok(())
-        };
-        let model = unlearn(&self.trained.model, &parts, settings, &compute, watch)?;
-        Ok((model, passes))
+        let mut measured = Measured::in_folder(unfinished)?;
+        let watch =
+            |number: usize, report: PassReport, model: &Model| -> Result<(), PipelineError> {
+                let figures = self.yardstick.figures(model)?;
+                Ok(measured.enter(number, PassFigures { report, figures })?)
+            };
+        let (start, settings) = (&self.trained.model, &self.request.unlearning);
+        let model = unlearn(start, &parts, settings, &compute, Some(unfinished), watch)?;
+        Ok((model, measured.into_passes()))
     }
 
-    fn retrained(&self) -> Result<(Model, Vec<PassFigures>), PipelineError> {
-        let set = self.data.poisoned.train().subset(&self.dealt.safe);
-        let config = TrainConfig {
+    /// How training is repeated.
+    fn training(&self) -> TrainConfig {
+        TrainConfig {
             record_losses: 0,
             ..self.work.experiment.train.clone()
+        }
+    }
+
+    fn retrained(&self, unfinished: &Path) -> Result<(Model, Vec<PassFigures>), PipelineError> {
+        let set = self.data.poisoned.train().subset(&self.dealt.safe);
+        let measured = RefCell::new(Measured::in_folder(unfinished)?);
+        let watch = |epoch: usize, model: &Model| -> Result<(), StorageError> {
+            let figures: Figures = self.yardstick.figures(model)?;
+            measured.borrow_mut().enter(epoch, figures)
         };
-        let measured = RefCell::new(Vec::new());
-        let watch = |_: usize, model: &Model| -> Result<(), StorageError> {
-            measured.borrow_mut().push(self.yardstick.figures(model)?);
-            Ok(())
-        };
-        let (device, progress) = (self.work.options.device, self.work.options.progress);
-        let model = self.trained.model.config();
-        let trained = train_watched(model, &set, &config, device, progress, &watch)?;
-        let epochs = trained.history.epochs.iter().zip(measured.into_inner());
+        let trained = train_watched(
+            self.trained.model.config(),
+            &set,
+            &self.training(),
+            Some(Checkpoints::in_folder(unfinished)),
+            self.work.options.device,
+            self.work.options.progress,
+            &watch,
+        )?;
+        let measured = measured.into_inner().into_passes();
+        let epochs = trained.history.epochs.iter().zip(measured);
         let passes = epochs.map(|(epoch, figures)| PassFigures {
             report: PassReport {
                 kind: PassKind::Retrain,

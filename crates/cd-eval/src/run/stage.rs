@@ -66,7 +66,12 @@ impl<'a> Work<'a> {
     }
 
     /// The slot of `stage` under `key`, noted as the stage `name` of this run.
-    fn slot(&self, name: &str, stage: StageName, key: &str) -> Result<Slot, PipelineError> {
+    pub(crate) fn slot(
+        &self,
+        name: &str,
+        stage: StageName,
+        key: &str,
+    ) -> Result<Slot, PipelineError> {
         let slot = self.store.slot(stage, key);
         if self.run.refer(name, &slot)? && slot.is_done() {
             // `gc` may be about to remove it and holds its lock meanwhile. A store that cannot be locked cannot be collected.

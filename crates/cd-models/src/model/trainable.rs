@@ -91,6 +91,10 @@ impl Trainable {
         &self.net
     }
 
+    pub(crate) fn with_net(self, net: Net) -> Self {
+        Self { net, ..self }
+    }
+
     /// One step of `optimizer` down the gradient of `loss`, which came from [`forward`](Self::forward).
     pub fn step(&mut self, optimizer: &mut ModuleOptimizer, learning_rate: f64, loss: Tensor<1>) {
         let gradients = GradientsParams::from_grads(loss.backward(), &self.net);

@@ -7,12 +7,12 @@
 use burn::module::{Module, Param};
 use burn::nn::conv::Conv2dConfig;
 use burn::nn::{Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig};
-use burn::tensor::activation::gelu;
 use burn::tensor::{Device, Tensor};
 
 use crate::registry::{Architecture, Family, Output, Taps, any_size, dialect, golden_logits, map};
 
 use super::conv::Conv;
+use super::curve::gelu;
 use super::fold::fold_conv;
 use super::layers::{conv, pool};
 use super::{Net, Network};

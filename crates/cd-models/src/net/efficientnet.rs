@@ -6,14 +6,14 @@
 
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
-use burn::tensor::activation::{sigmoid, silu};
 use burn::tensor::{Device, Tensor};
 
 use crate::registry::{Architecture, Family, Output, Taps, any_size, golden, map};
 
 use super::conv::Conv;
+use super::curve::{sigmoid, silu, weigh};
 use super::fold::fold_layers;
-use super::layers::{Layer, conv, conv_norm_layers, pool, run, scaled};
+use super::layers::{Layer, conv, conv_norm_layers, pool, pool_to_pixel, run, run_add, scaled};
 use super::{Net, Network};
 
 pub(super) const PUBLISHED_WIDTH: usize = 32;
@@ -196,17 +196,16 @@ impl Block {
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let last = self.block.len() - 1;
-        let inner = self
-            .block
-            .iter()
-            .enumerate()
-            .fold(x.clone(), |x, (index, part)| match part {
-                // The projection stays linear.
-                Part::Conv(layers) if index == last => run(layers, x),
-                Part::Conv(layers) => silu(run(layers, x)),
-                Part::Squeeze(squeeze) => squeeze.forward(x),
-            });
-        if self.residual { inner + x } else { inner }
+        let parts = self.block.iter().enumerate();
+        parts.fold(x.clone(), |inner, (index, part)| match part {
+            // The projection stays linear.
+            Part::Conv(layers) if index == last && self.residual => {
+                run_add(layers, inner, x.clone())
+            }
+            Part::Conv(layers) if index == last => run(layers, inner),
+            Part::Conv(layers) => silu(run(layers, inner)),
+            Part::Squeeze(squeeze) => squeeze.forward(inner),
+        })
     }
 
     fn fold(&mut self) {
@@ -245,9 +244,8 @@ impl SqueezeExcitation {
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let mean = x.clone().mean_dims(&[2, 3]);
-        let squeezed = silu(self.fc1.forward(mean));
-        x * sigmoid(self.fc2.forward(squeezed))
+        let squeezed = silu(self.fc1.forward(pool_to_pixel(x.clone())));
+        weigh(x, sigmoid(self.fc2.forward(squeezed)))
     }
 }
 

@@ -4,6 +4,7 @@ use burn::module::Module;
 use burn::nn::conv::Conv2dConfig;
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d, Relu};
+use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
 use super::conv::Conv;
@@ -51,6 +52,17 @@ pub(crate) fn norm(channels: usize, device: &Device) -> BatchNorm {
 /// - output: `[B, F]`
 pub(crate) fn pool(map: Tensor<4>) -> Tensor<2> {
     mean(map)
+}
+
+/// As [`pool`], as a map of one pixel.
+///
+/// # Shapes
+///
+/// - `map`: `[B, F, h, w]`
+/// - output: `[B, F, 1, 1]`
+pub(crate) fn pool_to_pixel(map: Tensor<4>) -> Tensor<4> {
+    let [batch, channels, ..] = map.dims();
+    pool(map).reshape([batch, channels, 1, 1])
 }
 
 /// A convolution and the BatchNorm behind it, until that is folded away.
@@ -245,16 +257,6 @@ pub(crate) fn conv_norm_relu(conv: &Conv, norm: Option<&BatchNorm>, x: Tensor<4>
     }
 }
 
-/// ReLU of three more, ended at 6, over 6.
-pub(crate) fn hard_sigmoid<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    (x + 3.0).clamp(0.0, 6.0) / 6.0
-}
-
-/// `x` times its [`hard_sigmoid`].
-pub(crate) fn hard_swish<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    x.clone() * hard_sigmoid(x)
-}
-
 /// Applies `layers` in order; nothing for none.
 pub(crate) fn run(layers: &[Layer], x: Tensor<4>) -> Tensor<4> {
     layers.iter().fold(x, |x, layer| layer.forward(x))
@@ -273,6 +275,20 @@ pub(crate) fn run_to_6(layers: &[Layer], x: Tensor<4>) -> Tensor<4> {
             normalize_relu6(norm, conv.forward(x))
         }
         _ => run(layers, x).clamp_max(6.0),
+    }
+}
+
+/// Applies `layers` in order, then ReLU: in one pass where they are a convolution and BatchNorm, folded or not.
+///
+/// # Shapes
+///
+/// - `x`: `[B, I, H, W]`
+/// - output: `[B, O, h, w]`
+pub(crate) fn run_relu(layers: &[Layer], x: Tensor<4>) -> Tensor<4> {
+    match layers {
+        [Layer::Conv(conv)] => conv.forward_relu(x),
+        [Layer::Conv(conv), Layer::Norm(norm)] => normalize_relu(norm, conv.forward(x)),
+        _ => relu(run(layers, x)),
     }
 }
 

@@ -5,14 +5,16 @@
 
 use burn::module::Module;
 use burn::nn::{BatchNormConfig, Linear, LinearConfig};
-use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
 use crate::registry::{Architecture, Family, Output, Taps, any_size, golden_logits, map};
 
 use super::conv::Conv;
+use super::curve::{hard_sigmoid, hard_swish, weigh};
 use super::fold::{fold_conv, fold_layers};
-use super::layers::{Layer, conv, hard_sigmoid, hard_swish, pool, run, scaled, with_norm_layers};
+use super::layers::{
+    Layer, conv, pool, pool_to_pixel, run, run_add, run_relu, scaled, with_norm_layers,
+};
 use super::{Net, Network};
 
 const PUBLISHED_WIDTH: usize = 16;
@@ -295,14 +297,16 @@ impl Block {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let last = self.block.len() - 1;
         let parts = self.block.iter().enumerate();
-        let inner = parts.fold(x.clone(), |x, (index, part)| match part {
+        parts.fold(x.clone(), |inner, (index, part)| match part {
             // The projection stays linear.
-            Part::Unit(layers) if index == last => run(layers, x),
-            Part::Unit(layers) if self.hard => hard_swish(run(layers, x)),
-            Part::Unit(layers) => relu(run(layers, x)),
-            Part::Squeeze(squeeze) => squeeze.forward(x),
-        });
-        if self.residual { inner + x } else { inner }
+            Part::Unit(layers) if index == last && self.residual => {
+                run_add(layers, inner, x.clone())
+            }
+            Part::Unit(layers) if index == last => run(layers, inner),
+            Part::Unit(layers) if self.hard => hard_swish(run(layers, inner)),
+            Part::Unit(layers) => run_relu(layers, inner),
+            Part::Squeeze(squeeze) => squeeze.forward(inner),
+        })
     }
 
     fn fold(&mut self) {
@@ -355,8 +359,8 @@ impl SqueezeExcitation {
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let squeezed = self.fc1.forward_relu(x.clone().mean_dims(&[2, 3]));
-        x * hard_sigmoid(self.fc2.forward(squeezed))
+        let squeezed = self.fc1.forward_relu(pool_to_pixel(x.clone()));
+        weigh(x, hard_sigmoid(self.fc2.forward(squeezed)))
     }
 }
 

@@ -7,13 +7,14 @@
 use burn::module::{Module, Param};
 use burn::nn::conv::Conv2dConfig;
 use burn::nn::{Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig};
-use burn::tensor::activation::{gelu, softmax};
+use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 
 use crate::input_size::InputSize;
 use crate::registry::{Architecture, Family, Output, Taps, dialect, map};
 
 use super::conv::Conv;
+use super::curve::gelu;
 use super::fold::fold_conv;
 use super::{Net, Network};
 

@@ -10,6 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use burn::module::Module;
+use burn::optim::ModuleOptimizer;
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::Bytes;
 use serde::{Deserialize, Serialize};
@@ -110,44 +111,28 @@ impl<'a> Checkpoints<'a> {
     /// Writes the state after `history.epochs.len()` epochs, then removes older ones.
     pub(super) fn save(&self, identity: &Identity, state: &State) -> Result<(), CheckpointError> {
         let history = &state.history;
-        let path = self
-            .folder
-            .join(format!("epoch-{:04}", history.epochs.len()));
         let header = Header {
             version: VERSION,
             identity: identity.clone(),
             history: history.clone(),
         };
-        let encode = |error: RecordError| io::Error::other(error.to_string());
-        atomic::replace_folder::<CheckpointError>(&path, |scratch| {
-            // `valid` merges the running statistics of all threads before they are read.
-            let last = state.net.valid();
-            for (name, net) in [(NETWORK, Some(&last)), (BEST, state.best.as_ref())] {
-                if let Some(net) = net {
-                    let bytes = net.clone().into_record().into_bytes().map_err(encode)?;
-                    fs::write(scratch.join(name), &bytes[..])?;
-                }
+        replace(self.folder, history.epochs.len(), |scratch| {
+            write(scratch, &state.net, &state.optimizer)?;
+            if let Some(best) = &state.best {
+                write_net(&scratch.join(BEST), best)?;
             }
-            let optimizer = state.optimizer.into_bytes().map_err(encode)?;
-            fs::write(scratch.join(OPTIMIZER), &optimizer[..])?;
             fs::write(scratch.join(LOSSES), encoded(&history.losses_matrix()))?;
             let text = serde_json::to_vec_pretty(&header).map_err(io::Error::other)?;
             fs::write(scratch.join(STATE), text)?;
             Ok(())
         })
-        .map_err(|error| named(&path, error))?;
-        for (older, _) in self.list()?.into_iter().filter(|(other, _)| *other != path) {
-            fs::remove_dir_all(older)?;
-        }
-        Ok(())
     }
 
     /// Continues from the newest checkpoint, if there is one.
     pub(super) fn load(&self, identity: &Identity, fresh: State) -> Result<State, CheckpointError> {
-        let Some((path, _)) = self.list()?.into_iter().max_by_key(|(_, epoch)| *epoch) else {
+        let Some((stored, _)) = newest(self.folder)? else {
             return Ok(fresh);
         };
-        let stored = Stored { path };
         let mut history = stored.history(identity)?;
         let losses = decoded(&stored.read(LOSSES)?, identity.images);
         let losses = losses.map_err(|reason| stored.damaged(LOSSES, &reason))?;
@@ -157,35 +142,77 @@ impl<'a> Checkpoints<'a> {
         let best = history.best_epoch();
         let best = best.map(|_| stored.fill(fresh.net.valid(), BEST));
         let best = best.transpose()?;
-        let net = stored.fill(fresh.net, NETWORK)?;
-        let bytes = Bytes::from_bytes_vec(stored.read(OPTIMIZER)?);
-        let optimizer = fresh.optimizer.from_bytes(bytes);
+        let (net, optimizer) = stored.state(fresh.net, fresh.optimizer)?;
         Ok(State {
             net,
-            optimizer: optimizer.map_err(|error| stored.damaged(OPTIMIZER, &error))?,
+            optimizer,
             history,
             best,
         })
     }
+}
 
-    /// Complete checkpoints with their number of epochs.
-    fn list(&self) -> io::Result<Vec<(PathBuf, usize)>> {
-        let mut found = Vec::new();
-        if !self.folder.exists() {
-            return Ok(found);
-        }
-        for entry in fs::read_dir(self.folder)? {
-            let path = entry?.path();
-            let name = path.file_name().and_then(|name| name.to_str());
-            let epoch = name.and_then(|name| name.strip_prefix("epoch-")?.parse().ok());
-            found.extend(epoch.map(|epoch| (path, epoch)));
-        }
-        Ok(found)
+/// Writes the checkpoint after so many epochs with `fill`, then removes older ones.
+pub(super) fn replace(
+    folder: &Path,
+    epochs: usize,
+    fill: impl FnOnce(&Path) -> Result<(), CheckpointError>,
+) -> Result<(), CheckpointError> {
+    let path = folder.join(format!("epoch-{epochs:04}"));
+    atomic::replace_folder(&path, fill).map_err(|error| named(&path, error))?;
+    for (older, _) in list(folder)?
+        .into_iter()
+        .filter(|(other, _)| *other != path)
+    {
+        fs::remove_dir_all(older)?;
     }
+    Ok(())
+}
+
+/// Writes a network with gradients and the state of its optimiser.
+pub(super) fn write(
+    folder: &Path,
+    net: &Net,
+    optimizer: &ModuleOptimizer,
+) -> Result<(), CheckpointError> {
+    // `valid` merges the running statistics of all threads before they are read.
+    write_net(&folder.join(NETWORK), &net.valid())?;
+    let bytes = optimizer.into_bytes().map_err(encoding)?;
+    Ok(fs::write(folder.join(OPTIMIZER), &bytes[..])?)
+}
+
+fn write_net(path: &Path, net: &Net) -> Result<(), CheckpointError> {
+    let bytes = net.clone().into_record().into_bytes().map_err(encoding)?;
+    Ok(fs::write(path, &bytes[..])?)
+}
+
+fn encoding(error: RecordError) -> io::Error {
+    io::Error::other(error.to_string())
+}
+
+/// The newest complete checkpoint with its number of epochs.
+pub(super) fn newest(folder: &Path) -> io::Result<Option<(Stored, usize)>> {
+    let newest = list(folder)?.into_iter().max_by_key(|(_, epochs)| *epochs);
+    Ok(newest.map(|(path, epochs)| (Stored { path }, epochs)))
+}
+
+/// Complete checkpoints with their number of epochs.
+fn list(folder: &Path) -> io::Result<Vec<(PathBuf, usize)>> {
+    let mut found = Vec::new();
+    if !folder.exists() {
+        return Ok(found);
+    }
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        let epochs = name.and_then(|name| name.strip_prefix("epoch-")?.parse().ok());
+        found.extend(epochs.map(|epochs| (path, epochs)));
+    }
+    Ok(found)
 }
 
 /// A complete checkpoint.
-struct Stored {
+pub(super) struct Stored {
     path: PathBuf,
 }
 
@@ -213,6 +240,19 @@ impl Stored {
             serde_json::from_slice(&text).map_err(|error| self.damaged(STATE, &error))?;
         self.compare(&header.identity, asked)?;
         Ok(header.history)
+    }
+
+    /// A network with gradients and its optimiser as they were.
+    pub(super) fn state(
+        &self,
+        net: Net,
+        optimizer: ModuleOptimizer,
+    ) -> Result<(Net, ModuleOptimizer), CheckpointError> {
+        let net = self.fill(net, NETWORK)?;
+        let bytes = Bytes::from_bytes_vec(self.read(OPTIMIZER)?);
+        let optimizer = optimizer.from_bytes(bytes);
+        let optimizer = optimizer.map_err(|error| self.damaged(OPTIMIZER, &error))?;
+        Ok((net, optimizer))
     }
 
     fn fill(&self, net: Net, file: &str) -> Result<Net, CheckpointError> {

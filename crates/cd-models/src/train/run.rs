@@ -70,7 +70,8 @@ pub fn train(
     })
 }
 
-/// As [`train`] without checkpoints, and hands the model to `watch` after every epoch, counted from 0.
+/// As [`train`], and hands the model to `watch` after every epoch, counted from 0, before its checkpoint is written: with checkpoints an
+/// epoch may come twice.
 ///
 /// # Errors
 ///
@@ -79,6 +80,7 @@ pub fn train_watched(
     model: &ModelConfig,
     set: &ImageSet,
     config: &TrainConfig,
+    checkpoints: Option<Checkpoints<'_>>,
     device: &Device,
     progress: &dyn Progress,
     watch: &dyn Fn(usize, &Model) -> Result<(), StorageError>,
@@ -89,7 +91,7 @@ pub fn train_watched(
         start: None,
         set,
         config,
-        checkpoints: None,
+        checkpoints,
         device,
         progress,
         watch,
@@ -210,6 +212,7 @@ fn trained(order: &Order<'_>) -> Result<Trained, TrainError> {
             };
             let state = checkpoints.load(&identity, fresh)?;
             epochs(&run, state, progress, |state| {
+                watched(state)?;
                 Ok(checkpoints.save(&identity, state)?)
             })
         }

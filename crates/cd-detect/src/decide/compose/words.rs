@@ -102,9 +102,9 @@ pub(super) fn shared(label: &str, found: &ClassFinding) -> String {
         );
     }
     format!(
-        "`{label}`: {} of its {} images carry the same thing: the gap between them and other images is {:.1} standard deviations, where \
-         {:.1} is enough for a group of {}.",
-        found.group, found.images, found.gap, found.border, found.group
+        "`{label}`: {} of its {} images {}: the gap between them and other images is {:.1} standard deviations, where {:.1} is \
+         enough for a group of {}.",
+        found.group, found.images, found.view, found.gap, found.border, found.group
     )
 }
 

@@ -16,6 +16,16 @@ pub enum Method {
     Retrain,
 }
 
+impl Method {
+    /// Its name on the command line and in paths.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unlearn => "unlearn",
+            Self::Retrain => "retrain",
+        }
+    }
+}
+
 /// A share of some images.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Measure {
@@ -81,6 +91,6 @@ pub struct Mitigation {
     pub passes: Vec<PassFigures>,
     /// After.
     pub after: Figures,
-    /// Wall time.
+    /// Wall time of the last start.
     pub seconds: f64,
 }

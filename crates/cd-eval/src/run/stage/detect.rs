@@ -39,7 +39,7 @@ pub(crate) fn ahead(work: &Work<'_>, data: &Data) -> Result<(), PipelineError> {
         let names = data.searched.set.class_names();
         for class in found.classes.iter().filter(|class| class.is_target) {
             tracing::warn!(
-                "`{label}`: {} of the {} images of `{}` carry the same thing; the search goes on for what only a classifier shows",
+                "`{label}`: {} of the {} images of `{}` stand apart; the search goes on for what only a classifier shows",
                 class.group,
                 class.images,
                 names.get(class.class as usize).map_or("?", String::as_str)
