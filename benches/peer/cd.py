@@ -131,6 +131,24 @@ class MobileNetV2(nn.Module):
 MODELS = {"resnet18": ResNet18, "vgg16": Vgg16, "mobilenet_v2": MobileNetV2}
 
 
+# Of torchvision, by our names; their width is the published one.
+TORCHVISION = {
+    "efficientnet_b0": "efficientnet_b0",
+    "mobilenet_v3_large": "mobilenet_v3_large",
+    "convnext_tiny": "convnext_tiny",
+    "densenet121": "densenet121",
+    "vit_b16": "vit_b_16",
+}
+
+
+def network(name, width):
+    if name in MODELS:
+        return MODELS[name](width)
+    import torchvision
+
+    return getattr(torchvision.models, TORCHVISION[name])(num_classes=CLASSES)
+
+
 def fold(module):
     """Folds every BatchNorm into the convolution before it."""
     names = list(module._modules)
@@ -207,11 +225,12 @@ def compiler(form, work):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", choices=MODELS, default="resnet18")
+    parser.add_argument("--model", choices=[*MODELS, *TORCHVISION], default="resnet18")
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--weights", required=True)
     parser.add_argument("--work", choices=("forward", "search", "train"), default="search")
     parser.add_argument("--form", choices=("eager", "folded", "compiled", "tuned"), default="eager")
+    parser.add_argument("--size", type=int, default=32)
     parser.add_argument("--images", type=int, default=64)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--steps", type=int, default=10)
@@ -222,10 +241,10 @@ def main():
     if options.threads:
         torch.set_num_threads(options.threads)
 
-    model = MODELS[options.model](options.width)
+    model = network(options.model, options.width)
     model.load_state_dict(load_file(options.weights), strict=False)
     model.to(options.device)
-    x = images(options.images, 32, options.device)
+    x = images(options.images, options.size, options.device)
     autocast = contextlib.nullcontext
     if options.work != "train":
         model.eval().requires_grad_(False)

@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::build::binary;
-use case::{BATCH, CASES, Case};
+use case::{CASES, Case, PHOTOGRAPHS};
 use level::Level;
 use page::{page, summary};
 use program::{FORMS, Program};
@@ -41,15 +41,18 @@ pub(crate) struct BenchArgs {
     /// The binary, instead of building one
     #[arg(long)]
     binary: Option<PathBuf>,
-    /// Images of a batch; larger ones are what a card wants
-    #[arg(long, default_value_t = BATCH)]
-    batch_size: usize,
+    /// Images of a batch; larger ones are what a card wants [default: 32; 8 photographs]
+    #[arg(long)]
+    batch_size: Option<usize>,
     /// Only these forms of PyTorch: eager, folded, compiled, tuned
     #[arg(long, value_delimiter = ',')]
     forms: Vec<String>,
     /// Only cases whose name holds this, such as `train` or `resnet18 w16, forward`; may be given several times
     #[arg(long)]
     only: Vec<String>,
+    /// Networks for photographs of 224 pixels in batches of 8, beside torchvision's, which Python must have
+    #[arg(long)]
+    photographs: bool,
     /// Keep the rows of an earlier run, from `--json`, that are not measured now
     #[arg(long)]
     keep: bool,
@@ -59,6 +62,17 @@ pub(crate) struct BenchArgs {
     /// Where every single measurement goes
     #[arg(long, default_value = "target/bench/cd.json")]
     json: PathBuf,
+}
+
+impl BenchArgs {
+    fn cases(&self) -> Vec<Case> {
+        let cases = if self.photographs { PHOTOGRAPHS } else { CASES };
+        let sized = cases.iter().map(|case| {
+            let batch = self.batch_size.unwrap_or(case.batch);
+            case.in_batches_of(batch)
+        });
+        sized.collect()
+    }
 }
 
 /// Forms of the peer that stay after the first round, beside the published one.
@@ -81,8 +95,9 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<bool> {
     let levels = Level::chosen(&args.levels, &level::of_the_machine())?;
     let folder = args.json.parent().map_or(PathBuf::new(), Path::to_path_buf);
     fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    let cases = args.cases();
     let mut outcomes = if args.keep {
-        earlier(&args.json, args.batch_size)?
+        earlier(&args.json, &cases)?
     } else {
         Vec::new()
     };
@@ -90,8 +105,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<bool> {
         let holds = |part: &String| case.name().contains(part);
         args.only.is_empty() || args.only.iter().any(holds)
     };
-    for case in CASES.iter().filter(is_asked) {
-        let case = &case.in_batches_of(args.batch_size);
+    for case in cases.iter().filter(is_asked) {
         let weights = folder.join(format!("{}-{}.safetensors", case.model, case.width));
         save_weights(&binary, case, &weights)?;
         for &level in &levels {
@@ -135,12 +149,12 @@ fn programs(
 }
 
 /// The outcomes of an earlier run.
-fn earlier(json: &Path, batch: usize) -> Result<Vec<Outcome>> {
+fn earlier(json: &Path, cases: &[Case]) -> Result<Vec<Outcome>> {
     let text = fs::read_to_string(json).with_context(|| json.display().to_string())?;
     let series: Vec<Series> =
         serde_json::from_str(&text).with_context(|| json.display().to_string())?;
     let mut outcomes = Vec::new();
-    for case in CASES.iter().map(|case| case.in_batches_of(batch)) {
+    for case in cases {
         for level in level::LEVELS {
             let is_of = |one: &&Series| one.case == case.name() && one.level == level.name;
             let series: Vec<Series> = series.iter().filter(is_of).cloned().collect();
@@ -287,7 +301,7 @@ mod tests {
         };
         let old = [of(&CASES[0], "avx2", 1.0), of(&CASES[1], "avx512", 2.0)];
         write(&json, &serde_json::to_string(&old).expect("plain")).expect("written");
-        let mut outcomes = earlier(&json, BATCH).expect("its own file");
+        let mut outcomes = earlier(&json, CASES).expect("its own file");
         fs::remove_dir_all(&folder).expect("its own folder");
         let new = Outcome {
             case: CASES[1].clone(),

@@ -78,7 +78,7 @@ impl Session {
     /// Says something on stderr, unless only errors were asked for.
     pub(crate) fn say(&self, words: &str) {
         if !self.quiet {
-            eprintln!("{words}");
+            output::tell(words);
         }
     }
 

@@ -41,7 +41,7 @@ fn main() -> ExitCode {
         return failed(&error);
     }
     let handler = ctrlc::set_handler(|| {
-        eprintln!("\ninterrupted; the same command continues where this one stopped");
+        output::tell("\ninterrupted; the same command continues where this one stopped");
         std::process::exit(INTERRUPTED);
     });
     if let Err(error) = handler {
@@ -55,7 +55,7 @@ fn main() -> ExitCode {
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {}", message(error));
+    output::tell(&format!("error: {}", message(error)));
     ExitCode::from(FAILED)
 }
 

@@ -19,6 +19,12 @@ pub(crate) fn line(text: &str) -> Result<()> {
     }
 }
 
+/// Writes a line to stderr, if there is anybody who reads it.
+pub(crate) fn tell(text: &str) {
+    // There is no third place to report to.
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
 /// Writes `value` as JSON to stdout.
 pub(crate) fn json(value: &impl Serialize) -> Result<()> {
     line(&serde_json::to_string_pretty(value)?)

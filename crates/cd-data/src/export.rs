@@ -13,12 +13,17 @@ use cd_models::{ImageSet, StorageError};
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder, ImageError};
 use rayon::prelude::*;
+use tempfile::TempDir;
 use thiserror::Error;
 
 use cd_models::{Progress, Task};
 
 /// Fewest digits of a picture's number in its file name.
 const DIGITS: usize = 5;
+/// What stands between the name of a folder and random letters in the name of its unfinished one.
+const UNFINISHED: &str = ".tmp-";
+/// How many random letters those are.
+const LETTERS: usize = 12;
 /// Longest folder name in characters.
 const MAX_NAME: usize = 100;
 
@@ -73,8 +78,9 @@ pub fn export(
     folder: &Path,
     progress: &dyn Progress,
 ) -> Result<Vec<PathBuf>, ExportError> {
-    let paths = relative_paths(set);
-    export_as(set, folder, &paths, progress)?;
+    let staged = stage(set, folder, progress)?;
+    let paths = staged.paths.clone();
+    staged.place()?;
     Ok(paths)
 }
 
@@ -93,6 +99,64 @@ pub fn export_as(
     paths: &[PathBuf],
     progress: &dyn Progress,
 ) -> Result<(), ExportError> {
+    stage_as(set, folder, paths.to_vec(), progress)?.place()
+}
+
+/// Pictures that are written completely and not yet in their place; without [`Staged::place`] they go again.
+#[derive(Debug)]
+pub struct Staged {
+    scratch: TempDir,
+    folder: PathBuf,
+    paths: Vec<PathBuf>,
+}
+
+impl Staged {
+    /// The path of every image relative to the folder, in order.
+    pub fn paths(&self) -> &[PathBuf] {
+        &self.paths
+    }
+
+    /// Moves the pictures to their place.
+    ///
+    /// # Errors
+    ///
+    /// When something came to lie there, and when the system refuses.
+    pub fn place(self) -> Result<(), ExportError> {
+        let failed = |source| ExportError::Io {
+            path: self.folder.clone(),
+            source,
+        };
+        if self.folder.is_dir() {
+            fs::remove_dir(&self.folder).map_err(failed)?;
+        }
+        fs::rename(complete(&self.scratch), &self.folder).map_err(failed)
+    }
+}
+
+/// Scratch folders are private to their owner; what ends up in its place has the usual rights.
+fn complete(scratch: &TempDir) -> PathBuf {
+    scratch.path().join("images")
+}
+
+/// Writes what [`export`] does beside `folder`, from where [`Staged::place`] moves it, so that several sets appear together.
+///
+/// # Errors
+///
+/// As [`export`].
+pub fn stage(
+    set: &ImageSet,
+    folder: &Path,
+    progress: &dyn Progress,
+) -> Result<Staged, ExportError> {
+    stage_as(set, folder, relative_paths(set), progress)
+}
+
+fn stage_as(
+    set: &ImageSet,
+    folder: &Path,
+    paths: Vec<PathBuf>,
+    progress: &dyn Progress,
+) -> Result<Staged, ExportError> {
     check_free(folder)?;
     if set.is_empty() {
         return Err(ExportError::NoImages {
@@ -109,18 +173,57 @@ pub fn export_as(
     };
     fs::create_dir_all(parent).map_err(failed)?;
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
-    let scratch = tempfile::Builder::new()
-        .prefix(&format!("{name}.tmp-"))
+    remove_leftovers(parent, &name).map_err(failed)?;
+    let scratch = scratch(parent, &name).map_err(failed)?;
+    write_all(set, &complete(&scratch), &paths, progress)?;
+    Ok(Staged {
+        scratch,
+        folder: folder.into(),
+        paths,
+    })
+}
+
+/// A folder in `parent` for what is to become `name`, which goes when it is dropped.
+///
+/// # Errors
+///
+/// When the system refuses.
+pub fn scratch(parent: &Path, name: &str) -> io::Result<TempDir> {
+    tempfile::Builder::new()
+        .prefix(&format!("{name}{UNFINISHED}"))
+        .rand_bytes(LETTERS)
         .tempdir_in(parent)
-        .map_err(failed)?;
-    // Scratch folders are private to their owner; what ends up at `folder` has the usual rights.
-    let complete = scratch.path().join("images");
-    write_all(set, &complete, paths, progress)?;
-    if folder.is_dir() {
-        fs::remove_dir(folder).map_err(failed)?;
+}
+
+/// Removes the folders of [`scratch`] that processes left in `parent` when they were stopped. Another one that is writing there
+/// now fails.
+///
+/// # Errors
+///
+/// When `parent` cannot be read or something cannot be removed; that it is not there is no error.
+pub fn remove_leftovers(parent: &Path, name: &str) -> io::Result<()> {
+    let entries = match fs::read_dir(parent) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        let is_leftover =
+            entry.file_type()?.is_dir() && is_scratch(&entry.file_name().to_string_lossy(), name);
+        if is_leftover {
+            fs::remove_dir_all(entry.path())?;
+        }
     }
-    fs::rename(&complete, folder).map_err(failed)?;
     Ok(())
+}
+
+/// Whether a folder called `folder` is one of [`scratch`] for `name`.
+fn is_scratch(folder: &str, name: &str) -> bool {
+    let letters = folder.strip_prefix(name);
+    let letters = letters.and_then(|rest| rest.strip_prefix(UNFINISHED));
+    letters.is_some_and(|letters| {
+        letters.len() == LETTERS && letters.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    })
 }
 
 fn check_free(folder: &Path) -> Result<(), ExportError> {
@@ -279,6 +382,27 @@ mod tests {
             .expect("lists")
             .count();
         assert_eq!(beside, 1);
+    }
+
+    #[test]
+    fn what_a_stopped_process_left_goes_and_nothing_else() {
+        let scratch_folder = tempdir().expect("scratch");
+        let here = |name: &str| scratch_folder.path().join(name);
+        let left = scratch(scratch_folder.path(), "out").expect("made").keep();
+        fs::write(left.join("half.png"), "x").expect("writes");
+        let others = ["out.tmp-backup", "out.tmp-", "test.tmp-abcdefghijkl"];
+        for other in others {
+            fs::create_dir(here(other)).expect("made");
+        }
+        let staged = stage(&striped_set(3, 4, 3), &here("out"), &NoProgress).expect("writes");
+        assert!(!left.exists() && !here("out").exists());
+        assert_eq!(staged.paths().len(), 3);
+        staged.place().expect("moves");
+        assert!(here("out").is_dir());
+        assert!(others.iter().all(|other| here(other).is_dir()));
+        let count = fs::read_dir(scratch_folder.path()).expect("lists").count();
+        assert_eq!(count, 1 + others.len());
+        remove_leftovers(&here("none"), "out").expect("nothing to do");
     }
 
     #[test]

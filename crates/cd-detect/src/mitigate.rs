@@ -27,7 +27,7 @@ pub struct Unlearning {
     pub epochs: usize,
     /// Learning rate of these, above 0; a tenth of it from half-way on.
     pub learning_rate: f64,
-    /// Passes after that in which every step unlearns suspects, too.
+    /// Passes after that in which every step unlearns suspects, too; each takes 50 steps at least, over the safe images again where these are few.
     pub unlearn_epochs: usize,
     /// Learning rate of the ascent on the suspects, above 0.
     pub unlearn_rate: f64,
@@ -200,8 +200,13 @@ pub fn unlearn<E: From<MitigationError>>(
         }));
     }
     let passes = settings.epochs + settings.unlearn_epochs;
-    let steps = passes * safe.len();
-    let task = Task::start(compute.progress, "unlearning", Some(steps as u64));
+    let [of_tuning, of_ascent] = pass::steps_of_passes(settings, safe.len());
+    let steps_before = |pass: usize| {
+        let tuned = pass.min(settings.epochs);
+        tuned * of_tuning + (pass - tuned) * of_ascent
+    };
+    let all = steps_before(passes) as u64;
+    let task = Task::start(compute.progress, "unlearning", Some(all));
     let network = model.trainable();
     let optimizer = sgd(0.9, true, settings.weight_decay);
     let (mut network, mut optimizer, done) = match unfinished {
@@ -210,7 +215,7 @@ pub fn unlearn<E: From<MitigationError>>(
             .map_err(MitigationError::from)?,
         None => (network, optimizer, 0),
     };
-    task.advance((done * safe.len()) as u64);
+    task.resume(steps_before(done) as u64);
     for number in done..passes {
         let pass = Pass {
             parts,

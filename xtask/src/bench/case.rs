@@ -8,13 +8,15 @@ pub(super) struct Case {
     pub(super) model: &'static str,
     pub(super) width: usize,
     pub(super) work: &'static str,
+    /// Pixels of a side of the images.
+    pub(super) side: usize,
     pub(super) images: usize,
     pub(super) batch: usize,
     pub(super) steps: usize,
 }
 
 /// The reference's batch on small cards.
-pub(super) const BATCH: usize = 32;
+const BATCH: usize = 32;
 
 pub(super) const CASES: &[Case] = &[
     case("resnet18", 64, "search", 64, 5),
@@ -29,6 +31,34 @@ pub(super) const CASES: &[Case] = &[
     case("mobilenet_v2", 32, "forward", 256, 1),
 ];
 
+/// Networks for photographs, whose peers are torchvision's. Their width there is the published one.
+pub(super) const PHOTOGRAPHS: &[Case] = &[
+    photographs("efficientnet_b0", 32, "search", 8, 2),
+    photographs("mobilenet_v3_large", 16, "search", 8, 4),
+    photographs("convnext_tiny", 96, "search", 8, 1),
+    photographs("densenet121", 64, "search", 8, 2),
+    photographs("vit_b16", 768, "search", 8, 1),
+    photographs("efficientnet_b0", 32, "forward", 16, 1),
+    photographs("mobilenet_v3_large", 16, "forward", 32, 1),
+    photographs("convnext_tiny", 96, "forward", 8, 1),
+    photographs("densenet121", 64, "forward", 8, 1),
+    photographs("vit_b16", 768, "forward", 8, 1),
+];
+
+const fn photographs(
+    model: &'static str,
+    width: usize,
+    work: &'static str,
+    images: usize,
+    steps: usize,
+) -> Case {
+    Case {
+        side: 224,
+        batch: 8,
+        ..case(model, width, work, images, steps)
+    }
+}
+
 pub(super) const fn case(
     model: &'static str,
     width: usize,
@@ -40,6 +70,7 @@ pub(super) const fn case(
         model,
         width,
         work,
+        side: 32,
         images,
         batch: BATCH,
         steps,
@@ -87,6 +118,7 @@ impl Case {
             ("--model", self.model.to_owned()),
             ("--work", self.work.to_owned()),
             ("--width", self.width.to_string()),
+            ("--size", self.side.to_string()),
             ("--images", self.images.to_string()),
             ("--batch-size", self.batch.to_string()),
         ];

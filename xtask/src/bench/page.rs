@@ -12,10 +12,12 @@ pub(super) fn page(args: &BenchArgs, outcomes: &[Outcome]) -> String {
     let mut versions: Vec<&str> = versions.map(|m| m.version.as_str()).collect();
     versions.sort_unstable();
     versions.dedup();
+    let batch = outcomes.first().map(|outcome| &outcome.case);
+    let side = batch.map_or(0, |case| case.side);
     format!(
         "# Performance\n\n\
          Written by `cargo xtask bench cd --python PYTHON --device {}`; nothing here is typed by hand. {}. {}. \
-         Batches of {} images of 32 x 32 pixels, {} rounds in which every program does the work once. Weights and images are the same, and so \
+         Batches of {} images of {side} x {side} pixels, {} rounds in which every program does the work once. Weights and images are the same, and so \
          are the logits. Both sides are capped to the level's instructions (ours by `--cpu-level`; PyTorch by `ATEN_CPU_CAPABILITY`, `ONEDNN_MAX_CPU_ISA`, \
          `MKL_ENABLE_INSTRUCTIONS` and its compiler's vector length).\n\n\
          `search` is plain CD-L, in images per second at 100 steps; `fast` is the preset of that name with its 24. `forward` and `train` are images per second and pass. \
@@ -27,7 +29,7 @@ pub(super) fn page(args: &BenchArgs, outcomes: &[Outcome]) -> String {
         args.device,
         machine(),
         versions.join("; "),
-        args.batch_size,
+        batch.map_or(0, |case| case.batch),
         args.rounds,
         summary(outcomes),
         every(outcomes)

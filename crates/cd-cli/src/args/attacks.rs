@@ -74,23 +74,19 @@ pub(crate) struct MakeArgs {
     /// Change a setting of the attack, for example `alpha=0.1`
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) overrides: Vec<String>,
-    /// Share of the training pictures to poison, 0 to 1
-    #[arg(long, default_value_t = 0.1, allow_negative_numbers = true)]
-    pub(crate) rate: f64,
+    /// Share of the training pictures to poison, 0 to 1 [default: 0.1]
+    #[arg(long, allow_negative_numbers = true)]
+    pub(crate) rate: Option<f64>,
     /// Clean-label attacks: share of the target class to poison instead
     #[arg(long, value_name = "SHARE", value_parser = share)]
     pub(crate) class_rate: Option<f64>,
-    /// Class that the backdoor leads to, by its name or its number
-    #[arg(
-        long,
-        default_value = "0",
-        value_name = "CLASS",
-        allow_negative_numbers = true
-    )]
-    pub(crate) target: String,
+    /// Class that the backdoor leads to, by its name or its number [default: 0]
+    #[arg(long, value_name = "CLASS", allow_negative_numbers = true)]
+    pub(crate) target: Option<String>,
     /// Labels that poisoned pictures get: `all-to-one`, `all-to-all`, `all-to-all:3`, `permutation`, `permutation:7`
-    #[arg(long, default_value_t = LabelMap::default(), value_name = "MAP")]
-    pub(crate) labels: LabelMap,
+    /// [default: all-to-one]
+    #[arg(long, value_name = "MAP")]
+    pub(crate) labels: Option<LabelMap>,
     /// Only pictures of this class lead to another label (several times for several)
     #[arg(long = "source", value_name = "CLASS")]
     pub(crate) sources: Vec<String>,

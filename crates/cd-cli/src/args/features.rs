@@ -24,9 +24,9 @@ pub(crate) struct FeaturesArgs {
     /// Leave out pictures of a folder that cannot be decoded, as long as they are at most this share of all
     #[arg(long, value_name = "SHARE", num_args = 0..=1, default_missing_value = "0.1", value_parser = share, conflicts_with = "dataset")]
     pub(crate) skip_bad: Option<f64>,
-    /// Whether pictures of a folder are turned as their cameras noted (EXIF)
-    #[arg(long, value_enum, default_value_t = Turn::Ignore, value_name = "HOW")]
-    pub(crate) orientation: Turn,
+    /// Whether pictures of a folder are turned as their cameras noted (EXIF) [default: ignore]
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub(crate) orientation: Option<Turn>,
     /// Data set (see `cd-cli datasets`), instead of a folder
     #[arg(long, value_name = "NAME")]
     pub(crate) dataset: Option<String>,

@@ -12,14 +12,15 @@ use cd_eval::run_dir::BAD_LIST;
 use cd_eval::settings;
 use cd_models::atomic;
 
-use super::{Session, data};
+use super::apart::{self, Results};
+use super::{Session, data, in_vain};
 use crate::Ending;
 use crate::args::{AttacksCommand, DatasetArgs, PicturesArgs, ShowAttackArgs};
 use crate::list;
 use crate::output;
 
 pub(crate) use label::label;
-pub(crate) use make::write_poisoned;
+pub(crate) use make::{check_free, write_poisoned};
 pub(crate) use sheet::Sheet;
 
 pub(crate) fn attacks(command: &AttacksCommand, session: &Session) -> Result<Ending> {
@@ -35,8 +36,9 @@ fn show(args: &ShowAttackArgs, session: &Session) -> Result<Ending> {
     let Some(path) = &args.sheet else {
         return list::attacks(Some(&args.name), session.json);
     };
+    apart::check_png("--sheet", path, None)?;
     let attack = named(&args.name, &args.overrides)?;
-    let split = pictures(&args.pictures, path.parent(), session)?;
+    let split = pictures(&args.pictures, Results::file("--sheet", path), session)?;
     let sheet = Sheet::of(&attack, &split, session)?;
     atomic::write(path, &sheet.png()?).with_context(|| path.display().to_string())?;
     let ending = list::attacks(Some(&args.name), session.json)?;
@@ -54,21 +56,20 @@ pub(crate) fn named(name: &str, settings: &[String]) -> Result<AttackConfig> {
     settings::named(name, settings).with_context(|| format!("attack `{name}`"))
 }
 
-/// Loads the pictures that a trigger is put into; what cannot be used is listed in a file in `out`.
-fn pictures(
-    args: &PicturesArgs,
-    out: Option<&std::path::Path>,
-    session: &Session,
-) -> Result<Split> {
-    let out = out.unwrap_or_else(|| ".".as_ref());
+/// Loads the pictures that a trigger is put into for `results` that lie apart from them; what cannot be used is listed in a file
+/// beside those.
+fn pictures(args: &PicturesArgs, results: Results<'_>, session: &Session) -> Result<Split> {
     let Some(folder) = &args.images else {
+        let why = "it is for a folder of --images, and data sets have sizes of their own";
+        in_vain::check(&[("--size", args.size.is_some())], why)?;
         let dataset = DatasetArgs {
             dataset: args.dataset.clone(),
             path: args.path.clone(),
             overrides: args.dataset_set.clone(),
         };
-        return data::load(&dataset, out, session);
+        return data::load(&dataset, results, session);
     };
+    results.check(folder)?;
     let mut folder = FolderConfig {
         size: args.size,
         ..FolderConfig::new(folder)
@@ -79,7 +80,7 @@ fn pictures(
     Ok(config.load_with(&LoadContext {
         progress: &session.bars,
         index: None,
-        bad_list: Some(&out.join(BAD_LIST)),
+        bad_list: Some(&results.folder.join(BAD_LIST)),
     })?)
 }
 

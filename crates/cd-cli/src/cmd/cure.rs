@@ -59,6 +59,10 @@ pub(crate) fn mitigate(args: &MitigateArgs, session: &Session) -> Result<Ending>
     if method == Method::Retrain {
         check_retraining(args)?;
     }
+    let why = "a list has no order, so that all other pictures are kept";
+    let is_listed = args.suspects.drop.is_some();
+    let named = [("--safe-share", is_listed && args.safe_share.is_some())];
+    in_vain::check(&named, why)?;
     let usual = Shares::default();
     let request = MitigationRequest {
         method,
@@ -176,6 +180,9 @@ fn print(done: &Mitigation, out: &Path) -> Result<()> {
     }
     row("after".to_owned(), &done.after);
     output::line(&table.to_string())?;
+    for warning in &done.warnings {
+        output::line(&format!("warning: {warning}"))?;
+    }
     let files = ["model.safetensors", "mitigation.json", "mitigation.html"];
     let files = files.map(|file| out.join(file).display().to_string());
     output::line(&files.join(", "))

@@ -1,6 +1,6 @@
 //! `evaluate`: a scores.csv against a truth.csv.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use anyhow::{Result, bail};
 use cd_eval::bootstrap::Bootstrap;
@@ -13,7 +13,12 @@ use crate::output;
 
 pub(crate) fn evaluate(args: &EvaluateArgs, as_json: bool) -> Result<Ending> {
     let rows = scores::read(&args.scores)?;
-    let poisoned = poisoned(args, &rows)?;
+    let (poisoned, unscored) = poisoned(args, &rows)?;
+    if !as_json {
+        for line in counts(args, &poisoned, unscored) {
+            output::line(&line)?;
+        }
+    }
     let values: Vec<f64> = rows.iter().map(|row| row.score).collect();
     let flagged: Vec<bool> = rows.iter().map(|row| row.flagged).collect();
     let bootstrap = Bootstrap::default();
@@ -26,8 +31,8 @@ pub(crate) fn evaluate(args: &EvaluateArgs, as_json: bool) -> Result<Ending> {
     Ok(gate(auroc, args.min_auroc))
 }
 
-/// Whether each scored image is poisoned, by the table of the truth.
-fn poisoned(args: &EvaluateArgs, rows: &[ScoreRow]) -> Result<Vec<bool>> {
+/// Whether each scored image is poisoned, by the table of the truth; and how many images there have no score, and poisoned ones among them.
+fn poisoned(args: &EvaluateArgs, rows: &[ScoreRow]) -> Result<(Vec<bool>, [usize; 2])> {
     let table = scores::read_truth(&args.truth)?;
     let mut truth = HashMap::new();
     for row in &table {
@@ -47,6 +52,18 @@ fn poisoned(args: &EvaluateArgs, rows: &[ScoreRow]) -> Result<Vec<bool>> {
         let exact = truth.get(file).copied();
         exact.or_else(|| plain.get(&plain_name(file)).copied().flatten())
     };
+    let mut scored = HashSet::new();
+    for row in rows {
+        let known = truth.contains_key(&row.file);
+        let name = if known {
+            row.file.clone()
+        } else {
+            plain_name(&row.file)
+        };
+        if !scored.insert(name) {
+            bail!("{} names `{}` twice", args.scores.display(), row.file);
+        }
+    }
     let unknown: Vec<&str> = rows
         .iter()
         .map(|row| row.file.as_str())
@@ -61,7 +78,30 @@ fn poisoned(args: &EvaluateArgs, rows: &[ScoreRow]) -> Result<Vec<bool>> {
             rows.len()
         );
     }
-    Ok(rows.iter().filter_map(|row| answer(&row.file)).collect())
+    let poisoned: Vec<bool> = rows.iter().filter_map(|row| answer(&row.file)).collect();
+    let of = |all: usize, scored: usize| all.saturating_sub(scored);
+    let in_table = table.iter().filter(|row| row.poisoned).count();
+    let in_scores = poisoned.iter().filter(|&&is_poisoned| is_poisoned).count();
+    let unscored = [of(table.len(), rows.len()), of(in_table, in_scores)];
+    Ok((poisoned, unscored))
+}
+
+/// How many images are measured on, and how many are not.
+fn counts(args: &EvaluateArgs, poisoned: &[bool], unscored: [usize; 2]) -> Vec<String> {
+    let count = poisoned.iter().filter(|&&is_poisoned| is_poisoned).count();
+    let mut lines = vec![format!(
+        "{} images, {count} of them poisoned",
+        poisoned.len()
+    )];
+    if unscored[0] > 0 {
+        lines.push(format!(
+            "{} more images of {} have no score, {} of them poisoned: they count nowhere",
+            unscored[0],
+            args.truth.display(),
+            unscored[1]
+        ));
+    }
+    lines
 }
 
 /// A path without blanks around it and `./` in front, with `/` between folders.
@@ -102,7 +142,9 @@ fn gate(auroc: Option<Measured>, least: Option<f64>) -> Ending {
         Some(auroc) if auroc.estimate >= least => Ending::Done,
         other => {
             let value = other.map_or("not defined".to_owned(), |v| format!("{:.4}", v.estimate));
-            eprintln!("gate missed: AUROC is {value}, expected at least {least}");
+            output::tell(&format!(
+                "gate missed: AUROC is {value}, expected at least {least}"
+            ));
             Ending::GateMissed
         }
     }

@@ -64,7 +64,9 @@ fn gates(evaluation: &Evaluation) -> Ending {
     let mut ending = Ending::Done;
     for (name, value, least) in gates {
         if value < least {
-            eprintln!("gate missed: {name} is {value:.3}, expected at least {least}");
+            output::tell(&format!(
+                "gate missed: {name} is {value:.3}, expected at least {least}"
+            ));
             ending = Ending::GateMissed;
         }
     }
@@ -97,7 +99,7 @@ pub(crate) fn finish(outcome: &Outcome, folder: &Path, session: &Session) -> Res
         Outcome::Complete(evaluation) => output::evaluation(evaluation, folder, session.json)?,
         Outcome::Stopped(_) => output::line(&folder.display().to_string())?,
         Outcome::OtherShardsMissing => {
-            eprintln!("this shard is done; results are written when the others are, too");
+            output::tell("this shard is done; results are written when the others are, too");
             output::line(&folder.display().to_string())?;
         }
     }

@@ -9,9 +9,10 @@ use cd_eval::vectors::{Vectors, VectorsFile};
 use cd_models::{ImageSet, Model, ModelConfig, WeightsRequest};
 use serde_json::json;
 
+use super::apart::Results;
 use super::folder::pictured;
 use super::size::{self, Given};
-use super::{Session, data};
+use super::{Session, data, in_vain};
 use crate::Ending;
 use crate::args::{DatasetArgs, FeaturesArgs, Part, Turn};
 use crate::output;
@@ -20,6 +21,13 @@ use crate::output;
 const INDEX: &str = "pictures";
 
 pub(crate) fn features(args: &FeaturesArgs, session: &Session) -> Result<Ending> {
+    if args.dataset.is_some() {
+        let options = [("--orientation", args.orientation.is_some())];
+        in_vain::check(&options, "it is for a folder of --images")?;
+    }
+    if let Some(images) = &args.images {
+        results(args).check(images)?;
+    }
     let file = VectorsFile::new(&args.out, args.force)?;
     let model = model(args, session)?;
     let images = images(args, &file, session)?;
@@ -51,6 +59,10 @@ pub(crate) fn features(args: &FeaturesArgs, session: &Session) -> Result<Ending>
         ))?;
     }
     Ok(Ending::Done)
+}
+
+fn results(args: &FeaturesArgs) -> Results<'_> {
+    Results::file("--out", &args.out)
 }
 
 fn model(args: &FeaturesArgs, session: &Session) -> Result<Model> {
@@ -94,6 +106,7 @@ fn split(args: &FeaturesArgs, file: &VectorsFile, session: &Session) -> Result<S
         (None, Some(images)) => folder(args, images, session)?,
         (None, None) => unreachable!("the command line asks for one of them"),
     };
+    results(args).check_set(&config)?;
     let split = config.load_with(&LoadContext {
         progress: &session.bars,
         index: Some(&file.work().join(INDEX)),
@@ -107,7 +120,7 @@ fn folder(args: &FeaturesArgs, images: &Path, session: &Session) -> Result<Datas
     let options = PictureOptions {
         size: args.size,
         skip_bad: args.skip_bad.unwrap_or(0.0),
-        orientation: match args.orientation {
+        orientation: match args.orientation.unwrap_or(Turn::Ignore) {
             Turn::Ignore => Orientation::Ignore,
             Turn::Apply => Orientation::Apply,
         },

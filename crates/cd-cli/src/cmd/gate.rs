@@ -1,5 +1,6 @@
 //! What a pipeline gets of a search: files of findings, then an exit code.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -7,6 +8,7 @@ use cd_detect::Standing;
 use cd_eval::findings::{Baseline, Findings, Format, Ruling};
 
 use super::Session;
+use super::apart::{self, Results};
 use crate::Ending;
 use crate::args::PipelineArgs;
 
@@ -26,13 +28,15 @@ impl Gate {
     ///
     /// # Errors
     ///
-    /// When a file has no form, two are one, or the baseline is none.
+    /// When a file has no form or would lie among the pictures or replace a result, two are one, or the baseline is none.
     pub(crate) fn open(args: &PipelineArgs, out: &Path, root: &Path) -> Result<Self> {
         let outputs = outputs(args, out)?;
         for (at, (path, _)) in outputs.iter().enumerate() {
             if outputs[..at].iter().any(|(other, _)| other == path) {
                 bail!("--output {} is named twice", path.display());
             }
+            Results::file("--output", path).check(root)?;
+            check_name(path, out)?;
         }
         if let Some(earlier) = &args.baseline
             && is_own(earlier, out)
@@ -102,6 +106,46 @@ fn is_own(path: &Path, out: &Path) -> bool {
         (Ok(path), Ok(out)) => path.starts_with(out),
         _ => false,
     }
+}
+
+/// What a run writes into its folder, of the forms that findings have.
+const OWN_FILES: [&str; 10] = [
+    "agreement.json",
+    "bad-pictures.csv",
+    "classes.json",
+    "contents.csv",
+    "look.json",
+    "meta.json",
+    "not-read.csv",
+    "patterns.json",
+    "stages.json",
+    "verdict.json",
+];
+/// Its folders with such files.
+const OWN_FOLDERS: [&str; 6] = ["decide", "detect", "evaluate", "poison", "store", "train"];
+
+/// Refuses a file of findings that would replace one of the results in `out`.
+fn check_name(path: &Path, out: &Path) -> Result<()> {
+    let whole = apart::whole(path)?;
+    let Ok(inside) = whole.strip_prefix(apart::whole(out)?) else {
+        return Ok(());
+    };
+    let first = inside
+        .iter()
+        .next()
+        .and_then(OsStr::to_str)
+        .unwrap_or_default();
+    let is_result = match inside.iter().count() {
+        1 => OWN_FILES.contains(&first),
+        _ => OWN_FOLDERS.contains(&first),
+    };
+    if is_result {
+        bail!(
+            "--output {}: is a result of the scan itself, or among them; name another file",
+            path.display()
+        );
+    }
+    Ok(())
 }
 
 /// The files to write and their forms.
@@ -177,6 +221,34 @@ mod tests {
             Path::new("p"),
         );
         assert!(twice.is_err());
+    }
+
+    #[test]
+    fn findings_replace_neither_pictures_nor_results() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let here = |name: &str| folder.path().join(name);
+        std::fs::create_dir(here("p")).expect("made");
+        let open = |file: &str| {
+            let output = here(file);
+            let args = args(None, &[output.to_str().expect("plain")]);
+            Gate::open(&args, &here("o"), &here("p"))
+        };
+        for (file, part) in [
+            ("p/x.json", "the folder of the pictures"),
+            ("o/verdict.json", "a result of the scan itself"),
+            ("o/detect/cascade/scores.csv", "among them"),
+        ] {
+            let error = open(file).expect_err(file).to_string();
+            assert!(error.contains(part), "{error}");
+        }
+        for file in [
+            "o/findings.json",
+            "o/scan.sarif",
+            "x.json",
+            "o-2/verdict.json",
+        ] {
+            open(file).expect(file);
+        }
     }
 
     #[test]

@@ -7,8 +7,8 @@ use cd_eval::picture::{Picture, mask_to_rgb, strip};
 use cd_eval::pipeline::channel_last;
 use cd_models::{Classifier, WeightsRequest, atomic, one_batch, quantize, to_host};
 
-use super::Session;
 use super::size::{self, Given};
+use super::{Session, apart};
 use crate::Ending;
 use crate::args::InspectArgs;
 use crate::output;
@@ -17,6 +17,7 @@ use crate::output;
 const SCALE: usize = 8;
 
 pub(crate) fn inspect(args: &InspectArgs, session: &Session) -> Result<Ending> {
+    apart::check_png("--out", &args.out, Some(&args.image))?;
     let weights = Given {
         file: &args.weights,
         key: args.weights_key.as_deref(),

@@ -4,7 +4,8 @@ use anyhow::Result;
 use cd_data::poison::poison_on;
 use cd_data::{PoisonConfig, Selection};
 
-use super::attacks::{label, named, write_poisoned};
+use super::apart::Results;
+use super::attacks::{check_free, label, named, write_poisoned};
 use super::{Session, data};
 use crate::Ending;
 use crate::args::PoisonArgs;
@@ -19,7 +20,8 @@ pub(crate) fn poison(args: &PoisonArgs, session: &Session) -> Result<Ending> {
         seed: args.seed,
         select: Selection::default(),
     };
-    let split = data::load(&args.dataset, &args.out, session)?;
+    let split = data::load(&args.dataset, Results::folder(&args.out), session)?;
+    check_free(&args.out)?;
     config.target = label(&args.target, split.train.class_names())?;
     let (poisoned, truth) = poison_on(&split, &config, &session.device, &session.bars)?;
     write_poisoned(&args.out, &poisoned, &truth, &config, session)?;

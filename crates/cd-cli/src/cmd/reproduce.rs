@@ -31,7 +31,7 @@ pub(crate) fn reproduce(args: &ReproduceArgs, session: &Session) -> Result<Endin
         let mut evaluations = Vec::new();
         for (seed, experiments) in table.seeds().iter().zip(seeds) {
             if is_ours {
-                eprintln!("==> {}, seed {seed}", row.label);
+                output::tell(&format!("==> {}, seed {seed}", row.label));
             }
             match evaluated(experiments, is_ours, args, session)? {
                 Some(evaluation) => evaluations.push(evaluation),
@@ -42,11 +42,11 @@ pub(crate) fn reproduce(args: &ReproduceArgs, session: &Session) -> Result<Endin
     }
     if missing > 0 && !args.finished {
         let complete = results.iter().filter(|row| !row.evaluations.is_empty());
-        eprintln!(
+        output::tell(&format!(
             "this part is done; {} of {} rows are complete, and the table is written when all are; `--finished` writes it as it is",
             complete.count(),
             table.rows.len()
-        );
+        ));
         return Ok(Ending::Done);
     }
     let records: Vec<Record> = results.iter().flat_map(|row| table.records(row)).collect();
@@ -58,7 +58,7 @@ pub(crate) fn reproduce(args: &ReproduceArgs, session: &Session) -> Result<Endin
     print(&table, &records, &page, session.json)?;
     write(&page, &records, args)?;
     if missing == 0 && records.iter().any(|record| record.missed) {
-        eprintln!("a figure missed; MISSED marks it");
+        output::tell("a figure missed; MISSED marks it");
         return Ok(Ending::GateMissed);
     }
     Ok(Ending::Done)
@@ -149,7 +149,7 @@ fn write(page: &str, records: &[Record], args: &ReproduceArgs) -> Result<()> {
     files.extend(args.page.clone().map(|path| (path, page)));
     for (path, text) in files {
         atomic::write(&path, text.as_bytes()).with_context(|| path.display().to_string())?;
-        eprintln!("written: {}", path.display());
+        output::tell(&format!("written: {}", path.display()));
     }
     Ok(())
 }

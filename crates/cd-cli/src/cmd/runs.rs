@@ -1,10 +1,10 @@
 //! `runs`: what lies below a folder of runs, and what of it can go.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Result;
-use cd_eval::run_dir::{referred, runs_below};
+use anyhow::{Result, bail};
+use cd_eval::run_dir::{Stages, referred, runs_below};
 use cd_eval::store::{Garbage, Store, StoredStage, stores_below};
 use serde_json::{Value, json};
 
@@ -81,13 +81,36 @@ fn as_value(stage: &StoredStage, users: usize) -> Value {
     })
 }
 
+/// The runs below `folder`, all of which say where their stages are kept.
+fn located(folder: &Path) -> Result<Vec<(PathBuf, Stages)>> {
+    let runs = runs_below(folder)?;
+    for (path, stages) in &runs {
+        let store = path.join(&stages.store);
+        if !store.is_dir() {
+            bail!(
+                "{}: this run stands on stages in {}, which is not there; move it back to where it was, or delete it",
+                path.display(),
+                store.display()
+            );
+        }
+    }
+    Ok(runs)
+}
+
 /// Removes the stages below `folder` that no run there stands on.
 fn collect(folder: &Path, dry_run: bool, as_json: bool) -> Result<()> {
+    let stores = stores_below(folder)?;
+    if stores.iter().any(|root| root == folder) {
+        bail!(
+            "{}: this is a store of stages, and the runs that stand on it lie elsewhere; name the folder that holds both",
+            folder.display()
+        );
+    }
     let mut all = Garbage::default();
-    for root in stores_below(folder)? {
+    for root in stores {
         let here = root.canonicalize().ok();
         let kept = || -> Result<_> {
-            let runs = runs_below(folder)?;
+            let runs = located(folder)?;
             let users = runs.iter().filter(|(path, stages)| {
                 here.is_some() && path.join(&stages.store).canonicalize().ok() == here
             });

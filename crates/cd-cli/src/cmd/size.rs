@@ -54,9 +54,12 @@ fn near(side: usize, published: usize) -> bool {
     square < 2 * published && published < 2 * square
 }
 
-/// The side in the settings of the run in whose folder `train` the weights lie.
+/// The side in the settings of the run in whose folder `train` the weights lie, or below whose folder `mitigate`.
 fn trained_at(weights: &Path) -> Option<usize> {
-    let run = weights.parent()?.parent()?;
+    let mut run = weights.parent()?.parent()?;
+    if run.file_name().is_some_and(|name| name == "mitigate") {
+        run = run.parent()?;
+    }
     let text = std::fs::read_to_string(run.join("config.toml")).ok()?;
     let settings: toml::Table = toml::from_str(&text).ok()?;
     let side = settings.get("dataset")?.get("size")?.as_integer()?;
@@ -82,6 +85,8 @@ mod tests {
         ] {
             fs::write(folder.path().join("config.toml"), text).expect("written");
             assert_eq!(trained_at(&weights), side, "{text}");
+            let cured = folder.path().join("mitigate/unlearn/model.safetensors");
+            assert_eq!(trained_at(&cured), side, "{text}");
         }
     }
 

@@ -40,7 +40,12 @@ pub(crate) fn verdicts(args: &VerdictsArgs, session: &Session) -> Result<Ending>
         if args.finished || number % count != index || file.exists() {
             continue;
         }
-        eprintln!("==> {} ({} of {})", case.name(), number + 1, cases.len());
+        output::tell(&format!(
+            "==> {} ({} of {})",
+            case.name(),
+            number + 1,
+            cases.len()
+        ));
         match scanned(case, args, session) {
             Ok(record) => {
                 let text = serde_json::to_string_pretty(&record)? + "\n";
@@ -48,7 +53,7 @@ pub(crate) fn verdicts(args: &VerdictsArgs, session: &Session) -> Result<Ending>
                     .with_context(|| file.display().to_string())?;
             }
             // One set that fails must not keep the others from being scanned: the summary counts it as missing.
-            Err(error) => eprintln!("{}: {error:#}", case.name()),
+            Err(error) => output::tell(&format!("{}: {error:#}", case.name())),
         }
     }
     let mut records = Vec::new();
@@ -59,6 +64,9 @@ pub(crate) fn verdicts(args: &VerdictsArgs, session: &Session) -> Result<Ending>
                 serde_json::from_str(&text).with_context(|| file.display().to_string())?;
             records.push(record);
         }
+    }
+    if records.is_empty() {
+        bail!("none of the {} sets was scanned", cases.len());
     }
     let page = summary::page(&sets, &records, cases.len());
     if let Some(path) = &args.page {

@@ -247,6 +247,123 @@ fn bad_files_and_options_get_one_error() {
 }
 
 #[test]
+fn results_never_lie_among_the_pictures() {
+    let scratch = signs();
+    let here = scratch.path();
+    for command in [
+        "attacks make badnets --images images --out images/poisoned",
+        "attacks show blend --images images --sheet images/s.png",
+        "data export --dataset folder --path images --out images",
+        "poison --dataset folder --path images --out images/po",
+        "features --images images --weights w.safetensors --out images/g.npz",
+    ] {
+        fail_with(here, command, &["lies in the folder of the pictures"]);
+    }
+    let left = fs::read_dir(here.join("images")).expect("lists").count();
+    assert_eq!(left, 2);
+    fail_with(
+        here,
+        "attacks show blend --sheet s.jpg",
+        &["the ending .png"],
+    );
+}
+
+#[test]
+fn an_interrupted_call_is_repeated_by_the_same_command() {
+    let scratch = tempfile::tempdir().expect("temporary folder");
+    let here = scratch.path();
+    let commands = [
+        "attacks make badnets --dataset-set train=40 --dataset-set test=20 --out out",
+        "poison --set train=40 --set test=0 --out out",
+        "attacks make badnets --role test --dataset-set train=40 --dataset-set test=20 --out out",
+    ];
+    for command in commands {
+        let left = [
+            "out/images/train.tmp-abcdefghijkl/images/x",
+            "out/images/test.tmp-abcdefghijkl",
+            "out/images.tmp-abcdefghijkl",
+            "out/.stamped.tmp-abcdefghijkl",
+        ];
+        for folder in left {
+            fs::create_dir_all(here.join(folder)).expect("made");
+        }
+        succeed(here, command);
+        assert!(
+            left.iter().all(|folder| !here.join(folder).exists()),
+            "{command}"
+        );
+        let has_tests = here.join("out/manifest-test.json").exists();
+        assert_eq!(has_tests, command == commands[0], "{command}");
+        fail_with(here, command, &["exists already"]);
+        fs::remove_dir_all(here.join("out/images")).expect("removed");
+    }
+    fs::create_dir_all(here.join("export/train.tmp-abcdefghijkl")).expect("made");
+    succeed(
+        here,
+        "data export --set train=40 --set test=20 --out export",
+    );
+    let parts = fs::read_dir(here.join("export")).expect("lists").count();
+    assert_eq!(parts, 2);
+}
+
+#[test]
+fn options_of_attacks_that_would_change_nothing_are_refused() {
+    let scratch = signs();
+    let here = scratch.path();
+    fs::write(here.join("list"), "1\n2").expect("writes");
+    let images = "--images images --out out";
+    for (arguments, option) in [
+        ("--dataset demo --size 16 --out out".to_owned(), "--size"),
+        (format!("--indices list --rate 0.2 {images}"), "--rate"),
+        (
+            format!("--indices list --class-rate 0.2 {images}"),
+            "--class-rate",
+        ),
+        (format!("--class-rate 0.2 --rate 0.2 {images}"), "--rate"),
+        (format!("--role test --rate 0.2 {images}"), "--rate"),
+        (
+            format!("--role test --labels all-to-all {images}"),
+            "--labels",
+        ),
+        (format!("--role test --append {images}"), "--append"),
+        (format!("--role test --fewer {images}"), "--fewer"),
+        (format!("--role test --source stop {images}"), "--source"),
+    ] {
+        let refused = format!("{option} changes nothing here");
+        fail_with(
+            here,
+            &format!("attacks make badnets {arguments}"),
+            &[&refused],
+        );
+    }
+    fail_with(
+        here,
+        "features --dataset demo --orientation apply --weights w.safetensors --out f.npz",
+        &["--orientation changes nothing here"],
+    );
+    fail_with(
+        here,
+        &format!("attacks make badnets --source stop --target stop {images}"),
+        &["name a source that is not the target"],
+    );
+}
+
+#[test]
+fn paths_with_odd_letters_are_data_sets() {
+    let scratch = signs();
+    let here = scratch.path();
+    for odd in ["e\u{301}", "zero\u{200b}width", "quo'te\"s", "back\\slash"] {
+        fs::create_dir(here.join(odd)).expect("made");
+        fs::rename(here.join("images"), here.join(odd).join("images")).expect("moved");
+        succeed(
+            here,
+            &format!("data export --dataset folder --path {odd}/images --out {odd}/copy"),
+        );
+        fs::rename(here.join(odd).join("images"), here.join("images")).expect("moved");
+    }
+}
+
+#[test]
 fn the_page_on_attacks_is_current() {
     let scratch = tempfile::tempdir().expect("temporary folder");
     let here = scratch.path();

@@ -365,6 +365,11 @@ fn pictures_that_cannot_be_inspected_are_named() {
     );
     let inspect = "--weights t/train/model.safetensors --steps 1";
     fail_with(here, &format!("inspect none.png {inspect}"), &["none.png"]);
+    write(here, "own.png", b"");
+    for (out, part) in [("own.png", "the picture that is read"), ("o.jpg", ".png")] {
+        let command = format!("inspect own.png {inspect} --out {out}");
+        fail_with(here, &command, &[part]);
+    }
     write(here, "empty.jpg", b"");
     fail_with(
         here,
@@ -381,7 +386,14 @@ fn a_missed_gate_is_exit_code_one() {
     write(here, "scores.csv", scores);
     write(here, "truth.csv", "file,poisoned\na,false\nb,true\n");
     let evaluate = "evaluate --scores scores.csv --truth truth.csv";
-    assert!(succeed(here, evaluate).contains("AUROC"));
+    let said = succeed(here, evaluate);
+    assert!(said.contains("AUROC") && said.contains("2 images, 1 of them poisoned"));
+    write(here, "more.csv", "file,poisoned\na,false\nb,true\nc,true\n");
+    let said = succeed(here, "evaluate --scores scores.csv --truth more.csv");
+    assert!(said.contains("1 more images of more.csv have no score, 1 of them poisoned"));
+    write(here, "twice.csv", format!("{scores}2,./a,x,1,1,1,true\n"));
+    let twice = "evaluate --scores twice.csv --truth truth.csv";
+    fail_with(here, twice, &["twice.csv", "`./a` twice"]);
     let missed = run(here, &format!("{evaluate} --min-auroc 0.5"));
     assert_eq!(missed.status.code(), Some(1), "{}", stderr(&missed));
     let no_share = format!("{evaluate} --min-auroc 2");

@@ -123,6 +123,31 @@ fn what_no_run_stands_on_is_listed_and_removed() {
     );
 }
 
+#[test]
+fn stages_of_runs_that_cannot_be_found_are_not_removed() {
+    let scratch = tempfile::tempdir().expect("temporary folder");
+    let here = scratch.path();
+    tiny(here);
+    succeed(here, "run tiny.toml --until train");
+    fail_with(
+        here,
+        "runs gc --runs runs/store",
+        &["is a store of stages", "lie elsewhere"],
+    );
+    fs::create_dir(here.join("runs/old")).expect("made");
+    fs::rename(here.join("runs/tiny"), here.join("runs/old/tiny")).expect("moved");
+    fail_with(
+        here,
+        "runs gc",
+        &["this run stands on stages", "move it back"],
+    );
+    let moved = cells(&here.join("runs/old"));
+    let recover = format!("recover {}", moved[0].display());
+    fail_with(here, &recover, &["stands on stages", "not there"]);
+    fs::rename(here.join("runs/old/tiny"), here.join("runs/tiny")).expect("moved");
+    assert!(succeed(here, "runs gc").contains("removed 0 stages"));
+}
+
 #[cfg(unix)]
 #[test]
 fn runs_behind_a_link_keep_their_stages() {

@@ -17,6 +17,9 @@ const AHEAD: usize = 1;
 /// Safe images for each suspect of a step: the statistics of `BatchNorm` stay those of safe images.
 const BESIDE: usize = 4;
 
+/// Steps that a pass with ascent takes at least: over few images it goes several times, or the suspects would be forgotten by halves.
+const STEPS: usize = 50;
+
 /// What the steps of a pass have in common.
 pub(super) struct Pass<'a> {
     pub(super) parts: &'a Parts<'a>,
@@ -54,8 +57,10 @@ impl Pass<'_> {
         let safe = self.ordered(self.parts.safe, "safe pass");
         let suspects = self.ordered(self.parts.suspects, "ascent");
         let mut next = suspects.iter().copied().cycle();
-        let turns: Vec<Turn<'_>> = batches(&safe, self.settings.batch_size)
-            .into_iter()
+        let batches = batches(&safe, self.settings.batch_size);
+        let steps = steps(batches.len(), ascent.is_some());
+        let safe = batches.into_iter().cycle().take(steps);
+        let turns: Vec<Turn<'_>> = safe
             .map(|safe| Turn {
                 safe,
                 suspects: match ascent {
@@ -82,12 +87,13 @@ impl Pass<'_> {
                 objective = objective - suspects.clamp_max(forgotten).mean() * ascent;
             }
             network.step(optimizer, rate, objective);
-            self.task.advance(turn.safe.len() as u64);
+            self.task.advance(1);
             Ok::<(), MitigationError>(())
         })?;
         let forgotten: usize = turns.iter().map(|turn| turn.suspects.len()).sum();
+        let kept: usize = turns.iter().map(|turn| turn.safe.len()).sum();
         Ok(Losses {
-            safe: sums[0] / safe.len().max(1) as f64,
+            safe: sums[0] / kept.max(1) as f64,
             suspects: (forgotten > 0).then(|| sums[1] / forgotten as f64),
         })
     }
@@ -150,6 +156,22 @@ impl Pass<'_> {
     }
 }
 
+/// Steps of a pass over so many batches of safe images.
+fn steps(batches: usize, with_ascent: bool) -> usize {
+    if with_ascent && batches > 0 {
+        batches.max(STEPS)
+    } else {
+        batches
+    }
+}
+
+/// Steps of a pass over so many safe images, without and with ascent.
+pub(super) fn steps_of_passes(settings: &Unlearning, safe: usize) -> [usize; 2] {
+    let order: Vec<usize> = (0..safe).collect();
+    let batches = batches(&order, settings.batch_size).len();
+    [false, true].map(|with_ascent| steps(batches, with_ascent))
+}
+
 /// Parts of at most `size`; one image alone, of which `BatchNorm` has no statistics, joins the part before it.
 fn batches(order: &[usize], size: usize) -> Vec<&[usize]> {
     let alone = order.len() > size && order.len() % size == 1;
@@ -163,6 +185,14 @@ fn batches(order: &[usize], size: usize) -> Vec<&[usize]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pass_with_ascent_has_enough_steps() {
+        let steps = |safe| steps_of_passes(&Unlearning::default(), safe);
+        assert_eq!(steps(600), [5, 50]);
+        assert_eq!(steps(7000), [55, 55]);
+        assert_eq!(steps(0), [0, 0]);
+    }
 
     #[test]
     fn no_image_is_alone_in_its_batch() {

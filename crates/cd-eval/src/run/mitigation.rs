@@ -37,6 +37,7 @@ pub use super::suspects::SuspectSource;
 const WEIGHTS: &str = "model.safetensors";
 const RECORD: &str = "mitigation.json";
 const PAGE: &str = "mitigation.html";
+const TRIGGER: &str = "trigger.png";
 /// In the store, beside the weights.
 const PASSES: &str = "passes.json";
 const CHECKPOINTS: &str = "checkpoints";
@@ -85,6 +86,7 @@ pub fn mitigate(
         if request.method == Method::Retrain {
             retrained_from(work, trained)?;
         }
+        std::fs::create_dir_all(out).map_err(StoreError::io(out))?;
         let suspected = request.suspects.suspected(work, data)?;
         let seed = request.unlearning.seed;
         let yardstick = Yardstick::of(work, data, trained, &suspected.flagged, seed)?;
@@ -101,6 +103,12 @@ pub fn mitigate(
             yardstick: &yardstick,
         };
         let (model, passes) = cure.done(&before)?;
+        let after = passes.last().map_or(before, |pass| pass.figures);
+        let warnings = if request.control {
+            Vec::new()
+        } else {
+            request.method.warnings(&before, &after)
+        };
         let done = Mitigation {
             schema_version: record::SCHEMA_VERSION,
             classifier: trained.title()?,
@@ -112,8 +120,9 @@ pub fn mitigate(
             success_of: yardstick.success_of.clone(),
             proof: yardstick.proof().cloned(),
             before,
-            after: passes.last().map_or(before, |pass| pass.figures),
+            after,
             passes,
+            warnings,
             seconds: started.elapsed().as_secs_f64(),
         };
         written(&done, &model, &yardstick, out)?;
@@ -127,10 +136,14 @@ fn written(
     yardstick: &Yardstick<'_>,
     out: &Path,
 ) -> Result<(), PipelineError> {
-    std::fs::create_dir_all(out).map_err(StoreError::io(out))?;
     save_weights(model, &out.join(WEIGHTS))?;
-    if let Some(picture) = yardstick.picture()? {
-        trigger::save(&picture, &out.join("trigger.png"))?;
+    let trigger = out.join(TRIGGER);
+    match yardstick.picture()? {
+        Some(picture) => trigger::save(&picture, &trigger)?,
+        None if trigger.exists() => {
+            std::fs::remove_file(&trigger).map_err(StoreError::io(&trigger))?;
+        }
+        None => {}
     }
     write_json(&out.join(RECORD), done)?;
     let page = out.join(PAGE);

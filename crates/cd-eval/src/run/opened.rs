@@ -11,7 +11,7 @@ use super::store::Store;
 use crate::experiment::Experiment;
 
 /// Calls `then` with the images and the classifier of the run in `folder`. What is stored is read; a classifier that was not trained to
-/// the end is trained.
+/// the end is trained, but not where all that was stored is gone.
 pub(super) fn with_run<T>(
     folder: &Path,
     options: &RunOptions<'_>,
@@ -32,7 +32,7 @@ pub(super) fn with_run<T>(
         )));
     }
     let experiment = experiment.seeded();
-    let store = Store::open(&run.store()?)?;
+    let store = Store::open(&run.present_store()?)?;
     let run = run.with_store(&store)?;
     let loaded = data::load(&experiment, folder, &store, options)?;
     let work = Work::new(&experiment, &run, &store, options);

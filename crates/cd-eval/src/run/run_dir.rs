@@ -102,6 +102,16 @@ pub enum RunDirError {
         /// The version that stands in it.
         found: u32,
     },
+    /// The folder of the stages is not there.
+    #[error(
+        "{}: this run stands on stages in {}, which is not there: it was moved or deleted; move the run back to where it was, or run it again", path.display(), store.display()
+    )]
+    NoStore {
+        /// The folder of the run.
+        path: PathBuf,
+        /// That of the stages.
+        store: PathBuf,
+    },
     /// A stored stage is unusable.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -40,6 +40,9 @@ pub fn page(done: &Mitigation, trigger: Option<&Picture>) -> Result<String, Pict
                     @if done.control {
                         p class="panel" { "A control: random images take the place of the suspects." }
                     }
+                    @for warning in &done.warnings {
+                        p class="panel" { strong { (warning) } }
+                    }
                     section class="panel" { (figures(done)) }
                     section class="panel" { h2 { "Images" } (parts(&done.parts)) }
                     section class="panel" { h2 { "After every pass" } (PreEscaped(plot(done).to_svg())) (passes(done)) }

@@ -38,6 +38,14 @@ pub enum TrainError {
         /// The loss.
         loss: f32,
     },
+    /// Weights became NaN or infinite under a loss that did not.
+    #[error(
+        "training diverged: parameter `{parameter}` holds NaN or infinite values at the end; a smaller learning_rate usually helps"
+    )]
+    NotFinite {
+        /// The first such parameter.
+        parameter: String,
+    },
     /// No such architecture.
     #[error(transparent)]
     Architecture(#[from] UnknownArchitecture),

@@ -18,6 +18,7 @@ use crate::model::Model;
 use crate::model::config::ModelConfig;
 use crate::net::Net;
 use crate::registry::UnknownArchitecture;
+use crate::weights::state::StateDict;
 
 /// A trained model and its history.
 #[derive(Debug)]
@@ -218,7 +219,7 @@ fn trained(order: &Order<'_>) -> Result<Trained, TrainError> {
         }
         None => epochs(&run, fresh, progress, watched),
     }?;
-    Ok(finished(state, config.keep, wrap)?)
+    finished(state, config.keep, wrap)
 }
 
 fn check_count(set: &ImageSet) -> Result<(), TrainError> {
@@ -268,9 +269,17 @@ fn finished(
     state: State,
     keep: Keep,
     wrap: impl Fn(Net) -> Result<Model, UnknownArchitecture>,
-) -> Result<Trained, UnknownArchitecture> {
+) -> Result<Trained, TrainError> {
     let last = wrap(state.net.valid())?;
     let best = state.best.map(wrap).transpose()?;
+    // A ReLU takes NaN for 0, and hides it from the loss.
+    for model in [Some(&last), best.as_ref()].into_iter().flatten() {
+        if let Some(parameter) = StateDict::of(model.net()).first_non_finite() {
+            return Err(TrainError::NotFinite {
+                parameter: parameter.to_owned(),
+            });
+        }
+    }
     let model = match (keep, &best) {
         (Keep::Best, Some(best)) => best.clone(),
         _ => last.clone(),

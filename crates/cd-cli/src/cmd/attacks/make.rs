@@ -12,24 +12,30 @@ use cd_data::poison::{self, CraftTools, craft_split, stamp};
 use cd_data::{LabelMode, PoisonConfig, Role, Selection, Split, Trigger};
 use cd_eval::store::{StageName, Store, StoreError};
 
-use super::super::Session;
+use super::super::apart::Results;
+use super::super::{Session, in_vain};
 use super::{indices, label, named, pictures, tell};
 use crate::Ending;
 use crate::args::MakeArgs;
 
-pub(crate) use write::poisoned as write_poisoned;
+pub(crate) use write::{check_free, poisoned as write_poisoned};
 
 /// Images that a network sees at once.
 const BATCH_SIZE: usize = 64;
+/// Share of the training pictures that is poisoned when nobody says one.
+const USUAL_RATE: f64 = 0.1;
 /// Folder of what lets an interrupted craft continue.
 const WORK: &str = "work";
 
 pub(super) fn make(args: &MakeArgs, session: &Session) -> Result<Ending> {
+    check_shares(args)?;
     let mut config = config(args)?;
     config.check()?;
-    let split = pictures(&args.pictures, Some(&args.out), session)?;
+    let split = pictures(&args.pictures, Results::folder(&args.out), session)?;
     let label = |said: &String| label(said, split.train.class_names());
-    config.target = label(&args.target)?;
+    if let Some(target) = &args.target {
+        config.target = label(target)?;
+    }
     if !args.sources.is_empty() {
         config.select.sources = Some(args.sources.iter().map(label).collect::<Result<_>>()?);
     }
@@ -41,6 +47,9 @@ pub(super) fn make(args: &MakeArgs, session: &Session) -> Result<Ending> {
         }
         None => None,
     };
+    if role.is_some() {
+        check_unplanned(args)?;
+    }
     let to_stamp = match role {
         Some(_) => listed(&config, &split).len(),
         None => announce(&split, &config, session)?,
@@ -50,7 +59,7 @@ pub(super) fn make(args: &MakeArgs, session: &Session) -> Result<Ending> {
     if args.dry_run {
         return Ok(Ending::Done);
     }
-    write::check_free(&args.out)?;
+    check_free(&args.out)?;
     let trigger = trigger(args, &split, &config, session)?;
     if let Some(record) = trigger.record() {
         session.say(&format!("the trigger reached: {}", record.line()));
@@ -64,13 +73,42 @@ pub(super) fn make(args: &MakeArgs, session: &Session) -> Result<Ending> {
     Ok(Ending::Done)
 }
 
+/// The pictures that are poisoned are named or counted, in one way.
+fn check_shares(args: &MakeArgs) -> Result<()> {
+    let rate = ("--rate", args.rate.is_some());
+    let class_rate = ("--class-rate", args.class_rate.is_some());
+    if !args.indices.is_empty() {
+        in_vain::check(&[rate, class_rate], "--indices names the pictures")?;
+    }
+    if args.class_rate.is_some() {
+        in_vain::check(&[rate], "--class-rate says how many pictures are poisoned")?;
+    }
+    Ok(())
+}
+
+/// Where every picture gets the trigger, none is chosen or relabelled.
+fn check_unplanned(args: &MakeArgs) -> Result<()> {
+    let options = [
+        ("--rate", args.rate.is_some()),
+        ("--class-rate", args.class_rate.is_some()),
+        ("--labels", args.labels.is_some()),
+        ("--source", !args.sources.is_empty()),
+        ("--exclude-target", args.exclude_target),
+        ("--cover-indices", !args.cover_indices.is_empty()),
+        ("--append", args.append),
+        ("--fewer", args.fewer),
+    ];
+    let why = "with --role or without classes all pictures, or those of --indices, get the trigger and keep their labels";
+    in_vain::check(&options, why)
+}
+
 /// Everything but the classes, which only the pictures tell.
 fn config(args: &MakeArgs) -> Result<PoisonConfig> {
     Ok(PoisonConfig {
         attack: named(&args.name, &args.overrides)?,
-        rate: args.rate,
+        rate: args.rate.unwrap_or(USUAL_RATE),
         target: 0,
-        labels: args.labels,
+        labels: args.labels.unwrap_or_default(),
         seed: args.seed,
         select: Selection {
             class_rate: args.class_rate,
@@ -193,9 +231,7 @@ fn poisoned(
     trigger: &dyn Trigger,
     session: &Session,
 ) -> Result<()> {
-    let scratch = tempfile::Builder::new();
-    let scratch = scratch.tempdir_in(write::parent(&args.out)?);
-    let scratch = scratch.context("cannot make a temporary folder beside --out")?;
+    let scratch = write::scratch(&args.out)?;
     poison::write(split, config, trigger, scratch.path(), &session.bars)?;
     let (data, truth) = poison::read(split, config, scratch.path())?;
     write::poisoned(&args.out, &data, &truth, config, session)

@@ -231,7 +231,7 @@ impl fmt::Display for BadPictures {
         if let Some(share) = self.needed {
             write!(
                 out,
-                ", or leave them out with `--skip-bad {share}` (`skip_bad = {share}` of the data set)"
+                ", or leave them out with `skip_bad = {share}` of the data set, which is `--skip-bad {share}` of commands with that option"
             )?;
         }
         match &self.list {

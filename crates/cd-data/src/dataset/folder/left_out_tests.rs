@@ -209,6 +209,29 @@ fn test_folders_that_do_not_fit_leave_training_alone() {
 }
 
 #[test]
+fn folders_beside_the_parts_are_named() {
+    let classes = ["bus/1.png", "car/deep/2.png", "train.old/bus/3.png"];
+    for test in [None, Some("test/steam/5.png")] {
+        let mut paths = vec!["train/steam/1.png", "train/diesel/2.png"];
+        paths.extend(classes);
+        paths.extend(test);
+        let folder = pictures(&paths);
+        let split = load_folder(&folder).expect("loads");
+        assert_eq!(split.train.class_names(), ["diesel", "steam"]);
+        assert_eq!(split.test.is_some(), test.is_some());
+        let reason = "in folders beside the folder of training";
+        assert_eq!(left_out(&split, reason), classes);
+        let unlabelled = FolderConfig {
+            unlabelled: true,
+            ..config(&folder)
+        };
+        let split = load(&unlabelled, &NoProgress).expect("loads");
+        let also_tests = classes.len() + usize::from(test.is_some());
+        assert_eq!(left_out(&split, reason).len(), also_tests);
+    }
+}
+
+#[test]
 fn some_test_classes_may_be_unknown() {
     let folder = pictures(&[
         "Training/cat/1.png",

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::beside::test_beside;
 use super::error::FolderError;
 use super::labels::{LABELS_FILE, read_labels};
-use super::walk::{children, walk};
+use super::walk::{children, leave_out, walk};
 use crate::dataset::NotRead;
 use crate::picture::Region;
 use crate::zipped;
@@ -19,6 +19,7 @@ const TEST_FOLDERS: [&str; 5] = ["test", "testing", "val", "valid", "validation"
 const NOT_LISTED: &str = "pictures that `labels.csv` does not list";
 const NO_CLASS: &str = "pictures beside the class folders";
 const NO_PART: &str = "pictures beside the folder of training pictures";
+const IN_NO_PART: &str = "pictures in folders beside the folder of training pictures";
 
 /// One picture to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +73,14 @@ struct Parts {
     tests: Vec<PathBuf>,
 }
 
+impl Parts {
+    /// All of their folders.
+    fn folders(&self) -> impl Iterator<Item = &Path> {
+        let tests = self.tests.iter().map(PathBuf::as_path);
+        std::iter::once(self.train.as_path()).chain(tests)
+    }
+}
+
 /// Lists the pictures of a data set in any of the known layouts.
 pub(super) fn list_root(root: &Path) -> Result<Root, FolderError> {
     let root = &inner_root(root)?;
@@ -83,12 +92,28 @@ pub(super) fn list_root(root: &Path) -> Result<Root, FolderError> {
     };
     let mut train = list_pictures(root, &parts.train)?;
     let test = test_beside(root, &parts.tests, &train.class_names, &mut train.not_read)?;
-    let beside = children(root, root)?;
-    train.not_read.append(beside.not_read);
-    for picture in beside.pictures {
-        train.not_read.add(NO_PART, picture);
-    }
+    let read: Vec<&Path> = parts.folders().collect();
+    leave_out_beside(root, &read, &mut train.not_read)?;
     Ok(Root { train, test })
+}
+
+/// Notes the pictures of `root` that lie in none of the folders `read`.
+fn leave_out_beside(
+    root: &Path,
+    read: &[&Path],
+    not_read: &mut NotRead,
+) -> Result<(), FolderError> {
+    let beside = children(root, root)?;
+    not_read.append(beside.not_read);
+    for picture in beside.pictures {
+        not_read.add(NO_PART, picture);
+    }
+    for (_, folder) in beside.folders {
+        if !read.contains(&folder.as_path()) {
+            leave_out(root, &folder, IN_NO_PART, not_read);
+        }
+    }
+    Ok(())
 }
 
 /// Lists every picture below `root`, or below its part for training; nothing tells their classes.
@@ -104,6 +129,9 @@ pub(in crate::dataset) fn list_unlabelled(root: &Path) -> Result<Listing, Folder
         not_read: NotRead::default(),
     };
     walk(root, "", folder, &mut listing)?;
+    if parts.is_some() {
+        leave_out_beside(root, &[folder], &mut listing.not_read)?;
+    }
     if listing.pictures.is_empty() {
         return Err(FolderError::Nothing {
             path: folder.into(),

@@ -131,7 +131,7 @@ fn file(root: &Path, class: &str, path: &Path, listing: &mut Listing) {
 }
 
 /// Notes the pictures of a folder that is not entered.
-fn leave_out(root: &Path, folder: &Path, reason: &'static str, not_read: &mut NotRead) {
+pub(super) fn leave_out(root: &Path, folder: &Path, reason: &'static str, not_read: &mut NotRead) {
     if zipped::is_inside(folder) {
         for Child { path, is_dir } in zipped::children(folder).unwrap_or_default() {
             if is_dir {

@@ -64,6 +64,48 @@ pub struct PartCounts {
     pub poisoned: Option<usize>,
 }
 
+/// The share of images that a trigger may still turn after a cure, beside the errors of any classifier.
+const STILL: f64 = 0.2;
+/// Fewer images than these say little.
+const FEW: usize = 50;
+/// How much accuracy may fall.
+const LOST: f64 = 0.05;
+
+impl Method {
+    /// What speaks against a cure that came from `before` to `after`.
+    pub(super) fn warnings(self, before: &Figures, after: &Figures) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if let Some(success) = after.success.filter(|success| success.share >= STILL) {
+            let advice = match self {
+                Self::Unlearn => {
+                    "`--method retrain` trains again without the suspects, which takes longer and is surer"
+                }
+                Self::Retrain => "poisoned images may be among those that were kept",
+            };
+            warnings.push(format!(
+                "The trigger still turns {:.0} % of {} images: the backdoor is not gone; {advice}.",
+                success.share * 100.0,
+                success.images
+            ));
+        }
+        if let Some(success) = after.success.filter(|success| success.images < FEW) {
+            warnings.push(format!(
+                "What the trigger turns is measured on {} images alone.",
+                success.images
+            ));
+        }
+        if let Some((before, after)) = before.accuracy.zip(after.accuracy)
+            && before.share - after.share > LOST
+        {
+            warnings.push(format!(
+                "The cure costs {:.0} points of accuracy.",
+                (before.share - after.share) * 100.0
+            ));
+        }
+        warnings
+    }
+}
+
 /// What was done and what it came to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Mitigation {
@@ -91,6 +133,35 @@ pub struct Mitigation {
     pub passes: Vec<PassFigures>,
     /// After.
     pub after: Figures,
+    /// Why the cure is not to be relied on, in sentences.
+    #[serde(default)]
+    pub warnings: Vec<String>,
     /// Wall time of the last start.
     pub seconds: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn figures(accuracy: f64, success: f64, images: usize) -> Figures {
+        let of = |share| Some(Measure { share, images });
+        Figures {
+            accuracy: of(accuracy),
+            success: of(success),
+        }
+    }
+
+    #[test]
+    fn a_cure_that_failed_says_so() {
+        let before = figures(0.9, 1.0, 500);
+        let warned = |method: Method, after| method.warnings(&before, &after);
+        assert!(warned(Method::Unlearn, figures(0.88, 0.1, 500)).is_empty());
+        let failed = warned(Method::Unlearn, figures(0.88, 0.6, 500));
+        assert!(failed[0].contains("still turns 60 % of 500") && failed[0].contains("retrain"));
+        let again = warned(Method::Retrain, figures(0.8, 0.6, 7));
+        assert_eq!(again.len(), 3);
+        assert!(!again[0].contains("--method") && again[1].contains("7 images"));
+        assert!(again[2].contains("10 points"));
+    }
 }

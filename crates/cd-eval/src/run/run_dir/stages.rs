@@ -117,6 +117,22 @@ impl RunDir {
         Ok(self.join(store))
     }
 
+    /// Where the stages are kept, which must be there.
+    ///
+    /// # Errors
+    ///
+    /// As [`store`](Self::store), and when the folder is not there.
+    pub fn present_store(&self) -> Result<PathBuf, RunDirError> {
+        let store = self.store()?;
+        if store.is_dir() {
+            return Ok(store);
+        }
+        Err(RunDirError::NoStore {
+            path: self.path().to_owned(),
+            store,
+        })
+    }
+
     /// Notes that the stage `name` of this run is the one in `slot`.
     ///
     /// # Errors

@@ -111,7 +111,9 @@ pub(crate) fn look(work: &Work<'_>, data: &Data) -> Result<(), PipelineError> {
     };
     let fewest = if begun.is_some() { 1 } else { FEWEST_EPOCHS };
     let config = TrainConfig {
-        epochs: (experiment.train.epochs / SHORTER).max(fewest),
+        epochs: (experiment.train.epochs / SHORTER)
+            .max(fewest)
+            .min(experiment.train.epochs),
         record_losses: 0,
         ..experiment.train.clone()
     };

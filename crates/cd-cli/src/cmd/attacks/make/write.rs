@@ -3,23 +3,42 @@
 use std::collections::HashSet;
 use std::fmt::Write;
 use std::fs;
+use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use cd_core::random::{named, stream};
-use cd_data::{CraftRecord, Manifest, PoisonConfig, Poisoned, Role, Truth, export, export_as};
+use cd_data::export::{self, Staged};
+use cd_data::{CraftRecord, Manifest, PoisonConfig, Poisoned, Role, Truth, export_as};
 use cd_eval::plot;
 use cd_eval::scores::{TruthRow, write_truth};
 use cd_models::{ImageSet, atomic};
 use rand::seq::SliceRandom;
 use serde::Serialize;
+use tempfile::TempDir;
 
 use crate::cmd::Session;
 
-/// Fails unless nothing stands where the pictures are to go.
-pub(super) fn check_free(out: &Path) -> Result<()> {
+/// What the folder of stamped pictures is called until they are written under their names.
+const STAMPED: &str = ".stamped";
+
+/// Removes what an interrupted call has left in `out`, and fails unless nothing stands where the pictures are to go.
+pub(crate) fn check_free(out: &Path) -> Result<()> {
     let images = out.join("images");
-    if images.exists() {
+    for (folder, name) in [
+        (out, STAMPED),
+        (out, "images"),
+        (&images, "train"),
+        (&images, "test"),
+    ] {
+        let outcome = export::remove_leftovers(folder, name);
+        outcome.with_context(|| folder.display().to_string())?;
+    }
+    let is_free = match fs::read_dir(&images) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    };
+    if !is_free {
         bail!(
             "`{}` exists already; remove it or choose another --out",
             images.display()
@@ -29,9 +48,15 @@ pub(super) fn check_free(out: &Path) -> Result<()> {
 }
 
 /// The folder, made where it is not there.
-pub(super) fn parent(out: &Path) -> Result<&Path> {
+fn parent(out: &Path) -> Result<&Path> {
     fs::create_dir_all(out).with_context(|| out.display().to_string())?;
     Ok(out)
+}
+
+/// A folder in `out` for stamped pictures until they are written under their names.
+pub(super) fn scratch(out: &Path) -> Result<TempDir> {
+    let scratch = export::scratch(parent(out)?, STAMPED);
+    scratch.context("cannot make a temporary folder in --out")
 }
 
 /// Writes what making the trigger came to, and plots its curves.
@@ -148,16 +173,14 @@ pub(crate) fn poisoned(
         .test()
         .zip(truth.test())
         .map(|(set, manifest)| (set, manifest, "test"));
-    let mut rows = Vec::new();
+    if test.is_none() {
+        remove_former(&out.join("manifest-test.json"))?;
+    }
+    let (mut rows, mut staged) = (Vec::new(), Vec::new());
     for (set, manifest, split) in std::iter::once(train).chain(test) {
-        rows.extend(split_files(
-            set,
-            manifest,
-            &images,
-            split,
-            config.seed,
-            session,
-        )?);
+        let (of_split, files) = split_files(set, manifest, &images, split, config.seed, session)?;
+        rows.extend(of_split);
+        staged.push(files);
         manifest.write(&out.join(format!("manifest-{split}.json")))?;
     }
     let truths: Vec<TruthRow> = rows
@@ -168,11 +191,25 @@ pub(crate) fn poisoned(
         })
         .collect();
     write_truth(&out.join("truth.csv"), &truths)?;
-    write_files(&out.join("files.csv"), &rows)
+    write_files(&out.join("files.csv"), &rows)?;
+    for files in staged {
+        files.place()?;
+    }
+    Ok(())
 }
 
-/// Writes the pictures of one split, shuffled: in their own order the number of a relabelled one would tell its true class, and
-/// that of an added one that it was added.
+/// Removes a file of an earlier call, if there is one.
+fn remove_former(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error).with_context(|| path.display().to_string())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes the pictures of one split beside their place, shuffled: in their own order the number of a relabelled one would tell
+/// its true class, and that of an added one that it was added.
 fn split_files(
     set: &ImageSet,
     manifest: &Manifest,
@@ -180,10 +217,10 @@ fn split_files(
     split: &str,
     seed: u64,
     session: &Session,
-) -> Result<Vec<FileRow>> {
+) -> Result<(Vec<FileRow>, Staged)> {
     let mut order: Vec<usize> = (0..set.len()).collect();
     order.shuffle(&mut stream(seed, named("order of the files")));
-    let files = export(&set.subset(&order), &images.join(split), &session.bars)?;
+    let staged = export::stage(&set.subset(&order), &images.join(split), &session.bars)?;
     let mut entries = vec![None; set.len()];
     for entry in manifest.entries() {
         entries[entry.index] = Some(entry);
@@ -209,7 +246,8 @@ fn split_files(
             },
         })
     };
-    files.iter().zip(order).map(row).collect()
+    let rows: Result<_> = staged.paths().iter().zip(order).map(row).collect();
+    Ok((rows?, staged))
 }
 
 fn write_files(path: &Path, rows: &[FileRow]) -> Result<()> {
