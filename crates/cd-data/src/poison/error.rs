@@ -39,7 +39,7 @@ pub enum PoisonError {
     },
     /// The label map leaves every label as it is.
     #[error(
-        "no picture would get another label: name a source that is not the target, or a shift of the labels that is no multiple of {classes}, the number of classes"
+        "no picture would get another label: name a source that is not the target, or a shift of `labels` that is no multiple of {classes}, the number of classes"
     )]
     NoChange {
         /// Number of classes.
