@@ -119,13 +119,19 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<bool> {
             };
             enter(&mut outcomes, outcome);
             // After every case, so that an interrupted run leaves what it measured.
-            let all: Vec<&Series> = outcomes.iter().flat_map(|o| &o.series).collect();
-            write(&args.json, &serde_json::to_string_pretty(&all)?)?;
-            write(&crate::root().join(&args.out), &page(args, &outcomes))?;
+            keep(args, &outcomes)?;
         }
     }
+    keep(args, &outcomes)?;
     writeln!(std::io::stdout(), "{}", summary(&outcomes))?;
     Ok(true)
+}
+
+/// Writes what was measured, and the page of it.
+fn keep(args: &BenchArgs, outcomes: &[Outcome]) -> Result<()> {
+    let all: Vec<&Series> = outcomes.iter().flat_map(|o| &o.series).collect();
+    write(&args.json, &serde_json::to_string_pretty(&all)?)?;
+    write(&crate::root().join(&args.out), &page(args, outcomes))
 }
 
 fn programs(
@@ -185,7 +191,8 @@ fn save_weights(binary: &Path, case: &Case, weights: &Path) -> Result<()> {
         .args([
             "bench", "--work", "forward", "--images", "1", "--model", case.model,
         ])
-        .args(["--width", &case.width.to_string(), "--save-weights"])
+        .args(["--width", &case.width.to_string()])
+        .args(["--size", &case.side.to_string(), "--save-weights"])
         .arg(weights)
         .stdout(Stdio::null())
         .status()?;

@@ -14,16 +14,29 @@ pub(super) fn page(args: &BenchArgs, outcomes: &[Outcome]) -> String {
     versions.dedup();
     let batch = outcomes.first().map(|outcome| &outcome.case);
     let side = batch.map_or(0, |case| case.side);
+    let photographs = if args.photographs {
+        " --photographs"
+    } else {
+        ""
+    };
+    let forms = if args.forms.is_empty() {
+        String::new()
+    } else {
+        format!(
+            " **Only these forms were measured here: {}.**",
+            args.forms.join(", ")
+        )
+    };
     format!(
         "# Performance\n\n\
-         Written by `cargo xtask bench cd --python PYTHON --device {}`; nothing here is typed by hand. {}. {}. \
+         Written by `cargo xtask bench cd --python PYTHON --device {}{photographs}`; nothing here is typed by hand. {}. {}. \
          Batches of {} images of {side} x {side} pixels, {} rounds in which every program does the work once. Weights and images are the same, and so \
          are the logits. Both sides are capped to the level's instructions (ours by `--cpu-level`; PyTorch by `ATEN_CPU_CAPABILITY`, `ONEDNN_MAX_CPU_ISA`, \
          `MKL_ENABLE_INSTRUCTIONS` and its compiler's vector length).\n\n\
          `search` is plain CD-L, in images per second at 100 steps; `fast` is the preset of that name with its 24. `forward` and `train` are images per second and pass. \
          *Eager* is the form of the published code: evaluation mode, frozen parameters. *Best* is the fastest of these forms of PyTorch: eager; BatchNorm folded and channels last; \
          the latter compiled (`torch.compile` of the whole objective; for forward passes with frozen, packed weights); compiled with `max-autotune`; each also with freed memory kept \
-         (glibc's limits raised, as ours does). Ratios are our speed over theirs, median of the rounds, and in brackets their range; above 1 we are faster. Memory is the peak of the whole process.\n\n\
+         (glibc's limits raised, as ours does). Ratios are our speed over theirs, median of the rounds, and in brackets their range; above 1 we are faster. Memory is the peak of the whole process.{forms}\n\n\
          {}\n## Every form\n\n\
          All forms were measured in the first round; those that were not among the three fastest there ended with it (one figure).\n\n{}",
         args.device,
